@@ -1,0 +1,309 @@
+"""Every failure we expect, one tree, a stable code each.
+
+A branch is *who must act*: the operator of this gateway, the device, the author of a record, the
+admins of a group, or the peer on the other side of a link. Each class gives three sentences with
+fields in braces: `what` happened, `why` it matters, and `next`, what to do or type. The sentences are
+also the keys of the translations. Anything else that is raised is a defect of ours.
+Raising means that nothing changed.
+"""
+
+from typing import ClassVar
+
+
+class GatewayError(Exception):
+    """The root: `code` is stable, `facts` fill the sentences; says what, why and what next."""
+
+    code: ClassVar[str] = "gateway"
+    what: ClassVar[str] = "something expected to be possible was not"
+    why: ClassVar[str] = ""
+    next: ClassVar[str] = ""
+
+    def __init__(self, **facts: object) -> None:
+        super().__init__()
+        self.facts = facts
+
+    def __str__(self) -> str:
+        """Give the code and what happened, in English, for logs and quarantine."""
+        return f"{self.code}: {self.what.format(**self.facts)}"
+
+
+class OperatorError(GatewayError):
+    """The person who runs this gateway must act."""
+
+    code = "operator"
+
+
+class DeviceError(GatewayError):
+    """A machine said what cannot be read; its owner must act."""
+
+    code = "device"
+
+
+class AuthorError(GatewayError):
+    """A record, certificate or feed is not what its author may write."""
+
+    code = "author"
+
+
+class GroupError(GatewayError):
+    """A group's founding or membership forbids it; its admins must act."""
+
+    code = "group"
+
+
+class PeerError(GatewayError):
+    """The party on the other side of a link sent what cannot be."""
+
+    code = "peer"
+
+
+# -- the author: encoding, signatures, certificates, records, feeds ----------------------------------
+
+
+class MalformedCbor(AuthorError):
+    """Bytes are not deterministic CBOR within the limits (I1)."""
+
+    code = "cbor.malformed"
+    what = "not deterministic CBOR: {reason}"
+    why = "two encodings of one thing would have two hashes, so only one is accepted"
+    next = "the sender must encode by docs/protocol/encoding.md"
+
+
+class MalformedSignature(AuthorError):
+    """Bytes are not a COSE_Sign1 of the shape we use."""
+
+    code = "cose.malformed"
+    what = "not a signed object: {reason}"
+    why = "only COSE_Sign1 with our protected header is accepted"
+    next = "the sender must encode by docs/protocol/encoding.md"
+
+
+class BadSignature(AuthorError):
+    """The signature does not verify under the key that must have signed."""
+
+    code = "cose.signature"
+    what = "the signature of this {what_is_it} does not verify"
+    why = "its bytes were changed, or another key signed it"
+    next = "ask its author for the original; do not use it"
+
+
+class WeakKey(AuthorError):
+    """A public key of small order or not canonical (I2)."""
+
+    code = "identity.weak-key"
+    what = "a public key is of small order or not canonically encoded"
+    why = "under such a key one constant signature verifies for every message"
+    next = "refuse the party that offers it"
+
+
+class MalformedCertificate(AuthorError):
+    """A CWT of ours lacks a claim, or has one of the wrong type."""
+
+    code = "identity.certificate"
+    what = "not a valid {kind} certificate: {reason}"
+    why = "a record is only as good as the chain of certificates under it"
+    next = "the organisation must issue it again by docs/protocol/identity.md"
+
+
+class WrongIssuer(AuthorError):
+    """A certificate was issued by somebody who may not."""
+
+    code = "identity.issuer"
+    what = "a {kind} certificate was issued by {issuer}, not by {expected}"
+    why = "nobody can certify for another organisation or node"
+    next = "check which roster this record is judged by"
+
+
+class MalformedRoster(AuthorError):
+    """A roster is not the numbered document of chapter 2."""
+
+    code = "roster.malformed"
+    what = "not a roster: {reason}"
+    why = "the roster says whose signatures count"
+    next = "get the roster again from a member of the consortium"
+
+
+class UnknownOrganisation(AuthorError):
+    """The roster that judges a record does not have its organisation."""
+
+    code = "roster.unknown-organisation"
+    what = "organisation {organisation} is not in roster {roster}"
+    why = "only organisations of the consortium are members of its groups"
+    next = "the consortium must admit it first"
+
+
+class UnknownRoster(AuthorError):
+    """A genesis names a roster that is not held."""
+
+    code = "roster.unknown"
+    what = "roster {roster} is not held here"
+    why = "a record is judged by the roster that its genesis names"
+    next = "get the roster from a member of the consortium"
+
+
+class MalformedRecord(AuthorError):
+    """Bytes are not a record of chapter 3."""
+
+    code = "record.malformed"
+    what = "not a record: {reason}"
+    why = "fields are missing, unknown, of the wrong type or out of bounds"
+    next = "its author must write it by docs/protocol/record.md"
+
+
+class RecordTooLarge(AuthorError):
+    """A record or its body exceeds a limit of chapter 14."""
+
+    code = "record.too-large"
+    what = "{size} bytes where at most {size_max} are allowed"
+    why = "everything is bounded, so that nobody can exhaust anybody"
+    next = "its author must split what it says"
+
+
+class BadBody(AuthorError):
+    """A body is not the one its record commits to."""
+
+    code = "record.body"
+    what = "the body does not match its record: {reason}"
+    why = "a record commits to one content, for every reader the same"
+    next = "get the body from another member; keep both as evidence"
+
+
+class WrongFeed(AuthorError):
+    """A record belongs to another feed, group or run than the one it is offered to."""
+
+    code = "feed.wrong"
+    what = "the record is of another {part}"
+    why = "a feed is written by one run in one group"
+    next = "the peer must send it under its own feed"
+
+
+class BrokenChain(AuthorError):
+    """A record does not follow the one before it."""
+
+    code = "feed.chain"
+    what = "record {seq} does not follow record {previous}"
+    why = "a feed is a chain without gaps"
+    next = "ask the peer for the records from {wanted} on"
+
+
+class ForkedFeed(AuthorError):
+    """Two different records have one feed and number."""
+
+    code = "feed.fork"
+    what = "two different records have number {seq} of feed {feed}"
+    why = "its author, or a copy of it, signed two histories"
+    next = "keep both: together they are evidence"
+
+
+class MalformedGenesis(AuthorError):
+    """A feed's first record does not say who writes it."""
+
+    code = "feed.genesis"
+    what = "the feed's genesis is not valid: {reason}"
+    why = "a feed verifies from the roster and itself, with nothing else at hand"
+    next = "its author must open a new feed"
+
+
+class MalformedProof(AuthorError):
+    """Bytes are not a proof bundle."""
+
+    code = "proof.malformed"
+    what = "not a proof: {reason}"
+    why = "a proof is a CBOR map with known members"
+    next = "export it again with 'hulian export proof ID -o FILE'"
+
+
+class ProofFails(AuthorError):
+    """A step of a proof does not hold."""
+
+    code = "proof.fails"
+    what = "the proof does not hold: {reason}"
+    why = "some byte of it was changed, or it proves something else"
+    next = "do not trust the record; ask for the proof again"
+
+
+class MalformedPack(AuthorError):
+    """An observation's body is not the SenML pack of chapter 6."""
+
+    code = "senml.malformed"
+    what = "not a SenML pack: {reason}"
+    why = "the readings in it cannot be understood by anyone"
+    next = "its author must write it by docs/protocol/observation.md"
+
+
+# -- the group ---------------------------------------------------------------------------------------
+
+
+class MalformedFounding(GroupError):
+    """Bytes are not a founding of chapter 5."""
+
+    code = "group.founding"
+    what = "not a group's founding: {reason}"
+    why = "the founding says who is a member and what is agreed"
+    next = "ask the group's founder for the group file again"
+
+
+class MalformedGroupFile(GroupError):
+    """A group file is damaged or incomplete."""
+
+    code = "group.file"
+    what = "the group file cannot be used: {reason}"
+    why = "without founding, certificates, roster and secret nobody can take part"
+    next = "ask the group's founder for the group file again"
+
+
+class NotAMember(GroupError):
+    """A node that is no member wrote, or asked for, something of a group."""
+
+    code = "group.not-a-member"
+    what = "node {node} is not a member of group {group}"
+    why = "only members write to a group and read from it"
+    next = "the group's admins must add it first"
+
+
+class UnknownGroup(GroupError):
+    """A group is named that this gateway does not have."""
+
+    code = "group.unknown"
+    what = "there is no group {group} here"
+    why = "records belong to a group of which this gateway is a member"
+    next = "see the groups in 'hulian status', or correct the name"
+
+
+# -- the peer ----------------------------------------------------------------------------------------
+
+
+class MalformedMessage(PeerError):
+    """Bytes from a link are not a message of chapter 9."""
+
+    code = "message.malformed"
+    what = "not a message: {reason}"
+    why = "it was damaged on the way, or its sender speaks another protocol"
+    next = "nothing to do once; if it is repeated, check the peer's version"
+
+
+class BadEnvelope(PeerError):
+    """An envelope cannot be opened."""
+
+    code = "message.envelope"
+    what = "the envelope cannot be opened: {reason}"
+    why = "it is not for this node, or was damaged on the way"
+    next = "nothing to do once; if it is repeated, check who writes to the topic"
+
+
+class BadControl(PeerError):
+    """A control message is replayed, of another session, or signed by another run."""
+
+    code = "message.control"
+    what = "a control message was refused: {reason}"
+    why = "it answers another session, so it may be replayed"
+    next = "nothing to do: both sides greet again"
+
+
+class BadAck(PeerError):
+    """An acknowledgement does not verify or names what cannot be."""
+
+    code = "message.ack"
+    what = "an acknowledgement was refused: {reason}"
+    why = "only a signed acknowledgement releases a record from the outbox"
+    next = "nothing to do once; if it is repeated, ask the peer's operator"
