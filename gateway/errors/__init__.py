@@ -1,0 +1,50 @@
+"""Every failure we expect, one tree, a stable code each.
+
+A branch is *who must act*: the operator of this gateway, the device, the author of a record, the
+admins of a group, or the peer on the other side of a link. Each class gives three sentences with
+fields in braces: `what` happened, `why` it matters, and `next`, what to do or type. The sentences are
+also the keys of the translations. Anything else that is raised is a defect of ours.
+Raising means that nothing changed.
+"""
+
+from gateway.errors.author import (
+    BadBody as BadBody,
+    BadSignature as BadSignature,
+    BrokenChain as BrokenChain,
+    ForkedFeed as ForkedFeed,
+    MalformedCbor as MalformedCbor,
+    MalformedCertificate as MalformedCertificate,
+    MalformedGenesis as MalformedGenesis,
+    MalformedPack as MalformedPack,
+    MalformedProof as MalformedProof,
+    MalformedRecord as MalformedRecord,
+    MalformedRoster as MalformedRoster,
+    MalformedSignature as MalformedSignature,
+    ProofFails as ProofFails,
+    RecordTooLarge as RecordTooLarge,
+    UnknownOrganisation as UnknownOrganisation,
+    UnknownRoster as UnknownRoster,
+    WeakKey as WeakKey,
+    WrongFeed as WrongFeed,
+    WrongIssuer as WrongIssuer,
+)
+from gateway.errors.group import (
+    MalformedFounding as MalformedFounding,
+    MalformedGroupFile as MalformedGroupFile,
+    NotAMember as NotAMember,
+    UnknownGroup as UnknownGroup,
+)
+from gateway.errors.peer import (
+    BadAck as BadAck,
+    BadControl as BadControl,
+    BadEnvelope as BadEnvelope,
+    MalformedMessage as MalformedMessage,
+)
+from gateway.errors.tree import (
+    AuthorError as AuthorError,
+    DeviceError as DeviceError,
+    GatewayError as GatewayError,
+    GroupError as GroupError,
+    OperatorError as OperatorError,
+    PeerError as PeerError,
+)

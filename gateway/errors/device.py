@@ -1,0 +1,3 @@
+"""What a machine said that cannot be read."""
+
+from gateway.errors.tree import DeviceError

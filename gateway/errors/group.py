@@ -1,0 +1,39 @@
+"""What a group's founding or membership forbids."""
+
+from gateway.errors.tree import GroupError
+
+
+class MalformedFounding(GroupError):
+    """Bytes are not a founding of chapter 5."""
+
+    code = "group.founding"
+    what = "not a group's founding: {reason}"
+    why = "the founding says who is a member and what is agreed"
+    next = "ask the group's founder for the group file again"
+
+
+class MalformedGroupFile(GroupError):
+    """A group file is damaged or incomplete."""
+
+    code = "group.file"
+    what = "the group file cannot be used: {reason}"
+    why = "without founding, certificates, roster and secret nobody can take part"
+    next = "ask the group's founder for the group file again"
+
+
+class NotAMember(GroupError):
+    """A node that is no member wrote, or asked for, something of a group."""
+
+    code = "group.not-a-member"
+    what = "node {node} is not a member of group {group}"
+    why = "only members write to a group and read from it"
+    next = "the group's admins must add it first"
+
+
+class UnknownGroup(GroupError):
+    """A group is named that this gateway does not have."""
+
+    code = "group.unknown"
+    what = "there is no group {group} here"
+    why = "records belong to a group of which this gateway is a member"
+    next = "see the groups in 'hulian status', or correct the name"
