@@ -2,7 +2,7 @@
 
 A branch is *who must act*: the operator of this gateway, the device, the author of a record, the
 admins of a group, or the peer on the other side of a link. Each class gives three sentences with
-fields in braces: `what` happened, `why` it matters, and `next`, what to do or type. The sentences are
+fields in braces: `what` happened, `why` it matters, and `next`, what to do. The sentences are
 also the keys of the translations. Anything else that is raised is a defect of ours.
 Raising means that nothing changed.
 """
