@@ -1,1 +1,1 @@
-"""What a machine said, before anybody signs it: reading, mapping, frame, SenML. Protocol chapter 6."""
+"""What a machine said, before anybody signs it: reading, mapping, frame, SenML. Chapter 6."""
