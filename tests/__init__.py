@@ -1,0 +1,1 @@
+"""Every promise of the house, as a property that is checked."""
