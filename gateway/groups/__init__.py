@@ -1,0 +1,1 @@
+"""Who may read and who agrees: groups, sealing, and what members say they hold."""

@@ -1,0 +1,239 @@
+"""A group: the nodes of exactly the parties that something concerns. docs/protocol/group.md.
+
+In: a founding signed by its founder's run, certificates, rosters; or a group file. Out: a verified
+group that says who is a member. Members are fixed by the founding for now. Randomness is an
+argument.
+"""
+
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from hashlib import sha256
+
+from gateway.errors import (
+    AuthorError,
+    MalformedCbor,
+    MalformedFounding,
+    MalformedGroupFile,
+    MalformedSignature,
+    NotAMember,
+)
+from gateway.records import cbor, cose, feed, identity, roster
+from gateway.records.cose import SigningKey
+from gateway.records.feed import Credentials, Feed
+from gateway.records.identity import NAME_CHARS_MAX, Certificate
+from gateway.records.roster import Roster
+
+FOUNDING_BYTES_MAX = 40 * 1024
+GROUP_FILE_BYTES_MAX = 256 * 1024
+MEMBERS_MAX = 64
+SECRET_BYTES = 32
+
+
+class Role(IntEnum):
+    """What a member is in the activity (first patent)."""
+
+    INITIATOR = 0
+    RECEIVER = 1
+    SUPERVISOR = 2
+    OBSERVER = 3
+
+
+class ActivityKind(IntEnum):
+    """Between whom the activity goes on."""
+
+    PERSON_THING = 0
+    THING_THING = 1
+    INDUSTRIAL = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A node of an organisation, how to seal to it, and what it is here."""
+
+    organisation: bytes
+    encryption: Certificate
+    roles: tuple[Role, ...]
+
+    @property
+    def node(self) -> bytes:
+        """Name the member's node."""
+        return self.encryption.issuer
+
+
+@dataclass(frozen=True, slots=True)
+class Founding:
+    """What was agreed when the group was made; its policies and templates are empty for now."""
+
+    nonce: bytes
+    consortium: bytes
+    roster: bytes
+    purpose: str
+    kind: ActivityKind
+    members: tuple[Member, ...]
+    clear: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A verified group; everything but its secret may be shown to anyone."""
+
+    id: bytes
+    founding: Founding
+    encoded: bytes
+    founder: Credentials
+    roster: Roster
+    secret: bytes
+
+    def __repr__(self) -> str:
+        return f"Group({self.id.hex()[:16]}, {self.founding.purpose!r})"
+
+    @property
+    def tag(self) -> str:
+        """Name the group on a link, to members only."""
+        return hmac.digest(self.secret, b"tag", "sha256")[:16].hex()
+
+    def member(self, node: bytes) -> Member:
+        """Find a member by its node; raise NotAMember."""
+        for member in self.founding.members:
+            if member.node == node:
+                return member
+        raise NotAMember(node=node.hex(), group=self.id.hex()[:16])
+
+    def admit(self, opened: Feed) -> None:
+        """Check that a feed's author is a member, for its own organisation; raise NotAMember."""
+        if opened.group != self.id or self.member(opened.node).organisation != opened.organisation:
+            raise NotAMember(node=opened.node.hex(), group=self.id.hex()[:16])
+
+
+def found(run_key: SigningKey, founder: Credentials, founding: Founding, within: Roster) -> Group:
+    """Found a group without its secret; `founder` certifies the run that signs."""
+    members = [
+        [m.organisation, m.node, m.encryption.encoded, [int(role) for role in m.roles]]
+        for m in founding.members
+    ]
+    payload = {
+        0: 1,
+        1: founding.nonce,
+        2: founding.consortium,
+        3: founding.roster,
+        4: founding.purpose,
+        5: int(founding.kind),
+        6: sorted(members),
+        7: [],
+        8: {},
+        9: founding.clear,
+    }
+    encoded = cose.sign(run_key, "founding", cbor.encode(payload))
+    return verify(encoded, founder, within, secret=b"")
+
+
+def verify(encoded: bytes, founder: Credentials, within: Roster, secret: bytes) -> Group:
+    """Verify a founding under its founder's certificates and the roster; raise a GatewayError."""
+    if len(encoded) > FOUNDING_BYTES_MAX:
+        raise MalformedFounding(reason=f"longer than {FOUNDING_BYTES_MAX} bytes")
+    founder.verify(within)
+    try:
+        signed = cose.decode(encoded, "founding")
+        founding = _read(cbor.decode(signed.payload, FOUNDING_BYTES_MAX))
+    except (MalformedSignature, MalformedCbor) as fault:
+        raise MalformedFounding(reason=fault) from None
+    signed.verify(founder.run.key)
+    if founding.roster != within.hash:
+        raise MalformedFounding(reason="it names another roster")
+    group = Group(group_id(encoded), founding, encoded, founder, within, secret)
+    for member in founding.members:
+        within.organisation(member.organisation)
+    if group.member(founder.node.subject).organisation != founder.node.issuer:
+        raise MalformedFounding(reason="its founder is no member")
+    return group
+
+
+def group_id(founding: bytes) -> bytes:
+    """Name a group by its whole signed founding."""
+    return sha256(b"hulian/1/group" + founding).digest()
+
+
+def encode_file(group: Group) -> bytes:
+    """Write the file by which a member takes part. It holds the secret: mode 0600."""
+    return cbor.encode(
+        {
+            0: 1,
+            1: group.encoded,
+            2: group.founder.encoded(),
+            3: group.roster.encoded,
+            4: group.secret,
+        }
+    )
+
+
+def decode_file(content: bytes) -> Group:
+    """Verify a group file whole; raise MalformedGroupFile and nothing else."""
+    try:
+        match cbor.decode(content, GROUP_FILE_BYTES_MAX):
+            case {
+                0: version,
+                1: bytes() as founding,
+                2: [bytes() as node, bytes() as run, bytes() as encryption],
+                3: bytes() as encoded_roster,
+                4: bytes() as secret,
+                **more,
+            } if not more and type(version) is int and version == 1:
+                if len(secret) != SECRET_BYTES:
+                    raise MalformedGroupFile(reason="the secret is not 32 bytes")
+                founder = feed.decode_credentials(node, run, encryption)
+                return verify(founding, founder, roster.decode(encoded_roster), secret)
+    except (AuthorError, MalformedFounding, NotAMember) as fault:
+        raise MalformedGroupFile(reason=fault) from None
+    raise MalformedGroupFile(reason="fields are missing, unknown, or of the wrong type")
+
+
+def _read(said: object) -> Founding:
+    match said:
+        case {
+            0: version,
+            1: bytes() as nonce,
+            2: bytes() as consortium,
+            3: bytes() as roster_hash,
+            4: str() as purpose,
+            5: int() as kind,
+            6: list() as members,
+            7: [],
+            8: {**policies},
+            9: bool() as clear,
+            **more,
+        } if not more and not policies and type(version) is int and version == 1:
+            if any(len(value) != 32 for value in (nonce, consortium, roster_hash)):
+                raise MalformedFounding(reason="a hash or the random bytes are not 32 bytes")
+            if len(purpose) > NAME_CHARS_MAX or type(kind) is not int or not 0 <= kind <= 2:
+                raise MalformedFounding(reason="purpose or activity kind out of bounds")
+            return Founding(
+                nonce,
+                consortium,
+                roster_hash,
+                purpose,
+                ActivityKind(kind),
+                _members(members),
+                clear,
+            )
+    raise MalformedFounding(reason="fields are missing, unknown, or of the wrong type")
+
+
+def _members(rows: Sequence[object]) -> tuple[Member, ...]:
+    members = tuple(_member(row) for row in rows)
+    nodes = [(member.organisation, member.node) for member in members]
+    if not 0 < len(members) <= MEMBERS_MAX or nodes != sorted(set(nodes)):
+        raise MalformedFounding(reason="members are none, too many, repeated, or not sorted")
+    return members
+
+
+def _member(row: object) -> Member:
+    match row:
+        case [bytes() as organisation, bytes() as node, bytes() as encryption, list() as roles]:
+            certificate = identity.decode(encryption, "encryption")
+            known = [role for role in roles if type(role) is int and 0 <= role <= max(Role)]
+            if certificate.issuer != node or not roles or roles != sorted(set(known)):
+                raise MalformedFounding(reason="a member's certificate or roles are not right")
+            return Member(organisation, certificate, tuple(Role(role) for role in known))
+    raise MalformedFounding(reason="a member has missing fields or fields of the wrong type")

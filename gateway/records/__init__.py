@@ -1,0 +1,1 @@
+"""What a node signs: encoding, identity, rosters, records, feeds, runs and proofs."""

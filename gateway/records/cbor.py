@@ -1,0 +1,67 @@
+"""Deterministic CBOR: one value, one encoding. Protocol: docs/protocol/encoding.md.
+
+In: values of the plain types below, or bytes from anywhere. Out: bytes, or such values.
+It never builds an object from a tag, and never accepts two encodings of one value (I1).
+"""
+
+import math
+from typing import Final
+
+import cbor2
+
+from gateway.errors import MalformedCbor
+
+DEPTH_MAX: Final = 16
+UINT_MAX: Final = 2**64 - 1
+
+
+def encode(value: object) -> bytes:
+    """Encode plain values as deterministic CBOR (RFC 8949, 4.2, length-first map keys)."""
+    return cbor2.dumps(value, canonical=True)
+
+
+def decode(encoded: bytes, size_max: int) -> object:
+    """Decode bytes that `encode` could have made; raise MalformedCbor for all others."""
+    if len(encoded) > size_max:
+        raise MalformedCbor(reason=f"{len(encoded)} bytes where at most {size_max} are allowed")
+    try:
+        value: object = cbor2.loads(
+            encoded, max_depth=DEPTH_MAX, allow_indefinite=False, allow_duplicate_keys=False
+        )
+        _check_plain(value)
+        again = cbor2.dumps(value, canonical=True)
+    except MalformedCbor:
+        raise
+    except (cbor2.CBORError, ValueError, TypeError, OverflowError, RecursionError) as fault:
+        # cbor2's tag decoders raise whatever the types they build raise.
+        raise MalformedCbor(reason=_first_line(fault)) from None
+    if again != encoded:
+        raise MalformedCbor(reason="the encoding is not the deterministic one, or bytes trail it")
+    return value
+
+
+def _first_line(fault: Exception) -> str:
+    return (str(fault).splitlines() or [type(fault).__name__])[0][:120]
+
+
+def _check_plain(value: object) -> None:
+    """Refuse what tags and simple values can build, NaN, and keys that are neither int nor text."""
+    match value:
+        case bytes() | str() | bool() | None:
+            pass
+        case int():
+            if not -UINT_MAX - 1 <= value <= UINT_MAX:
+                raise MalformedCbor(reason="an integer beyond 64 bits")
+        case float():
+            if math.isnan(value):
+                raise MalformedCbor(reason="NaN")
+        case list():
+            for item in value:
+                _check_plain(item)
+        case dict():
+            for key, item in value.items():
+                if type(key) is not int and type(key) is not str:
+                    raise MalformedCbor(reason="a map key that is neither integer nor text")
+                _check_plain(item)
+        case _:
+            raise MalformedCbor(reason=f"a tag or simple value ({type(value).__name__})")
