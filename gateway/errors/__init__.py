@@ -28,11 +28,34 @@ from gateway.errors.author import (
     WrongFeed as WrongFeed,
     WrongIssuer as WrongIssuer,
 )
+from gateway.errors.device import (
+    BadCobs as BadCobs,
+    BadCrc as BadCrc,
+    FrameError as FrameError,
+    FrameNoise as FrameNoise,
+    LongFrame as LongFrame,
+    MalformedFrame as MalformedFrame,
+    ReusedBoot as ReusedBoot,
+    ShortFrame as ShortFrame,
+    UnknownFrameType as UnknownFrameType,
+    UnknownFrameVersion as UnknownFrameVersion,
+    UnknownMetric as UnknownMetric,
+    UnknownQuality as UnknownQuality,
+)
 from gateway.errors.group import (
     MalformedFounding as MalformedFounding,
     MalformedGroupFile as MalformedGroupFile,
     NotAMember as NotAMember,
     UnknownGroup as UnknownGroup,
+)
+from gateway.errors.operator import (
+    BadSerialUrl as BadSerialUrl,
+    SerialAbsent as SerialAbsent,
+    SerialBusy as SerialBusy,
+    SerialError as SerialError,
+    SerialGone as SerialGone,
+    SerialPermission as SerialPermission,
+    SerialUnsuitable as SerialUnsuitable,
 )
 from gateway.errors.peer import (
     BadAck as BadAck,
