@@ -1,0 +1,261 @@
+"""A frame: what a device and its gateway say over a serial line. Protocol: docs/protocol/frame.md.
+
+In: bytes as they come from a line, split anywhere and full of noise. Out: frames, and an error for
+each piece that is none. The twin of firmware_bridge/bridge.c, tested against it on every vector.
+Nothing here opens a port, reads a clock, or knows what was said before: that is `line`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from struct import Struct
+from zlib import crc32
+
+from cobs import cobs
+
+from gateway.errors import (
+    BadCobs,
+    BadCrc,
+    FrameError,
+    LongFrame,
+    MalformedFrame,
+    ShortFrame,
+    UnknownFrameType,
+    UnknownFrameVersion,
+)
+
+VERSION = 1
+RAW_BYTES_MAX = 253
+CODED_BYTES_MAX = RAW_BYTES_MAX + 1  # COBS adds exactly one byte up to 253
+RAW_BYTES_MIN = 6
+SAMPLES_MAX = 14
+SEQUENCE_END = 1 << 63
+AGE_MS_MAX = (1 << 32) - 1
+
+NAME_BYTES_MAX = 32
+METRIC_BYTES_MAX = 48
+UNIT_BYTES_MAX = 16
+
+OUTCOMES = ("done", "unsupported", "refused", "expired", "failed")
+
+_SAMPLE = Struct(">BBbqI")
+_SAMPLES = Struct(">8sQQIQ")
+_IDENTITY = Struct(">8sBB")
+_RESULT = Struct(">8sIB")
+_ACK = Struct(">8sQ")
+_COMMAND = Struct(">8sII")
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A row of a device's table: what a metric is called, and its unit ("" for none)."""
+
+    name: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A number under a metric's index: mantissa * 10 ** exponent, taken age_ms before sending."""
+
+    metric: int
+    quality: int
+    exponent: int
+    mantissa: int
+    age_ms: int
+
+    def encode(self) -> bytes:
+        """Give its 15 bytes."""
+        return _SAMPLE.pack(self.metric, self.quality, self.exponent, self.mantissa, self.age_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """From the device: its name, and rows of its table from `first` on, of `total`."""
+
+    boot: bytes
+    total: int
+    first: int
+    name: str
+    metrics: tuple[Metric, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """From the device: samples numbered from `first` on, and what its ring keeps and dropped."""
+
+    boot: bytes
+    oldest: int
+    next: int
+    dropped: int
+    first: int
+    samples: tuple[Sample, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """From the device: what became of a command."""
+
+    boot: bytes
+    number: int
+    outcome: int
+    said: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """From the gateway: say who you are, and all that is not acknowledged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """From the gateway: all samples below `next` are stored."""
+
+    boot: bytes
+    next: int
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """From the gateway: do this within valid_ms, or not at all; not used by this version."""
+
+    boot: bytes
+    number: int
+    valid_ms: int
+    said: bytes
+
+
+Frame = Identity | Samples | Result | Ask | Ack | Command
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """What stood between two delimiters and is no frame, and why."""
+
+    said: bytes
+    error: FrameError
+
+
+def encode(frame: Frame) -> bytes:
+    """Give the bytes for the line, with a delimiter before and after."""
+    raw = bytes((VERSION, *_body(frame)))
+    if len(raw) + 4 > RAW_BYTES_MAX:
+        raise LongFrame(size=len(raw) + 5, size_max=CODED_BYTES_MAX)
+    coded: bytes = cobs.encode(raw + crc32(raw).to_bytes(4))
+    return b"\x00" + coded + b"\x00"
+
+
+def _body(frame: Frame) -> bytes:
+    match frame:
+        case Identity(boot, total, first, name, metrics):
+            rows = b"".join(_text(metric.name) + _text(metric.unit) for metric in metrics)
+            return b"\x01" + _IDENTITY.pack(boot, total, first) + _text(name) + rows
+        case Samples(boot, oldest, following, dropped, first, samples):
+            start = _SAMPLES.pack(boot, oldest, following, dropped, first)
+            return b"\x02" + start + b"".join(sample.encode() for sample in samples)
+        case Result(boot, number, outcome, said):
+            return b"\x03" + _RESULT.pack(boot, number, outcome) + said
+        case Ask():
+            return b"\x81"
+        case Ack(boot, following):
+            return b"\x82" + _ACK.pack(boot, following)
+        case Command(boot, number, valid_ms, said):
+            return b"\x83" + _COMMAND.pack(boot, number, valid_ms) + said
+
+
+def _text(text: str) -> bytes:
+    return bytes((len(text),)) + text.encode("ascii")
+
+
+def decode(coded: bytes) -> Frame:
+    """Read what stood between two delimiters; raise a FrameError and nothing else."""
+    if len(coded) > CODED_BYTES_MAX:
+        raise LongFrame(size=len(coded), size_max=CODED_BYTES_MAX)
+    try:
+        raw = cobs.decode(coded)
+    except cobs.DecodeError as error:
+        raise BadCobs(reason=str(error)) from None
+    if len(raw) < RAW_BYTES_MIN:
+        raise ShortFrame(size=len(raw), size_min=RAW_BYTES_MIN)
+    if crc32(raw[:-4]) != int.from_bytes(raw[-4:]):
+        raise BadCrc(size=len(raw))
+    if raw[0] != VERSION:
+        raise UnknownFrameVersion(version=raw[0])
+    return _read(raw[1], raw[2:-4])
+
+
+def _read(kind: int, body: bytes) -> Frame:
+    match kind:
+        case 0x01:
+            return _read_identity(body)
+        case 0x02:
+            return _read_samples(body)
+        case 0x03 if len(body) >= _RESULT.size and body[12] < len(OUTCOMES):
+            return Result(*_RESULT.unpack_from(body), body[_RESULT.size :])
+        case 0x81 if not body:
+            return Ask()
+        case 0x82 if len(body) == _ACK.size and body[8] < 0x80:
+            return Ack(*_ACK.unpack(body))
+        case 0x83 if len(body) >= _COMMAND.size:
+            return Command(*_COMMAND.unpack_from(body), body[_COMMAND.size :])
+        case 0x03 | 0x81 | 0x82 | 0x83:
+            raise MalformedFrame(kind=kind, reason="a field is missing, extra or out of bounds")
+    raise UnknownFrameType(kind=kind)
+
+
+def _read_samples(body: bytes) -> Samples:
+    count, rest = divmod(len(body) - _SAMPLES.size, _SAMPLE.size)
+    if rest or not 1 <= count <= SAMPLES_MAX:
+        raise MalformedFrame(kind=2, reason="not a whole number of samples from 1 to 14")
+    boot, oldest, following, dropped, first = _SAMPLES.unpack_from(body)
+    if not oldest <= first <= first + count <= following < SEQUENCE_END:
+        raise MalformedFrame(kind=2, reason="its sequence numbers contradict each other")
+    samples = tuple(Sample(*fields) for fields in _SAMPLE.iter_unpack(body[_SAMPLES.size :]))
+    return Samples(boot, oldest, following, dropped, first, samples)
+
+
+def _read_identity(body: bytes) -> Identity:
+    if len(body) < _IDENTITY.size:
+        raise MalformedFrame(kind=1, reason="it ends before the device's name")
+    boot, total, first = _IDENTITY.unpack_from(body)
+    name, at = _read_text(body, _IDENTITY.size, (1, NAME_BYTES_MAX))
+    metrics = []
+    while at < len(body):
+        metric, at = _read_text(body, at, (1, METRIC_BYTES_MAX))
+        unit, at = _read_text(body, at, (0, UNIT_BYTES_MAX))
+        metrics.append(Metric(metric, unit))
+    if not 1 <= len(metrics) <= total - first:
+        raise MalformedFrame(kind=1, reason="its metrics are none or more than it announces")
+    return Identity(boot, total, first, name, tuple(metrics))
+
+
+def _read_text(body: bytes, at: int, bounds: tuple[int, int]) -> tuple[str, int]:
+    length = body[at] if at < len(body) else -1
+    text = body[at + 1 : at + 1 + length]
+    if not bounds[0] <= length <= bounds[1] or len(text) != length:
+        raise MalformedFrame(kind=1, reason="a text is missing, too short or too long")
+    if any(not 0x21 <= byte <= 0x7E for byte in text):
+        raise MalformedFrame(kind=1, reason="a text is not printable ASCII")
+    return text.decode("ascii"), at + 1 + length
+
+
+class Splitter:
+    """Cuts a line's bytes at delimiters; keeps at most one frame's bytes between two calls."""
+
+    def __init__(self) -> None:
+        self._kept = b""
+
+    def feed(self, heard: bytes) -> Iterator[Frame | Refused]:
+        """Take the next bytes; give each frame, and each piece that is none, as it ends."""
+        *ended, rest = (self._kept + heard).split(b"\x00")
+        # One byte above the limit is kept, so that the piece is still known to be too long.
+        self._kept = rest[: CODED_BYTES_MAX + 1]
+        for coded in ended:
+            if coded:
+                yield _decoded(coded)
+
+
+def _decoded(coded: bytes) -> Frame | Refused:
+    try:
+        return decode(coded)
+    except FrameError as error:
+        return Refused(coded[: CODED_BYTES_MAX + 1], error)
