@@ -56,6 +56,12 @@ from gateway.errors.operator import (
     SerialGone as SerialGone,
     SerialPermission as SerialPermission,
     SerialUnsuitable as SerialUnsuitable,
+    StoreClosed as StoreClosed,
+    StoreDamaged as StoreDamaged,
+    StoreError as StoreError,
+    StoreFull as StoreFull,
+    StoreNewer as StoreNewer,
+    StoreUnwritable as StoreUnwritable,
 )
 from gateway.errors.peer import (
     BadAck as BadAck,

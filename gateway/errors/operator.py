@@ -61,3 +61,54 @@ class SerialGone(SerialError):
     what = "the serial line {path} went away"
     why = "it was unplugged; the gateway goes on looking for it, and the device keeps its readings"
     next = "plug it in again"
+
+
+class StoreError(OperatorError):
+    """The store cannot be written or read."""
+
+    code = "store"
+
+
+class StoreFull(StoreError):
+    """The disk is full."""
+
+    code = "store.full"
+    what = "there is no space left for {path}"
+    why = "nothing more can be acknowledged; what was acknowledged is safe"
+    next = "free space on that disk; work goes on by itself"
+
+
+class StoreDamaged(StoreError):
+    """The store's bytes are not what was written."""
+
+    code = "store.damaged"
+    what = "{path} is damaged: {reason}"
+    why = "the disk, or something that wrote to it, changed what was stored"
+    next = "type 'hulian fsck --deep', and keep a copy of the file"
+
+
+class StoreUnwritable(StoreError):
+    """The store cannot be opened, read or written."""
+
+    code = "store.unwritable"
+    what = "{path} cannot be used: {reason}"
+    why = "nothing can be acknowledged that is not stored"
+    next = "check the disk, the folder's owner and its permissions"
+
+
+class StoreNewer(StoreError):
+    """The store has another schema than this program knows."""
+
+    code = "store.version"
+    what = "{path} has schema {found}, and this program knows {known}"
+    why = "a store is upgraded when the agent starts, and never taken back"
+    next = "run the newer program, or start the agent once to upgrade the store"
+
+
+class StoreClosed(StoreError):
+    """Something was to be stored while the agent stops."""
+
+    code = "store.closed"
+    what = "the store is closed"
+    why = "the agent is stopping; what is not acknowledged will be sent again"
+    next = "start the agent again"

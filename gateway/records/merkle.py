@@ -5,7 +5,7 @@ Out: roots and paths. Verification takes hashes only and answers with the root t
 raises ProofFails. Nothing here knows where hashes are kept.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -40,6 +40,13 @@ class Frontier:
         while size & 1:
             leaf, roots, size = node_hash(roots[-1], leaf), roots[:-1], size >> 1
         return Frontier(self.size + 1, (*roots, leaf))
+
+    def extended(self, leaves: Iterable[bytes]) -> "Frontier":
+        """Add several leaf hashes, or roots of complete subtrees of one size."""
+        grown = self
+        for leaf in leaves:
+            grown = grown.append(leaf)
+        return grown
 
     def root(self) -> bytes:
         """Give the root of the whole tree; of an empty one, the hash of nothing."""

@@ -1,0 +1,1 @@
+"""Remember: one SQLite file, WAL, synchronous=FULL, one writer; records, heads, projections."""

@@ -1,0 +1,95 @@
+"""What came in and how far it is acknowledged: quarantine, redelivery and line positions.
+
+Kept in the commit that holds the readings themselves, so that neither can exist without the other.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import apsw
+
+from gateway.readings.reading import Delivered, Position, Unreadable
+
+DIGEST_BYTES = 16
+_DELIVERY_BYTES = 2 + DIGEST_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """An entry of the quarantine."""
+
+    number: int
+    source: str
+    heard_ms: int
+    what: Unreadable
+
+
+def quarantine(
+    db: apsw.Connection, source: str, heard_ms: int, unreadable: Sequence[Unreadable]
+) -> None:
+    """Keep what could not be read, with its bytes and the reason."""
+    db.executemany(
+        "INSERT INTO quarantine (source, origin, heard_ms, code, reason, payload)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (source, each.origin, heard_ms, each.code, each.reason, each.payload)
+            for each in unreadable
+        ],
+    )
+
+
+def quarantined(db: apsw.Connection, limit: int) -> list[Quarantined]:
+    """Give the newest entries of the quarantine."""
+    rows = db.execute(
+        "SELECT number, source, heard_ms, origin, payload, code, reason FROM quarantine"
+        " ORDER BY number DESC LIMIT ?",
+        (limit,),
+    )
+    return [
+        Quarantined(number, source, heard_ms, Unreadable(*what))
+        for number, source, heard_ms, *what in rows
+    ]
+
+
+def expect_acknowledged(db: apsw.Connection, source: str, delivered: Sequence[Delivered]) -> int:
+    """Remember deliveries whose acknowledgement is about to be sent; give the entry's number."""
+    packed = b"".join(
+        each.packet.to_bytes(2, "big") + each.digest[:DIGEST_BYTES] for each in delivered
+    )
+    db.execute(
+        "INSERT INTO unacknowledged (source, deliveries) VALUES (?, ?)",
+        (source, packed),
+    )
+    return db.last_insert_rowid()
+
+
+def surely_acknowledged(db: apsw.Connection, source: str, number: int) -> None:
+    """Forget deliveries up to an entry: the broker has shown that it has their acknowledgement."""
+    db.execute("DELETE FROM unacknowledged WHERE source = ? AND number <= ?", (source, number))
+
+
+def perhaps_unacknowledged(db: apsw.Connection, source: str) -> list[Delivered]:
+    """Give, in order, what is committed and perhaps not acknowledged; digests cut to 16 bytes."""
+    rows = db.execute(
+        "SELECT deliveries FROM unacknowledged WHERE source = ? ORDER BY number", (source,)
+    )
+    return [
+        Delivered(int.from_bytes(packed[at : at + 2], "big"), packed[at + 2 : at + _DELIVERY_BYTES])
+        for (packed,) in rows
+        for at in range(0, len(packed), _DELIVERY_BYTES)
+    ]
+
+
+def move_position(db: apsw.Connection, source: str, position: Position) -> None:
+    """Remember how far a framed device has been heard."""
+    db.execute(
+        "INSERT INTO positions VALUES (?, ?, ?)"
+        " ON CONFLICT (source) DO UPDATE SET boot = excluded.boot, sequence = excluded.sequence",
+        (source, position.boot, position.sequence),
+    )
+
+
+def position(db: apsw.Connection, source: str) -> Position | None:
+    """Give how far a framed device was heard, or None."""
+    row = db.execute("SELECT boot, sequence FROM positions WHERE source = ?", (source,)).fetchone()
+    return None if row is None else Position(bytes(row[0]), int(row[1]))

@@ -1,0 +1,78 @@
+"""The one SQLite file: opened, brought to its schema, and given out as connections.
+
+Durability is here and nowhere else: WAL with synchronous=FULL, so a commit that returned has been
+fsynced. What SQLite raises leaves as the operator's errors.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+
+import apsw
+
+from gateway.errors import StoreDamaged, StoreFull, StoreNewer, StoreUnwritable
+
+MEMORY = ":memory:"
+# A checkpoint writes a page once for many commits; 4,000 pages of 4 KiB bound the WAL to 16 MiB.
+_WAL_PAGES_MAX = 4000
+_BUSY_MS_MAX = 10_000
+
+
+def connect(path: str) -> apsw.Connection:
+    """Open the store, making or upgrading it; raise an OperatorError if it cannot be used."""
+    with explained(path):
+        connection = apsw.Connection(path)
+        connection.set_busy_timeout(_BUSY_MS_MAX)
+        connection.pragma("journal_mode", "wal")
+        connection.pragma("synchronous", "full")
+        connection.pragma("foreign_keys", "on")
+        connection.pragma("wal_autocheckpoint", _WAL_PAGES_MAX)
+        _upgrade(connection, path)
+        if path != MEMORY:
+            Path(path).chmod(0o600)
+    return connection
+
+
+def connect_to_read(path: str) -> apsw.Connection:
+    """Open an existing store for questions only; raise an OperatorError if it cannot be read."""
+    with explained(path):
+        connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE)
+        connection.set_busy_timeout(_BUSY_MS_MAX)
+        connection.pragma("query_only", "on")
+        found = connection.pragma("user_version")
+        if found != len(_schema()):
+            raise StoreNewer(path=path, found=found, known=len(_schema()))
+    return connection
+
+
+@contextmanager
+def explained(path: str) -> Iterator[None]:
+    """Turn what SQLite raises into errors that say what to do."""
+    try:
+        yield
+    except apsw.FullError as fault:
+        raise StoreFull(path=path) from fault
+    except (apsw.CorruptError, apsw.NotADBError) as fault:
+        raise StoreDamaged(path=path, reason=fault) from fault
+    except apsw.Error as fault:
+        raise StoreUnwritable(path=path, reason=f"{type(fault).__name__}: {fault}") from fault
+
+
+def _schema() -> list[str]:
+    """Give the numbered schema files, in order; file n brings version n - 1 to n."""
+    folder = resources.files("gateway.store").joinpath("schema")
+    files = sorted((entry.name, entry) for entry in folder.iterdir() if entry.name.endswith(".sql"))
+    return [entry.read_text(encoding="utf-8") for _, entry in files]
+
+
+def _upgrade(connection: apsw.Connection, path: str) -> None:
+    steps = _schema()
+    found = connection.pragma("user_version")
+    assert isinstance(found, int)
+    if found > len(steps):
+        raise StoreNewer(path=path, found=found, known=len(steps))
+    for number in range(found, len(steps)):
+        with connection:  # one transaction: an upgrade killed half-way leaves the old version
+            connection.execute(steps[number])
+            connection.pragma("user_version", number + 1)

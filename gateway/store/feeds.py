@@ -1,0 +1,178 @@
+"""Feeds in the store: records by (feed number, seq), heads apart from them, and tiles for proofs.
+
+In: verified records with the feed they end, from `records`. Out: feeds, heads, slices, subtrees.
+Every function takes the connection it works on, so that one transaction can hold several.
+"""
+
+from dataclasses import dataclass
+
+import apsw
+
+from gateway.records.feed import Feed, Head
+from gateway.records.merkle import EMPTY_ROOT, Frontier, Subtree, frontier, node_hash
+from gateway.records.record import Record
+
+_TILE_LEVELS = 8
+_HASH_BYTES = 32
+_SEQ_BITS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A record as it is held: its bytes, and its body's where they are held."""
+
+    seq: int
+    encoded: bytes
+    body: bytes | None
+
+
+def place(feed_number: int, seq: int) -> int:
+    """Give the key of a record."""
+    return feed_number << _SEQ_BITS | seq
+
+
+def load(db: apsw.Connection, feed: bytes) -> Feed | None:
+    """Give a feed as far as it is held without a gap, or None if it is not known."""
+    row = db.execute(
+        "SELECT f.id, g.id, f.run_key, f.node, f.organisation, h.size, h.frontier, h.last"
+        " FROM feeds f JOIN groups g ON g.number = f.in_group JOIN heads h ON h.feed = f.number"
+        " WHERE f.id = ?",
+        (feed,),
+    ).fetchone()
+    if row is None:
+        return None
+    name, group, run_key, node, organisation, size, roots, last = row
+    return Feed(name, group, run_key, node, organisation, _frontier(size, roots), last)
+
+
+def append(db: apsw.Connection, record: Record, body: bytes | None, after: Feed) -> int:
+    """Keep a verified record and the feed that now ends in it; give its place."""
+    number = feed_number(db, after.id)
+    if number is None:
+        number = _open(db, after)
+    where = place(number, record.seq)
+    db.execute(
+        "INSERT INTO records VALUES (?, ?, ?, ?, ?)",
+        (where, int(record.kind), record.id, record.encoded, body),
+    )
+    db.execute(
+        "UPDATE heads SET size = ?, frontier = ?, last = ? WHERE feed = ?",
+        (after.size, b"".join(after.frontier.roots), after.last, number),
+    )
+    if after.size % (1 << _TILE_LEVELS) == 0:
+        _keep_tiles(db, number, after.size)
+    db.execute("UPDATE totals SET value = value + 1 WHERE name = 'records'")
+    return where
+
+
+def heads(db: apsw.Connection, group: bytes) -> list[Head]:
+    """Give the head of every feed of a group, sorted."""
+    rows = db.execute(
+        "SELECT f.id, h.size, h.frontier FROM feeds f JOIN groups g ON g.number = f.in_group"
+        " JOIN heads h ON h.feed = f.number WHERE g.id = ? ORDER BY f.id",
+        (group,),
+    )
+    return [Head(name, size, _frontier(size, roots).root()) for name, size, roots in rows]
+
+
+def heads_of_node(db: apsw.Connection, group: bytes, node: bytes) -> list[Head]:
+    """Give the heads of a node's own feeds in a group, sorted."""
+    rows = db.execute(
+        "SELECT f.id, h.size, h.frontier FROM feeds f JOIN groups g ON g.number = f.in_group"
+        " JOIN heads h ON h.feed = f.number WHERE g.id = ? AND f.node = ? ORDER BY f.id",
+        (group, node),
+    )
+    return [Head(name, size, _frontier(size, roots).root()) for name, size, roots in rows]
+
+
+def slice_of(db: apsw.Connection, feed: bytes, start: int, stop: int, bytes_max: int) -> list[Held]:
+    """Give consecutive held records from `start` below `stop`: at least one, within the bytes."""
+    number = feed_number(db, feed)
+    if number is None:
+        return []
+    rows = db.execute(
+        "SELECT place, encoded, body FROM records WHERE place >= ? AND place < ? ORDER BY place",
+        (place(number, start), place(number, stop)),
+    )
+    held: list[Held] = []
+    size = 0
+    for where, encoded, body in rows:
+        seq = where & (1 << _SEQ_BITS) - 1
+        size += len(encoded) + len(body or b"")
+        if seq != start + len(held) or (held and size > bytes_max):
+            break
+        held.append(Held(seq, encoded, body))
+    return held
+
+
+def root_at(db: apsw.Connection, feed: bytes, size: int) -> bytes:
+    """Give the root that a held feed had at a size not above its own."""
+    return frontier(size, subtree(db, feed)).root() if size else EMPTY_ROOT
+
+
+def subtree(db: apsw.Connection, feed: bytes) -> Subtree:
+    """Serve the complete subtrees of a feed from tiles and record ids."""
+    number = feed_number(db, feed)
+    assert number is not None, "only the subtrees of a held feed are asked for"
+
+    def serve(level: int, index: int) -> bytes:
+        if level % _TILE_LEVELS == 0 and level:
+            tile: bytes = db.execute(
+                "SELECT hash FROM tiles WHERE feed = ? AND level = ? AND number = ?",
+                (number, level, index),
+            ).get
+            return tile
+        if level < _TILE_LEVELS:
+            start = place(number, index << level)
+            ids = db.execute(
+                "SELECT id FROM records WHERE place >= ? AND place < ? ORDER BY place",
+                (start, start + (1 << level)),
+            )
+            return Frontier().extended(row[0] for row in ids).root()
+        return node_hash(serve(level - 1, 2 * index), serve(level - 1, 2 * index + 1))
+
+    return serve
+
+
+def feed_number(db: apsw.Connection, feed: bytes) -> int | None:
+    """Give the number that stands for a feed in this file, or None."""
+    row = db.execute("SELECT number FROM feeds WHERE id = ?", (feed,)).fetchone()
+    return None if row is None else int(row[0])
+
+
+def _open(db: apsw.Connection, feed: Feed) -> int:
+    db.execute(
+        "INSERT INTO feeds (id, in_group, node, organisation, run_key)"
+        " SELECT ?, number, ?, ?, ? FROM groups WHERE id = ?",
+        (feed.id, feed.node, feed.organisation, feed.run_key, feed.group),
+    )
+    number = db.last_insert_rowid()
+    db.execute("INSERT INTO heads VALUES (?, 0, x'', x'')", (number,))
+    return number
+
+
+def _keep_tiles(db: apsw.Connection, number: int, size: int) -> None:
+    """Keep the complete subtrees that a record just finished, at every eighth level."""
+    level = _TILE_LEVELS
+    while size % (1 << level) == 0:
+        index = (size >> level) - 1
+        if level == _TILE_LEVELS:
+            start = place(number, index << level)
+            rows = db.execute(
+                "SELECT id FROM records WHERE place >= ? AND place < ? ORDER BY place",
+                (start, start + (1 << level)),
+            )
+        else:
+            rows = db.execute(
+                "SELECT hash FROM tiles WHERE feed = ? AND level = ? AND number >= ? AND number < ?"
+                " ORDER BY number",
+                (number, level - _TILE_LEVELS, index << 8, index + 1 << 8),
+            )
+        root = Frontier().extended(row[0] for row in rows).root()
+        db.execute("INSERT INTO tiles VALUES (?, ?, ?, ?)", (number, level, index, root))
+        level += _TILE_LEVELS
+
+
+def _frontier(size: int, roots: bytes) -> Frontier:
+    starts = range(0, len(roots), _HASH_BYTES)
+    return Frontier(size, tuple(roots[at : at + _HASH_BYTES] for at in starts))
