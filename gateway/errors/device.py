@@ -103,3 +103,126 @@ class ReusedBoot(FrameError):
     what = "the device counts from {next} under a boot id of which {heard} were heard"
     why = "repeats are known by boot id and number, so a fresh reading could be taken for one"
     next = "let the firmware draw a new boot id at each start"
+
+
+class PayloadError(DeviceError):
+    """What a machine published cannot be read; its bytes are quarantined."""
+
+    code = "payload"
+
+
+class PayloadTooLarge(PayloadError):
+    """A payload exceeds the source's bound."""
+
+    code = "payload.too-large"
+    what = "{size} bytes where at most {size_max} are allowed"
+    why = "everything is bounded, so that no machine can exhaust the gateway"
+    next = "let the machine say less at once, or raise the source's payload_bytes_max"
+
+
+class PayloadNotUtf8(PayloadError):
+    """Text is not UTF-8."""
+
+    code = "payload.utf8"
+    what = "not UTF-8: {reason}"
+    why = "JSON and text are UTF-8; other encodings cannot be told apart safely"
+    next = "let the machine write UTF-8, or correct the source's format"
+
+
+class PayloadNotJson(PayloadError):
+    """A payload is not JSON."""
+
+    code = "payload.json"
+    what = "not JSON: {reason}"
+    why = "the source's format is json"
+    next = "look at the bytes with 'hulian quarantine show', and correct the machine or the format"
+
+
+class PayloadTooDeep(PayloadError):
+    """JSON is nested deeper than any machine needs."""
+
+    code = "payload.depth"
+    what = "nested more than {depth_max} deep"
+    why = "everything is bounded, so that no machine can exhaust the gateway"
+    next = "let the machine nest less"
+
+
+class DuplicateName(PayloadError):
+    """One payload gives two values under one name."""
+
+    code = "payload.duplicate-name"
+    what = "{name} is there twice"
+    why = "nobody can say which of the two values is meant"
+    next = "let the machine use each name once, or name the metrics by their paths"
+
+
+class NoDevice(PayloadError):
+    """A message does not say which device it is of."""
+
+    code = "payload.device"
+    what = "the device cannot be named: {reason}"
+    why = "a reading belongs to a device, and is never put under a guessed one"
+    next = "compare the source's 'device' with the topic and the payload"
+
+
+class BadTime(PayloadError):
+    """A payload's time is none."""
+
+    code = "payload.time"
+    what = "its time cannot be read: {reason}"
+    why = "a reading is never put at a guessed time"
+    next = "compare the source's 'time', 'time_unit' and 'time_zone' with the payload"
+
+
+class NoMetric(PayloadError):
+    """None of the metrics is in a payload."""
+
+    code = "payload.path"
+    what = "nothing to read in it: {reason}"
+    why = "a message that says nothing is more likely a wrong path than silence"
+    next = "compare the paths of the source's metrics with the payload"
+
+
+class BadPath(PayloadError):
+    """A path fails on a payload."""
+
+    code = "payload.expression"
+    what = "the path of {name} fails on it: {reason}"
+    why = "a function of the path was given what it cannot take"
+    next = "correct the path of this metric"
+
+
+class BadType(PayloadError):
+    """A value is neither number, text nor true or false."""
+
+    code = "payload.type"
+    what = "{name} is {found}, not a single value"
+    why = "a reading is one number, text, true or false"
+    next = "let the path of this metric lead to one value"
+
+
+class BadNumber(PayloadError):
+    """A number is not finite, or beyond 64 bits."""
+
+    code = "payload.number"
+    what = "{name} is no number that can be kept: {reason}"
+    why = "infinity, not-a-number and integers beyond 64 bits are not read alike by everyone"
+    next = "let the machine leave out a value that it does not have"
+
+
+class BadText(PayloadError):
+    """A text is too long, or not printable."""
+
+    code = "payload.text"
+    what = "the text of {name} cannot be kept: {reason}"
+    why = "texts are short and printable, so that no page or terminal is led astray"
+    next = "let the path lead to a state or a short text"
+
+
+class BadMetricName(PayloadError):
+    """A name found in a payload cannot name a metric."""
+
+    code = "payload.name"
+    what = "a name in it cannot name a metric: {reason}"
+    why = "names are at most 128 bytes of printable text"
+    next = "name the metrics of this source by their paths"
