@@ -53,14 +53,14 @@ class Span(NamedTuple):
     device: str
     first_ms: int | None
     last_ms: int | None
-    total: int
+    count: int  # type: ignore[assignment] # Nobody wants tuple's own method of this name.
 
 
 class Pack(NamedTuple):
     """One body: its bytes, how many readings are in it, and of which devices."""
 
     encoded: bytes
-    total: int
+    count: int  # type: ignore[assignment] # As above.
     spans: list[Span]
 
 
@@ -70,7 +70,7 @@ class _Tally:
 
     first_ms: int | None
     last_ms: int | None
-    total: int
+    count: int
 
 
 class Attested(NamedTuple):
@@ -135,6 +135,33 @@ def _head(major: int, count: int) -> bytes:
     return struct.pack(">BH", major << 5 | 25, count)
 
 
+class _Spans:
+    """Count readings by device, in the order in which the devices come."""
+
+    __slots__ = ("tallies",)
+
+    def __init__(self) -> None:
+        self.tallies: dict[str, _Tally] = {}
+
+    def add(self, device: str, time_ms: int | None) -> None:
+        """Count one reading."""
+        tally = self.tallies.get(device)
+        if tally is None:
+            self.tallies[device] = _Tally(time_ms, time_ms, 1)
+            return
+        tally.count += 1
+        if time_ms is not None:
+            if tally.first_ms is None or time_ms < tally.first_ms:
+                tally.first_ms = time_ms
+            if tally.last_ms is None or time_ms > tally.last_ms:
+                tally.last_ms = time_ms
+
+    def done(self) -> list[Span]:
+        """Give what was counted."""
+        tallies = self.tallies.items()
+        return [Span(device, one.first_ms, one.last_ms, one.count) for device, one in tallies]
+
+
 class _Packer:
     """Fill packs entry by entry, and remember what sticks within the open one."""
 
@@ -154,7 +181,7 @@ class _Packer:
         self.size = 0
         self.device: str | None = None
         self.zero_ms: int | None = None
-        self.spans: dict[str, _Tally] = {}
+        self.spans = _Spans()
 
     def add(self, reading: Reading) -> None:
         """Encode a reading into the open pack, or into a new one where that is full."""
@@ -167,7 +194,7 @@ class _Packer:
         self.zero_ms, self.device = zero_ms, reading.device
         self.entries.append(entry)
         self.size += len(entry)
-        self._count(reading.device, reading.time_ms)
+        self.spans.add(reading.device, reading.time_ms)
 
     def _entry(self, reading: Reading) -> tuple[bytes, int | None]:
         """Encode one entry in the order of deterministic CBOR; give the base time after it."""
@@ -197,28 +224,21 @@ class _Packer:
             tail, more = tail + self.provenance, more + 1
         return bytes((0xA1 + pairs + more,)) + head + tail, zero_ms
 
-    def _count(self, device: str, time_ms: int | None) -> None:
-        span = self.spans.get(device)
-        if span is None:
-            self.spans[device] = _Tally(time_ms, time_ms, 1)
-            return
-        span.total += 1
-        if time_ms is not None:
-            if span.first_ms is None or time_ms < span.first_ms:
-                span.first_ms = time_ms
-            if span.last_ms is None or time_ms > span.last_ms:
-                span.last_ms = time_ms
-
     def close(self) -> None:
         """Finish the open pack, where something is in it."""
         if self.entries:
             count = len(self.entries)
-            spans = [
-                Span(device, tally.first_ms, tally.last_ms, tally.total)
-                for device, tally in self.spans.items()
-            ]
-            self.packs.append(Pack(_head(4, count) + b"".join(self.entries), count, spans))
+            encoded = _head(4, count) + b"".join(self.entries)
+            self.packs.append(Pack(encoded, count, self.spans.done()))
         self._open()
+
+
+def spans(readings: Iterable[Reading]) -> list[Span]:
+    """Say what readings there are of which devices, as `encode` says it of its packs."""
+    found = _Spans()
+    for reading in readings:
+        found.add(reading.device, reading.time_ms)
+    return found.done()
 
 
 def decode(encoded: bytes, bytes_max: int = DECODED_BYTES_MAX) -> list[Reading]:
