@@ -63,7 +63,18 @@ from gateway.errors.group import (
     UnknownGroup as UnknownGroup,
 )
 from gateway.errors.operator import (
+    BadExpression as BadExpression,
     BadSerialUrl as BadSerialUrl,
+    BadTopic as BadTopic,
+    BadUrl as BadUrl,
+    ConfigFault as ConfigFault,
+    ConfigFaults as ConfigFaults,
+    ConfigSyntax as ConfigSyntax,
+    DuplicateKey as DuplicateKey,
+    MissingKey as MissingKey,
+    NoEffect as NoEffect,
+    OpenListen as OpenListen,
+    OutOfRange as OutOfRange,
     SerialAbsent as SerialAbsent,
     SerialBusy as SerialBusy,
     SerialError as SerialError,
@@ -76,6 +87,10 @@ from gateway.errors.operator import (
     StoreFull as StoreFull,
     StoreNewer as StoreNewer,
     StoreUnwritable as StoreUnwritable,
+    UnavailableChoice as UnavailableChoice,
+    UnknownKey as UnknownKey,
+    WrongChoice as WrongChoice,
+    WrongType as WrongType,
 )
 from gateway.errors.peer import (
     BadAck as BadAck,

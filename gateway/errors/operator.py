@@ -112,3 +112,140 @@ class StoreClosed(StoreError):
     what = "the store is closed"
     why = "the agent is stopping; what is not acknowledged will be sent again"
     next = "start the agent again"
+
+
+class ConfigFault(OperatorError):
+    """One fault of the config; its facts hold at least `line` and `key`."""
+
+    code = "config"
+
+
+class ConfigSyntax(ConfigFault):
+    """The file is not TOML."""
+
+    code = "config.toml"
+    what = "line {line}: not TOML: {reason}"
+    why = "nothing of the file can be used until all of it can be read"
+    next = "correct this line; https://toml.io shows how TOML is written"
+
+
+class UnknownKey(ConfigFault):
+    """A key that nobody reads."""
+
+    code = "config.unknown-key"
+    what = "line {line}: there is no key {key}"
+    why = "a misspelt key would be ignored in silence, and its default used"
+    next = "{advice}; docs/config.md lists every key"
+
+
+class MissingKey(ConfigFault):
+    """A key that must be there is not."""
+
+    code = "config.missing"
+    what = "line {line}: {key} is missing"
+    why = "it has no default that would be right for everyone"
+    next = "add it; docs/config.md shows an example"
+
+
+class WrongType(ConfigFault):
+    """A value of another type than its key takes."""
+
+    code = "config.type"
+    what = "line {line}: {key} is {found}, not {expected}"
+    why = "a guess at what was meant could be wrong"
+    next = "write {expected}"
+
+
+class OutOfRange(ConfigFault):
+    """A value of the right type that its key cannot have."""
+
+    code = "config.range"
+    what = "line {line}: {key} must be {expected}"
+    why = "other values cannot work, or would exhaust the gateway"
+    next = "choose a value within the bounds that docs/config.md gives with their reasons"
+
+
+class WrongChoice(ConfigFault):
+    """A value that is none of those a key can have."""
+
+    code = "config.choice"
+    what = "line {line}: {key} cannot be '{found}'"
+    why = "it must be one of: {choices}"
+    next = "{advice}"
+
+
+class BadUrl(ConfigFault):
+    """An address that cannot be used; it is not repeated, because it may hold a password."""
+
+    code = "config.url"
+    what = "line {line}: {key} is not an address that can be used: {reason}"
+    why = "nothing can be reached under it"
+    next = "write it like {example}"
+
+
+class DuplicateKey(ConfigFault):
+    """Two entries share what must be each one's own."""
+
+    code = "config.duplicate-name"
+    what = "line {line}: {key} is '{found}', as in line {first}"
+    why = "{reason}"
+    next = "give one of the two another"
+
+
+class UnavailableChoice(ConfigFault):
+    """A choice of the contract that this version does not have yet."""
+
+    code = "config.unavailable"
+    what = "line {line}: {key} = '{found}' is not available in this version"
+    why = "it is part of the contract and comes with a later version"
+    next = "use one of: {choices}"
+
+
+class BadExpression(ConfigFault):
+    """A path is not JMESPath."""
+
+    code = "config.path"
+    what = "line {line}: {key} is not a JMESPath expression: {reason}"
+    why = "it would find nothing in any payload"
+    next = "https://jmespath.org shows how paths are written; env.temp_c is one"
+
+
+class BadTopic(ConfigFault):
+    """A topic filter that MQTT does not know."""
+
+    code = "config.topic"
+    what = "line {line}: {key} is not an MQTT topic filter: {reason}"
+    why = "the broker would refuse it, or close the connection"
+    next = "write it like factory/+/telemetry or factory/#"
+
+
+class NoEffect(ConfigFault):
+    """A key that can have no effect beside the others."""
+
+    code = "config.no-effect"
+    what = "line {line}: {key} has no effect here: {reason}"
+    why = "what is written and does nothing misleads whoever reads it"
+    next = "remove it, or correct what stands beside it"
+
+
+class OpenListen(ConfigFault):
+    """The page would be shown to a network without a password."""
+
+    code = "config.listen"
+    what = "line {line}: {key} listens beyond this computer, and nobody has a password"
+    why = "anyone on the network could read and change what the gateway does"
+    next = "type 'hulian user add NAME' first, or listen on 127.0.0.1"
+
+
+class ConfigFaults(OperatorError):
+    """A config that cannot be used, with all its faults at once."""
+
+    code = "config.faults"
+    what = "the config has {count} fault(s):\n{faults}"
+    why = "the gateway does not start on a config that it would have to guess at"
+    next = "correct these lines and type 'hulian check'"
+
+    def __init__(self, faults: tuple[ConfigFault, ...]) -> None:
+        said = "\n".join(str(fault) for fault in faults)
+        super().__init__(count=len(faults), faults=said)
+        self.faults = faults
