@@ -142,14 +142,18 @@ def _names_all(caught: ast.expr) -> bool:
 
 
 def nouns_are_frozen(root: Path) -> list[str]:
-    """A dataclass of thought is frozen and has slots."""
+    """A dataclass of thought has slots, and is frozen unless it is one module's own tally."""
     return [
         module.at(node, f"{node.name} is not frozen and slotted")
         for module in thought(root)
         for node in ast.walk(module.tree)
         if isinstance(node, ast.ClassDef) and "dataclass" in decorators(node)
-        if not {"frozen=True", "slots=True"} <= _dataclass_options(node)
+        if not _wanted_options(node) <= _dataclass_options(node)
     ]
+
+
+def _wanted_options(node: ast.ClassDef) -> set[str]:
+    return {"slots=True"} if node.name.startswith("_") else {"frozen=True", "slots=True"}
 
 
 def _dataclass_options(node: ast.ClassDef) -> set[str]:
