@@ -142,7 +142,7 @@ def test_the_broker_listens_on_loopback_only() -> None:
     assert ["listener 1883 127.0.0.1"] == re.findall(r"^listener .*", text, re.MULTILINE)
 
 
-def test_the_service_notifies_drains_and_is_confined() -> None:
+def test_the_unit_notifies_drains_and_is_confined() -> None:
     """systemd waits for the agent's word, gives it time to drain, and bounds what it may reach."""
     unit = configparser.ConfigParser(strict=False, interpolation=None)
     # Keys are case-sensitive in units, and repeated ones add up; here the last one will do.

@@ -11,7 +11,7 @@ EMPTY_WORDS = frozenset(
     "manager handler util helper common misc data info base abstract impl wrapper service".split()
 )
 WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+")
-TERM = re.compile(r"^- ((?:\*\*[^*]+\*\*(?:, | / )?)+)", re.MULTILINE)
+TERM = re.compile(r"\*\*(.+?)\*\*")
 
 
 def words(name: str) -> list[str]:
@@ -55,9 +55,8 @@ def _assigned(body: list[ast.stmt]) -> Iterator[tuple[ast.AST, str]]:
 def nouns_are_in_the_glossary(root: Path) -> list[str]:
     """Each module and each public class of thought, errors apart, has an entry in the glossary."""
     text = (root / "docs" / "glossary.md").read_text("utf-8")
-    told = {
-        term.lower() for line in TERM.findall(text) for term in re.findall(r"\*\*(.+?)\*\*", line)
-    }
+    entries = (line for line in text.splitlines() if line.startswith("- **"))
+    told = {term.lower() for line in entries for term in TERM.findall(line)}
     return [
         module.at(node, f"the glossary has no '{noun}'")
         for module in thought(root)
