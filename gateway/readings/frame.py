@@ -39,7 +39,7 @@ OUTCOMES = ("done", "unsupported", "refused", "expired", "failed")
 
 _SAMPLE = Struct(">BBbqI")
 _SAMPLES = Struct(">8sQQIQ")
-_IDENTITY = Struct(">8sBB")
+_TABLE = Struct(">8sBB")
 _RESULT = Struct(">8sIB")
 _ACK = Struct(">8sQ")
 _COMMAND = Struct(">8sII")
@@ -69,7 +69,7 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class Table:
     """From the device: its name, and rows of its table from `first` on, of `total`."""
 
     boot: bytes
@@ -124,7 +124,7 @@ class Command:
     said: bytes
 
 
-Frame = Identity | Samples | Result | Ask | Ack | Command
+Frame = Table | Samples | Result | Ask | Ack | Command
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +146,9 @@ def encode(frame: Frame) -> bytes:
 
 def _body(frame: Frame) -> bytes:
     match frame:
-        case Identity(boot, total, first, name, metrics):
+        case Table(boot, total, first, name, metrics):
             rows = b"".join(_text(metric.name) + _text(metric.unit) for metric in metrics)
-            return b"\x01" + _IDENTITY.pack(boot, total, first) + _text(name) + rows
+            return b"\x01" + _TABLE.pack(boot, total, first) + _text(name) + rows
         case Samples(boot, oldest, following, dropped, first, samples):
             start = _SAMPLES.pack(boot, oldest, following, dropped, first)
             return b"\x02" + start + b"".join(sample.encode() for sample in samples)
@@ -186,17 +186,19 @@ def decode(coded: bytes) -> Frame:
 def _read(kind: int, body: bytes) -> Frame:
     match kind:
         case 0x01:
-            return _read_identity(body)
+            return _read_table(body)
         case 0x02:
             return _read_samples(body)
         case 0x03 if len(body) >= _RESULT.size and body[12] < len(OUTCOMES):
-            return Result(*_RESULT.unpack_from(body), body[_RESULT.size :])
+            boot, number, outcome = _RESULT.unpack_from(body)
+            return Result(boot, number, outcome, body[_RESULT.size :])
         case 0x81 if not body:
             return Ask()
         case 0x82 if len(body) == _ACK.size and body[8] < 0x80:
             return Ack(*_ACK.unpack(body))
         case 0x83 if len(body) >= _COMMAND.size:
-            return Command(*_COMMAND.unpack_from(body), body[_COMMAND.size :])
+            boot, number, valid_ms = _COMMAND.unpack_from(body)
+            return Command(boot, number, valid_ms, body[_COMMAND.size :])
         case 0x03 | 0x81 | 0x82 | 0x83:
             raise MalformedFrame(kind=kind, reason="a field is missing, extra or out of bounds")
     raise UnknownFrameType(kind=kind)
@@ -213,11 +215,11 @@ def _read_samples(body: bytes) -> Samples:
     return Samples(boot, oldest, following, dropped, first, samples)
 
 
-def _read_identity(body: bytes) -> Identity:
-    if len(body) < _IDENTITY.size:
+def _read_table(body: bytes) -> Table:
+    if len(body) < _TABLE.size:
         raise MalformedFrame(kind=1, reason="it ends before the device's name")
-    boot, total, first = _IDENTITY.unpack_from(body)
-    name, at = _read_text(body, _IDENTITY.size, (1, NAME_BYTES_MAX))
+    boot, total, first = _TABLE.unpack_from(body)
+    name, at = _read_text(body, _TABLE.size, (1, NAME_BYTES_MAX))
     metrics = []
     while at < len(body):
         metric, at = _read_text(body, at, (1, METRIC_BYTES_MAX))
@@ -225,7 +227,7 @@ def _read_identity(body: bytes) -> Identity:
         metrics.append(Metric(metric, unit))
     if not 1 <= len(metrics) <= total - first:
         raise MalformedFrame(kind=1, reason="its metrics are none or more than it announces")
-    return Identity(boot, total, first, name, tuple(metrics))
+    return Table(boot, total, first, name, tuple(metrics))
 
 
 def _read_text(body: bytes, at: int, bounds: tuple[int, int]) -> tuple[str, int]:

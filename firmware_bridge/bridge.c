@@ -1,0 +1,387 @@
+/* The device's half of docs/protocol/frame.md. See bridge.h. */
+#include "bridge.h"
+
+enum { VERSION = 1, CRC_BYTES = 4, RAW_MIN = 6, SAMPLE_BYTES = 15, SAMPLES_MAX = 14 };
+enum { NAME_MAX = 32, METRIC_MAX = 48, UNIT_MAX = 16, UNSUPPORTED = 1, OUTCOMES = 5 };
+enum { TABLE_BYTES = 10, SAMPLES_BYTES = 36, RESULT_BYTES = 13, ACK_BYTES = 16 };
+enum { COMMAND_BYTES = 16, BOOT_BYTES = BRIDGE_BOOT_BYTES };
+enum { TABLE = 0x01, SAMPLES = 0x02, RESULT = 0x03, ASK = 0x81, ACK = 0x82, COMMAND = 0x83 };
+
+/* -- bytes: all integers are big-endian -- */
+
+static uint8_t *put(uint8_t *to, uint64_t value, unsigned bytes) {
+    unsigned i;
+    for (i = 0; i < bytes; i++) {
+        to[i] = (uint8_t)(value >> (8u * (bytes - 1u - i)));
+    }
+    return to + bytes;
+}
+
+static uint64_t get(const uint8_t *from, unsigned bytes) {
+    uint64_t value = 0;
+    unsigned i;
+    for (i = 0; i < bytes; i++) {
+        value = value << 8 | from[i];
+    }
+    return value;
+}
+
+static uint8_t *put_bytes(uint8_t *to, const uint8_t *from, size_t length) {
+    size_t i;
+    for (i = 0; i < length; i++) {
+        to[i] = from[i];
+    }
+    return to + length;
+}
+
+static size_t text_length(const char *text) {
+    size_t length = 0;
+    while (text[length] != '\0') {
+        length++;
+    }
+    return length;
+}
+
+static uint8_t *put_text(uint8_t *to, const char *text) {
+    size_t length = text_length(text);
+    *to++ = (uint8_t)length;
+    while (length-- > 0) {
+        *to++ = (uint8_t)*text++;
+    }
+    return to;
+}
+
+static uint32_t crc32(const uint8_t *bytes, size_t length) {
+    static const uint32_t nibble[16] = {
+        0x00000000u, 0x1db71064u, 0x3b6e20c8u, 0x26d930acu, 0x76dc4190u, 0x6b6b51f4u,
+        0x4db26158u, 0x5005713cu, 0xedb88320u, 0xf00f9344u, 0xd6d6a3e8u, 0xcb61b38cu,
+        0x9b64c2b0u, 0x86d3d2d4u, 0xa00ae278u, 0xbdbdf21cu};
+    uint32_t crc = 0xffffffffu;
+    size_t i;
+    for (i = 0; i < length; i++) {
+        crc ^= bytes[i];
+        crc = crc >> 4 ^ nibble[crc & 15u];
+        crc = crc >> 4 ^ nibble[crc & 15u];
+    }
+    return ~crc;
+}
+
+/* -- reading a frame -- */
+
+/* Give the length of a text with its length byte, 0 if it is none. */
+static size_t text_at(const uint8_t *at, size_t left, size_t min, size_t max) {
+    size_t i;
+    if (left == 0 || at[0] < min || at[0] > max || at[0] >= left) {
+        return 0;
+    }
+    for (i = 1; i <= at[0]; i++) {
+        if (at[i] < 0x21 || at[i] > 0x7e) {
+            return 0;
+        }
+    }
+    return (size_t)at[0] + 1u;
+}
+
+static bridge_status check_table(const uint8_t *body, size_t length) {
+    unsigned rows = 0;
+    size_t at, name, unit;
+    if (length < TABLE_BYTES) {
+        return BRIDGE_BODY;
+    }
+    name = text_at(body + TABLE_BYTES, length - TABLE_BYTES, 1, NAME_MAX);
+    for (at = TABLE_BYTES + name; name != 0 && at < length; at += name + unit, rows++) {
+        name = text_at(body + at, length - at, 1, METRIC_MAX);
+        unit = text_at(body + at + name, length - at - name, 0, UNIT_MAX);
+        if (name == 0 || unit == 0) {
+            return BRIDGE_BODY;
+        }
+    }
+    return name != 0 && rows >= 1 && body[9] + rows <= body[8] ? BRIDGE_OK : BRIDGE_BODY;
+}
+
+static bridge_status check_samples(const uint8_t *body, size_t length) {
+    uint64_t oldest, next, first, count;
+    if (length <= SAMPLES_BYTES || (length - SAMPLES_BYTES) % SAMPLE_BYTES != 0) {
+        return BRIDGE_BODY;
+    }
+    count = (length - SAMPLES_BYTES) / SAMPLE_BYTES;
+    oldest = get(body + 8, 8);
+    next = get(body + 16, 8);
+    first = get(body + 28, 8);
+    if (oldest > first || first > next || count > next - first || next >> 63 != 0) {
+        return BRIDGE_BODY;
+    }
+    return BRIDGE_OK;
+}
+
+static bridge_status check_body(uint8_t type, const uint8_t *body, size_t length) {
+    switch (type) {
+    case TABLE:
+        return check_table(body, length);
+    case SAMPLES:
+        return check_samples(body, length);
+    case RESULT:
+        return length >= RESULT_BYTES && body[12] < OUTCOMES ? BRIDGE_OK : BRIDGE_BODY;
+    case ASK:
+        return length == 0 ? BRIDGE_OK : BRIDGE_BODY;
+    case ACK:
+        return length == ACK_BYTES && body[8] < 0x80 ? BRIDGE_OK : BRIDGE_BODY;
+    case COMMAND:
+        return length >= COMMAND_BYTES ? BRIDGE_OK : BRIDGE_BODY;
+    default:
+        return BRIDGE_TYPE;
+    }
+}
+
+bridge_status bridge_decode(uint8_t *bytes, size_t length) {
+    const uint8_t *raw = bytes + 1;
+    size_t at = 0, checked;
+    if (length > BRIDGE_CODED_MAX) {
+        return BRIDGE_LONG;
+    }
+    while (at < length) { /* each code byte becomes the zero that it stands for */
+        size_t code = bytes[at];
+        if (code == 0 || code > length - at) {
+            return BRIDGE_COBS;
+        }
+        bytes[at] = 0;
+        at += code;
+    }
+    if (length < RAW_MIN + 1) {
+        return BRIDGE_SHORT;
+    }
+    checked = length - 1 - CRC_BYTES;
+    if (crc32(raw, checked) != (uint32_t)get(raw + checked, CRC_BYTES)) {
+        return BRIDGE_CRC;
+    }
+    if (raw[0] != VERSION) {
+        return BRIDGE_VERSION;
+    }
+    return check_body(raw[1], raw + 2, checked - 2);
+}
+
+/* -- what is kept -- */
+
+static void tick(bridge *b, uint32_t now_ms) {
+    b->clock_ms += (uint32_t)(now_ms - b->caller_ms);
+    b->caller_ms = now_ms;
+}
+
+/* Check a text of the caller by the protocol's own rule; 0 if it breaks it. */
+static unsigned is_text(const char *text, size_t min, size_t max) {
+    uint8_t coded[1 + METRIC_MAX];
+    size_t length = text_length(text);
+    if (length > max) {
+        return 0;
+    }
+    put_text(coded, text);
+    return text_at(coded, length + 1, min, max) != 0;
+}
+
+bridge_status bridge_start(bridge *b, const bridge_device *me, bridge_slot *ring,
+                           uint32_t capacity, uint32_t now_ms) {
+    unsigned i;
+    if (capacity == 0 || me->metric_count == 0 || !is_text(me->name, 1, NAME_MAX)) {
+        return BRIDGE_TABLE;
+    }
+    for (i = 0; i < me->metric_count; i++) {
+        if (!is_text(me->metrics[i].name, 1, METRIC_MAX) ||
+            !is_text(me->metrics[i].unit, 0, UNIT_MAX)) {
+            return BRIDGE_TABLE;
+        }
+    }
+    *b = (bridge){0};
+    b->me = me;
+    b->ring = ring;
+    b->capacity = capacity;
+    b->caller_ms = now_ms;
+    return BRIDGE_OK;
+}
+
+/* Forget all below a number. */
+static void forget(bridge *b, uint64_t below) {
+    b->oldest = below;
+    if (b->cursor < below) {
+        b->cursor = below;
+    }
+}
+
+bridge_status bridge_keep(bridge *b, bridge_sample sample, uint32_t now_ms) {
+    bridge_status status = BRIDGE_OK;
+    bridge_slot *slot = &b->ring[b->next % b->capacity];
+    tick(b, now_ms);
+    if (sample.metric >= b->me->metric_count) {
+        return BRIDGE_METRIC;
+    }
+    if (b->next - b->oldest == b->capacity) {
+        forget(b, b->oldest + 1);
+        b->dropped += b->dropped < UINT32_MAX;
+        status = BRIDGE_DROPPED;
+    }
+    slot->sample = sample;
+    slot->taken_ms = b->clock_ms;
+    b->next++;
+    return status;
+}
+
+/* -- hearing -- */
+
+static void hear_ack(bridge *b, uint64_t next) {
+    if (next > b->oldest && next <= b->next) {
+        forget(b, next);
+        b->probing = 0;
+        b->waiting_ms = b->clock_ms;
+    }
+}
+
+static void hear_ask(bridge *b) {
+    b->told = 0;
+    b->cursor = b->oldest;
+    b->probing = 0;
+}
+
+static void hear_frame(bridge *b, const uint8_t *raw) {
+    const uint8_t *body = raw + 2;
+    if (raw[1] == ASK) {
+        hear_ask(b);
+    } else if (raw[1] >= ASK && get(body, BOOT_BYTES) == get(b->me->boot, BOOT_BYTES)) {
+        if (raw[1] == ACK) {
+            hear_ack(b, get(body + 8, 8));
+        } else {
+            b->command = (uint32_t)get(body + 8, 4);
+            b->command_due = 1;
+        }
+    } /* else it is for another boot, or our own voice on a half-duplex line */
+}
+
+static bridge_status hear_end(bridge *b) {
+    bridge_status status = bridge_decode(b->heard, b->heard_length);
+    b->heard_length = 0;
+    if (status == BRIDGE_OK) {
+        hear_frame(b, b->heard + 1);
+    } else {
+        b->refused += b->refused < UINT32_MAX;
+    }
+    return status;
+}
+
+bridge_status bridge_hear(bridge *b, const uint8_t *bytes, size_t length, uint32_t now_ms) {
+    bridge_status status = BRIDGE_OK, ended;
+    size_t i;
+    tick(b, now_ms);
+    for (i = 0; i < length; i++) {
+        if (bytes[i] != 0) {
+            if (b->heard_length < BRIDGE_CODED_MAX) {
+                b->heard[b->heard_length] = bytes[i];
+            }
+            b->heard_length = (uint16_t)(b->heard_length + (b->heard_length <= BRIDGE_CODED_MAX));
+        } else if (b->heard_length > 0) {
+            ended = hear_end(b);
+            status = ended != BRIDGE_OK ? ended : status;
+        }
+    }
+    return status;
+}
+
+/* -- saying -- */
+
+static uint8_t *say_table(bridge *b, uint8_t *raw) {
+    const uint8_t *end = raw + BRIDGE_RAW_MAX - CRC_BYTES;
+    uint8_t *at = raw + 1;
+    *at++ = TABLE;
+    at = put_bytes(at, b->me->boot, BOOT_BYTES);
+    *at++ = b->me->metric_count;
+    *at++ = b->told;
+    at = put_text(at, b->me->name);
+    while (b->told < b->me->metric_count) {
+        const bridge_metric *metric = &b->me->metrics[b->told];
+        size_t row = 2u + text_length(metric->name) + text_length(metric->unit);
+        if (row > (size_t)(end - at)) {
+            break;
+        }
+        at = put_text(put_text(at, metric->name), metric->unit);
+        b->told++;
+    }
+    return at;
+}
+
+static uint8_t *say_result(bridge *b, uint8_t *raw) {
+    uint8_t *at = raw + 1;
+    *at++ = RESULT;
+    at = put_bytes(at, b->me->boot, BOOT_BYTES);
+    at = put(at, b->command, 4);
+    *at++ = UNSUPPORTED;
+    b->command_due = 0;
+    return at;
+}
+
+static uint8_t *put_sample(const bridge *b, uint8_t *at, const bridge_slot *slot) {
+    uint64_t age_ms = b->clock_ms - slot->taken_ms;
+    *at++ = slot->sample.metric;
+    *at++ = slot->sample.quality;
+    *at++ = (uint8_t)slot->sample.exponent;
+    at = put(at, (uint64_t)slot->sample.mantissa, 8);
+    return put(at, age_ms < UINT32_MAX ? age_ms : UINT32_MAX, 4);
+}
+
+static uint8_t *say_samples(bridge *b, uint8_t *raw) {
+    uint8_t *at = raw + 1;
+    unsigned count;
+    if (b->cursor == b->oldest) {
+        b->waiting_ms = b->clock_ms;
+    }
+    *at++ = SAMPLES;
+    at = put_bytes(at, b->me->boot, BOOT_BYTES);
+    at = put(at, b->oldest, 8);
+    at = put(at, b->next, 8);
+    at = put(at, b->dropped, 4);
+    at = put(at, b->cursor, 8);
+    for (count = 0; count < SAMPLES_MAX && b->cursor < b->next; count++, b->cursor++) {
+        at = put_sample(b, at, &b->ring[b->cursor % b->capacity]);
+    }
+    return at;
+}
+
+/* Whether to say samples now; goes back to the oldest when the gateway has been silent. */
+static unsigned samples_due(bridge *b) {
+    if ((b->probing || b->cursor > b->oldest) &&
+        b->clock_ms - b->waiting_ms >= BRIDGE_RETRY_MS) {
+        b->cursor = b->oldest;
+        b->probing = 1;
+    } else if (b->probing) {
+        return 0;
+    }
+    return b->cursor < b->next;
+}
+
+/* Close a raw frame at wire + 2: CRC, COBS in place, delimiters. */
+static size_t close_frame(uint8_t *wire, uint8_t *end) {
+    uint8_t *at, *code = wire + 1;
+    wire[2] = VERSION;
+    end = put(end, crc32(wire + 2, (size_t)(end - wire - 2)), CRC_BYTES);
+    for (at = wire + 2; at < end; at++) { /* each zero becomes the way to the next */
+        if (*at == 0) {
+            *code = (uint8_t)(at - code);
+            code = at;
+        }
+    }
+    *code = (uint8_t)(end - code);
+    wire[0] = 0;
+    *end++ = 0;
+    return (size_t)(end - wire);
+}
+
+size_t bridge_say(bridge *b, uint8_t wire[BRIDGE_WIRE_MAX], uint32_t now_ms) {
+    uint8_t *raw = wire + 2;
+    tick(b, now_ms);
+    if (b->told < b->me->metric_count) {
+        return close_frame(wire, say_table(b, raw));
+    }
+    if (b->command_due) {
+        return close_frame(wire, say_result(b, raw));
+    }
+    if (samples_due(b)) {
+        return close_frame(wire, say_samples(b, raw));
+    }
+    return 0;
+}

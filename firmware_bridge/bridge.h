@@ -1,0 +1,104 @@
+/* The device's half of docs/protocol/frame.md: samples wait here until the gateway has stored them.
+ *
+ * In: samples, and bytes from the line. Out: frames for the line. The caller owns all memory, passes
+ * milliseconds that may wrap, and moves the bytes. C99; no malloc, no float, no clock, no globals,
+ * no callbacks, not re-entrant: call from one context. Call bridge_say() at least once in 49 days.
+ */
+#ifndef BRIDGE_H
+#define BRIDGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define BRIDGE_RAW_MAX 253u   /* version, type, body, CRC */
+#define BRIDGE_CODED_MAX 254u /* what stands between two delimiters */
+#define BRIDGE_WIRE_MAX 256u  /* with both delimiters */
+#define BRIDGE_BOOT_BYTES 8u
+
+#ifndef BRIDGE_RETRY_MS
+#define BRIDGE_RETRY_MS 1000u /* without progress for so long, samples are said again */
+#endif
+
+typedef enum {
+    BRIDGE_OK = 0,
+    /* of a frame; docs/protocol/frame.md, "Errors" */
+    BRIDGE_LONG,
+    BRIDGE_COBS,
+    BRIDGE_SHORT,
+    BRIDGE_CRC,
+    BRIDGE_VERSION,
+    BRIDGE_TYPE,
+    BRIDGE_BODY,
+    /* of a call */
+    BRIDGE_DROPPED,  /* the sample is kept; the ring was full, so the oldest is gone and counted */
+    BRIDGE_METRIC,   /* not kept: the table has no such metric */
+    BRIDGE_TABLE  /* not started: a name, unit, table or ring that the protocol does not allow */
+} bridge_status;
+
+typedef enum { BRIDGE_GOOD = 0, BRIDGE_UNCERTAIN = 1, BRIDGE_BAD = 2 } bridge_quality;
+
+typedef struct {
+    const char *name; /* 1 to 48 characters of printable ASCII, no space */
+    const char *unit; /* SenML's registry ("Cel", "1/min"), 0 to 16 characters */
+} bridge_metric;
+
+typedef struct {
+    const char *name;                /* 1 to 32 characters of printable ASCII, no space */
+    uint8_t boot[BRIDGE_BOOT_BYTES]; /* never the same in two starts of this device */
+    const bridge_metric *metrics;    /* the table, at least one row */
+    uint8_t metric_count;
+} bridge_device;
+
+/* A number: mantissa * 10 ^ exponent, under its row in the table. */
+typedef struct {
+    int64_t mantissa;
+    int8_t exponent;
+    uint8_t metric;
+    uint8_t quality; /* a bridge_quality */
+} bridge_sample;
+
+/* A place in the ring. */
+typedef struct {
+    bridge_sample sample;
+    uint64_t taken_ms;
+} bridge_slot;
+
+/* The state; read what you like, write nothing. Always oldest <= cursor <= next. */
+typedef struct {
+    const bridge_device *me;
+    bridge_slot *ring; /* number s is in ring[s % capacity] */
+    uint32_t capacity;
+    uint64_t oldest;    /* lowest number still kept */
+    uint64_t cursor;    /* next number to say */
+    uint64_t next;      /* number of the next sample */
+    uint32_t dropped;   /* lost to a full ring since the start */
+    uint32_t refused;   /* frames heard that were none */
+    uint64_t clock_ms;  /* since the start; does not wrap */
+    uint64_t waiting_ms; /* when the oldest was said, or an ACK last made progress */
+    uint32_t caller_ms; /* what the caller's clock last said */
+    uint32_t command;   /* number of a command to be answered */
+    uint8_t command_due;
+    uint8_t probing;    /* no answer: one frame each BRIDGE_RETRY_MS */
+    uint8_t told;       /* rows of the table said since the last ASK */
+    uint16_t heard_length;
+    uint8_t heard[BRIDGE_CODED_MAX];
+} bridge;
+
+/* Start with nothing kept; `me` and `ring` must outlive the bridge. BRIDGE_OK or BRIDGE_TABLE. */
+bridge_status bridge_start(bridge *b, const bridge_device *me, bridge_slot *ring,
+                           uint32_t capacity, uint32_t now_ms);
+
+/* Keep a sample taken now until it is acknowledged. BRIDGE_OK, BRIDGE_DROPPED or BRIDGE_METRIC. */
+bridge_status bridge_keep(bridge *b, bridge_sample sample, uint32_t now_ms);
+
+/* Take bytes from the line, split anywhere. BRIDGE_OK, or the error of the last frame refused. */
+bridge_status bridge_hear(bridge *b, const uint8_t *bytes, size_t length, uint32_t now_ms);
+
+/* Write the next frame to send into `wire`; give its length, 0 when there is nothing to say yet. */
+size_t bridge_say(bridge *b, uint8_t wire[BRIDGE_WIRE_MAX], uint32_t now_ms);
+
+/* Turn what stood between two delimiters, in place, into a raw frame of any type at bytes + 1 (its
+ * type at bytes[2]), of length - 1 bytes. BRIDGE_OK, or what is wrong with it. */
+bridge_status bridge_decode(uint8_t *bytes, size_t length);
+
+#endif

@@ -1,0 +1,222 @@
+"""A line: the gateway's half of the framed protocol. Protocol: docs/protocol/frame.md.
+
+In: frames as they were heard, the position that the last commit holds, and what became of each
+commit. Out: what to do: send a frame, take samples for the next commit, count something. A line
+never acknowledges what is not committed, and never takes a sample twice. Nothing here opens a
+port or reads a clock, and nothing is kept but numbers and the table of one device.
+"""
+
+from dataclasses import dataclass, field
+
+from gateway.errors import FrameError, ReusedBoot, UnknownMetric, UnknownQuality
+from gateway.readings.frame import (
+    AGE_MS_MAX,
+    Ack,
+    Ask,
+    Command,
+    Frame,
+    Metric,
+    Result,
+    Sample,
+    Samples,
+    Table,
+)
+from gateway.readings.reading import Arrival, Position, Quality, Reading, Unreadable
+
+ASK_MS_MIN = 500
+# Boots whose numbers are kept, for devices that take turns on one line.
+BOOTS_MAX = 8
+
+_QUALITIES = (Quality.GOOD, Quality.UNCERTAIN, Quality.BAD)
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """An action: say this frame to the device."""
+
+    frame: Ask | Ack
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """An action: commit these samples, and the position that covers them, at once.
+
+    Before them the device dropped `lost` samples; they count once this is committed, not before.
+    """
+
+    name: str
+    table: tuple[Metric, ...]
+    samples: tuple[Sample, ...]
+    position: Position
+    lost: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """An action: count so many samples (of `boot_reused`: starts) that were not simply taken."""
+
+    what: str
+    count: int
+
+
+Action = Send | Take | Count
+
+
+@dataclass(slots=True)
+class _Known:
+    """What a device said of itself so far."""
+
+    boot: bytes
+    name: str
+    total: int
+    rows: dict[int, Metric] = field(default_factory=dict)
+
+    def metrics(self) -> tuple[Metric, ...]:
+        """Give the whole table, or nothing while a row is missing."""
+        if len(self.rows) < self.total:
+            return ()
+        return tuple(self.rows[index] for index in range(self.total))
+
+
+class Line:
+    """What is known of the device on one line; decides, and leaves the doing to its source."""
+
+    def __init__(self, position: Position | None) -> None:
+        self._committed = {position.boot: position.sequence + 1} if position else {}
+        self._expected = dict(self._committed)
+        self._table: _Known | None = None
+        self._asked_ms: int | None = None
+
+    @property
+    def name(self) -> str | None:
+        """Give the name that the device says it has."""
+        return self._table.name if self._table else None
+
+    def opened(self, now_ms: int) -> Ask:
+        """Begin on a line just opened: perhaps with another device, and without what it said."""
+        self._table = None
+        self._asked_ms = now_ms
+        return Ask()
+
+    def hear(self, frame: Frame, now_ms: int) -> tuple[Action, ...]:
+        """Decide on a frame; now_ms is monotonic."""
+        match frame:
+            case Table():
+                self._learn(frame)
+                return ()
+            case Samples():
+                return self._hear_samples(frame, now_ms)
+            case Result():
+                return (Count("results", 1),)
+            case Ask() | Ack() | Command():
+                return (Count("echoes", 1),)
+
+    def committed(self, position: Position) -> Ack:
+        """Acknowledge what a commit made durable."""
+        self._keep(self._committed, position.boot, position.sequence + 1)
+        return Ack(position.boot, position.sequence + 1)
+
+    def refused(self) -> None:
+        """Take back what was heard since the last commit, since it will not be committed."""
+        self._expected = dict(self._committed)
+
+    def _learn(self, said: Table) -> None:
+        known = self._table
+        if known is None or (known.boot, known.name, known.total) != (
+            said.boot,
+            said.name,
+            said.total,
+        ):
+            known = self._table = _Known(said.boot, said.name, said.total)
+        known.rows.update(enumerate(said.metrics, said.first))
+
+    def _hear_samples(self, said: Samples, now_ms: int) -> tuple[Action, ...]:
+        table = self._table
+        if table is None or table.boot != said.boot or not table.metrics():
+            return (Count("unidentified", len(said.samples)), *self._ask(now_ms))
+        expected = self._expected.get(said.boot)
+        if expected is None:
+            return self._take(said, table, said.oldest, said.dropped)
+        if said.next < expected:
+            again = Count(ReusedBoot.code, 1)
+            return (again, *self._take(said, table, said.oldest, said.dropped))
+        start = max(expected, said.oldest)
+        return self._take(said, table, start, start - expected)
+
+    def _take(self, said: Samples, table: _Known, start: int, lost: int) -> tuple[Action, ...]:
+        """Take the samples from number `start` on, if none between is missing."""
+        if said.first > start:
+            return (Count("early", len(said.samples)),)
+        fresh = said.samples[start - said.first :]
+        repeated = len(said.samples) - len(fresh)
+        again = (Count("repeated", repeated),) if repeated else ()
+        if not fresh:
+            return (*again, *self._acknowledge_again(said.boot))
+        position = Position(said.boot, start + len(fresh) - 1)
+        self._keep(self._expected, said.boot, position.sequence + 1)
+        return (*again, Take(table.name, table.metrics(), fresh, position, lost))
+
+    def _acknowledge_again(self, boot: bytes) -> tuple[Action, ...]:
+        following = self._committed.get(boot)
+        return () if following is None else (Send(Ack(boot, following)),)
+
+    def _ask(self, now_ms: int) -> tuple[Action, ...]:
+        if self._asked_ms is not None and now_ms - self._asked_ms < ASK_MS_MIN:
+            return ()
+        self._asked_ms = now_ms
+        return (Send(Ask()),)
+
+    @staticmethod
+    def _keep(numbers: dict[bytes, int], boot: bytes, following: int) -> None:
+        """Put a boot last, and forget the boot that was heard longest ago."""
+        numbers.pop(boot, None)
+        numbers[boot] = following
+        if len(numbers) > BOOTS_MAX:
+            del numbers[next(iter(numbers))]
+
+
+def to_reading(sample: Sample, table: tuple[Metric, ...], device: str, heard: Arrival) -> Reading:
+    """Make a reading of a sample; raise UnknownMetric or UnknownQuality."""
+    if sample.metric >= len(table):
+        raise UnknownMetric(metric=sample.metric, total=len(table))
+    if sample.quality >= len(_QUALITIES):
+        raise UnknownQuality(metric=sample.metric, quality=sample.quality)
+    quality = _QUALITIES[sample.quality]
+    metric = table[sample.metric]
+    unix_ms = None if heard.unix_ms is None else heard.unix_ms - sample.age_ms
+    monotonic_ms = heard.monotonic_ms - sample.age_ms
+    unplaced = sample.age_ms == AGE_MS_MAX or (unix_ms is None and monotonic_ms < 0)
+    if unplaced and quality is Quality.GOOD:
+        quality = Quality.UNCERTAIN  # it is older than its time can say
+    return Reading(
+        device=device,
+        metric=metric.name,
+        value=_value(sample),
+        unit=metric.unit,
+        time_ms=unix_ms,
+        monotonic_ms=max(0, monotonic_ms) if unix_ms is None else None,
+        quality=quality,
+    )
+
+
+def _value(sample: Sample) -> int | float:
+    """Give an integer where the device said one of 64 bits, else the nearest double."""
+    if sample.exponent >= 0:
+        whole: int = sample.mantissa * 10**sample.exponent
+        if -(1 << 63) <= whole < 1 << 63:
+            return whole
+    return float(f"{sample.mantissa}e{sample.exponent}")
+
+
+def to_readings(
+    taken: Take, device: str, origin: str, heard: Arrival
+) -> tuple[list[Reading], list[Unreadable]]:
+    """Make what a batch holds of taken samples: no sample that cannot be read stops another."""
+    readings: list[Reading] = []
+    unreadable: list[Unreadable] = []
+    for sample in taken.samples:
+        try:
+            readings.append(to_reading(sample, taken.table, device, heard))
+        except FrameError as error:
+            unreadable.append(Unreadable(origin, sample.encode(), error.code, str(error)))
+    return readings, unreadable

@@ -1,0 +1,148 @@
+"""firmware_bridge/bridge.c in Python's hands: compiled as strict as for a board, called by ctypes.
+
+In: a folder to compile into. Out: the real C code as a `Device`, with the caller's memory being
+Python's. Undefined behaviour traps, so it fails a test instead of passing it.
+"""
+
+import ctypes as c
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.readings.frame import Metric, Sample
+
+FIRMWARE = Path(__file__).parent.parent / "firmware_bridge"
+STRICT = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wconversion", "-Wshadow")
+TRAPS = ("-fsanitize=undefined", "-fsanitize-undefined-trap-on-error")
+CODES = (
+    *("", "frame.long", "frame.cobs", "frame.short", "frame.crc"),
+    *("frame.version", "frame.type", "frame.body", "dropped", "metric", "table"),
+)
+
+
+class _Metric(c.Structure):
+    _fields_ = (("name", c.c_char_p), ("unit", c.c_char_p))
+
+
+class _Device(c.Structure):
+    _fields_ = (
+        ("name", c.c_char_p),
+        ("boot", c.c_uint8 * 8),
+        ("metrics", c.POINTER(_Metric)),
+        ("metric_count", c.c_uint8),
+    )
+
+
+class _Sample(c.Structure):
+    _fields_ = (
+        ("mantissa", c.c_int64),
+        ("exponent", c.c_int8),
+        ("metric", c.c_uint8),
+        ("quality", c.c_uint8),
+    )
+
+
+class _Slot(c.Structure):
+    _fields_ = (("sample", _Sample), ("taken_ms", c.c_uint64))
+
+
+class _Bridge(c.Structure):
+    _fields_ = (
+        ("me", c.POINTER(_Device)),
+        ("ring", c.POINTER(_Slot)),
+        ("capacity", c.c_uint32),
+        ("oldest", c.c_uint64),
+        ("cursor", c.c_uint64),
+        ("next", c.c_uint64),
+        ("dropped", c.c_uint32),
+        ("refused", c.c_uint32),
+        ("clock_ms", c.c_uint64),
+        ("waiting_ms", c.c_uint64),
+        ("caller_ms", c.c_uint32),
+        ("command", c.c_uint32),
+        ("command_due", c.c_uint8),
+        ("probing", c.c_uint8),
+        ("told", c.c_uint8),
+        ("heard_length", c.c_uint16),
+        ("heard", c.c_uint8 * 254),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Firmware:
+    """The compiled code."""
+
+    library: c.CDLL
+
+    def decode(self, coded: bytes) -> tuple[str, bytes]:
+        """Decode what stood between two delimiters: the code of its error, "" for none; raw."""
+        # The caller's memory is exactly as long as what is said of it.
+        memory = (c.c_uint8 * len(coded)).from_buffer_copy(coded)
+        status = self.library.bridge_decode(memory, c.c_size_t(len(coded)))
+        return CODES[status], bytes(memory)[1:]
+
+
+def build(folder: Path) -> Firmware:
+    """Compile the library and load it."""
+    made = folder / "bridge.so"
+    command = ("cc", *STRICT, *TRAPS, "-O1", "-g", "-shared", "-fPIC")
+    subprocess.run((*command, FIRMWARE / "bridge.c", "-o", made), check=True)
+    return Firmware(c.CDLL(str(made)))
+
+
+def build_device(folder: Path) -> Path:
+    """Compile the device on a serial line; give the program."""
+    made = folder / "bridge-device"
+    sources = (FIRMWARE / "bridge.c", FIRMWARE / "port" / "posix.c")
+    subprocess.run(("cc", *STRICT, *TRAPS, "-O1", *sources, "-o", made), check=True)
+    return made
+
+
+class Device:
+    """A device that runs the real code."""
+
+    def __init__(
+        self,
+        firmware: Firmware,
+        boot: bytes,
+        metrics: tuple[Metric, ...] = (Metric("temperature", "Cel"), Metric("strokes", "")),
+        name: str = "mcu-7",
+        capacity: int = 64,
+    ) -> None:
+        self._library = firmware.library
+        rows = [_Metric(it.name.encode(), it.unit.encode()) for it in metrics]
+        self._metrics = (_Metric * len(rows))(*rows)
+        self._me = _Device(name.encode(), (c.c_uint8 * 8)(*boot), self._metrics, len(rows))
+        self._ring = (_Slot * max(1, capacity))()
+        self.state = _Bridge()
+        self.now_ms = 0
+        self.started = CODES[
+            self._library.bridge_start(
+                *(c.byref(self.state), c.byref(self._me), self._ring), c.c_uint32(capacity), 0
+            )
+        ]
+
+    def keep(self, sample: Sample) -> str:
+        """Take a sample now; its age says nothing."""
+        said = _Sample(sample.mantissa, sample.exponent, sample.metric, sample.quality)
+        return CODES[self._library.bridge_keep(c.byref(self.state), said, self._now())]
+
+    def hear(self, wire: bytes) -> str:
+        """Hear bytes from the line."""
+        memory = (c.c_uint8 * len(wire)).from_buffer_copy(wire) if wire else (c.c_uint8 * 1)()
+        length = c.c_size_t(len(wire))
+        return CODES[self._library.bridge_hear(c.byref(self.state), memory, length, self._now())]
+
+    def say(self) -> bytes:
+        """Give the next frame for the line, or nothing."""
+        memory = (c.c_uint8 * 256)()
+        self._library.bridge_say.restype = c.c_size_t
+        length = self._library.bridge_say(c.byref(self.state), memory, self._now())
+        return bytes(memory)[:length]
+
+    def say_all(self) -> bytes:
+        """Give all that there is to say now."""
+        return b"".join(iter(self.say, b""))
+
+    def _now(self) -> c.c_uint32:
+        return c.c_uint32(self.now_ms & 0xFFFFFFFF)
