@@ -100,3 +100,4 @@ class Batch:
     unreadable: tuple[Unreadable, ...] = ()
     delivered: tuple[Delivered, ...] = ()
     position: Position | None = None
+    settled: int = 0  # earlier batches whose deliveries the broker has shown to be acknowledged

@@ -51,8 +51,8 @@ def quarantined(db: apsw.Connection, limit: int) -> list[Quarantined]:
     ]
 
 
-def expect_acknowledged(db: apsw.Connection, source: str, delivered: Sequence[Delivered]) -> int:
-    """Remember deliveries whose acknowledgement is about to be sent; give the entry's number."""
+def expect_acknowledged(db: apsw.Connection, source: str, delivered: Sequence[Delivered]) -> None:
+    """Remember deliveries whose acknowledgement is about to be sent."""
     packed = b"".join(
         each.packet.to_bytes(2, "big") + each.digest[:DIGEST_BYTES] for each in delivered
     )
@@ -60,12 +60,15 @@ def expect_acknowledged(db: apsw.Connection, source: str, delivered: Sequence[De
         "INSERT INTO unacknowledged (source, deliveries) VALUES (?, ?)",
         (source, packed),
     )
-    return db.last_insert_rowid()
 
 
-def surely_acknowledged(db: apsw.Connection, source: str, number: int) -> None:
-    """Forget deliveries up to an entry: the broker has shown that it has their acknowledgement."""
-    db.execute("DELETE FROM unacknowledged WHERE source = ? AND number <= ?", (source, number))
+def settle(db: apsw.Connection, source: str, batches: int = -1) -> None:
+    """Forget the oldest batches, or all: the broker has shown that it has their PUBACKs."""
+    db.execute(
+        "DELETE FROM unacknowledged WHERE number IN"
+        " (SELECT number FROM unacknowledged WHERE source = ? ORDER BY number LIMIT ?)",
+        (source, batches),
+    )
 
 
 def perhaps_unacknowledged(db: apsw.Connection, source: str) -> list[Delivered]:

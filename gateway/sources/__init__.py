@@ -1,0 +1,1 @@
+"""Hear machines; acknowledge only what a commit holds."""

@@ -1,0 +1,1 @@
+"""Bare connections, without our nouns: MQTT and serial lines."""

@@ -1,0 +1,348 @@
+"""One MQTT connection, kept up: paho underneath, in a thread of its own.
+
+In: where the broker is, topics, messages to publish, packets to acknowledge. Out: callbacks, all in
+that thread: connected, a batch of deliveries, a turn of the loop, lost. Nothing is acknowledged by
+itself. Back-pressure is not reading the socket: brokers ignore Receive Maximum (mosquitto 2.0.11).
+MQTT 5, and 3.1.1 where the broker does not speak it.
+"""
+
+import logging
+import select
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Protocol
+
+from paho.mqtt.client import Client, ConnectFlags, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+_LOG = logging.getLogger(__name__)
+_KEEPALIVE_S = 30
+_CONNECT_S_MAX = 5.0
+_SESSION_S = 0xFFFFFFFF  # MQTT 5: the session does not expire
+_BATCH_MAX = 512  # messages read before the rest of the loop has its turn
+_TURN_S_MAX = 0.5
+_NEVER_SUBSCRIBED = "hulian/barrier"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where and as whom to connect. A persistent session keeps what arrives while we are away."""
+
+    host: str
+    port: int
+    client_id: str
+    topics: tuple[str, ...]
+    tls: bool = False
+    ca_file: str | None = None
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    persistent: bool = True
+    in_flight_max: int = 2000
+    qos: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A message as it came."""
+
+    topic: str
+    payload: bytes
+    packet: int
+    qos: int
+    retained: bool
+    duplicate: bool
+
+
+class Listener(Protocol):
+    """Who is told; every call comes in the connection's thread."""
+
+    def connected(self, resumed: bool, exact: bool) -> None:
+        """Tell of a new connection: session resumed; broker known to mark repeats (MQTT 5)."""
+
+    def heard(self, deliveries: Sequence[Delivery]) -> None:
+        """Hand over what was read at once."""
+
+    def turn(self) -> float:
+        """Do what time asks for; give the seconds until the next turn is wanted."""
+
+    def confirmed(self) -> None:
+        """Tell that the broker has taken every acknowledgement before the last `confirm`."""
+
+    def lost(self, reason: str) -> None:
+        """Tell that there is no connection, or none yet."""
+
+
+class Mqtt:
+    """A connection that comes back by itself until it is stopped."""
+
+    def __init__(self, endpoint: Endpoint, listener: Listener) -> None:
+        self._endpoint, self._listener = endpoint, listener
+        self._version = MQTTProtocolVersion.MQTTv5
+        self._heard: list[Delivery] = []
+        self._posted: deque[Callable[[], None]] = deque()
+        self._wake_read, self._wake_write = socket.socketpair()
+        self._wake_read.setblocking(False)
+        self._wake_write.setblocking(False)
+        self._client: Client | None = None
+        self._subscribed = False
+        self._connected = self._answered = False
+        self._stopping = False
+        self._failure = ""
+        self.paused = False
+        self._thread = threading.Thread(
+            target=self._run, name=f"mqtt-{endpoint.client_id}", daemon=True
+        )
+
+    def start(self) -> None:
+        """Begin to connect, and to call the listener."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Disconnect and end the thread; what is not acknowledged will be delivered again."""
+        self._stopping = True
+        self._wake()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._wake_read.close()
+        self._wake_write.close()
+
+    def post(self, call: Callable[[], None]) -> None:
+        """Have something called in the connection's thread, from any thread."""
+        self._posted.append(call)
+        self._wake()
+
+    def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        """Send PUBACKs, in this order; only in the connection's thread."""
+        if self._client is not None:
+            for delivery in deliveries:
+                self._client.ack(delivery.packet, delivery.qos)
+
+    def confirm(self) -> None:
+        """Ask the broker to show that it has taken all acknowledgements so far.
+
+        A broker takes packets in order, so the answer to any request behind them is the proof;
+        leaving a topic that nobody subscribed to is a request that changes nothing.
+        """
+        if self._client is not None:
+            self._client.unsubscribe(_NEVER_SUBSCRIBED)
+
+    def publish(self, topic: str, payload: bytes) -> bool:
+        """Send a message at most once; False if there is no connection. Only in its thread."""
+        if self._client is None or not self._connected:
+            return False
+        self._client.publish(topic, payload, qos=0)
+        return True
+
+    def _wake(self) -> None:
+        try:
+            self._wake_write.send(b"\0")
+        except (BlockingIOError, OSError):  # It is awake already, or stopped.
+            return
+
+    def _run(self) -> None:
+        pause_s = 0.2
+        while not self._stopping:
+            self._failure = ""
+            client = self._new_client()
+            if self._connect(client):
+                self._client, self._answered = client, False
+                self._loop(client)
+                self._client = None
+                if not self._answered:
+                    self._try_other_version()
+            self._close(client)
+            pause_s = 0.2 if self._connected else min(pause_s * 2, 5.0)
+            self._connected = False
+            self._heard.clear()  # Never handed over: the broker delivers it again.
+            self._listener.lost(self._failure or "the broker closed the connection")
+            self._wait_s(pause_s)
+
+    def _loop(self, client: Client) -> None:
+        """Serve one connection until it ends."""
+        while not self._stopping and client.socket() is not None:
+            wait_s = min(self._listener.turn(), _TURN_S_MAX)
+            readable = self._select(client, 0.0 if self._heard else wait_s)
+            self._do_posted()
+            if readable:
+                self._read(client)
+            if self._heard:
+                heard, self._heard = self._heard, []
+                self._listener.heard(heard)
+            if client.want_write():
+                client.loop_write()
+            client.loop_misc()
+
+    def _read(self, client: Client) -> None:
+        """Read until the socket is empty or a batch is full; one packet a call."""
+        while len(self._heard) < _BATCH_MAX:
+            before = len(self._heard)
+            client.loop_read()
+            if len(self._heard) == before:
+                return
+
+    def _select(self, client: Client, wait_s: float) -> bool:
+        sock = client.socket()
+        if sock is None:
+            return False
+        read = [self._wake_read] if self.paused else [self._wake_read, sock]
+        pending = getattr(sock, "pending", None)  # TLS holds bytes that select does not see
+        if pending is not None and pending() and not self.paused:
+            wait_s = 0.0
+        write = [sock] if client.want_write() else []
+        ready, _, _ = select.select(read, write, [], wait_s)
+        if self._wake_read in ready:
+            self._drain()
+        return sock in ready or (pending is not None and pending() > 0 and not self.paused)
+
+    def _drain(self) -> None:
+        try:
+            while self._wake_read.recv(4096):
+                pass
+        except BlockingIOError:
+            return
+
+    def _do_posted(self) -> None:
+        while self._posted:
+            self._posted.popleft()()
+
+    def _wait_s(self, seconds: float) -> None:
+        """Wait before the next attempt, still doing what is posted."""
+        until = monotonic() + seconds
+        while not self._stopping and (left := until - monotonic()) > 0:
+            turn_s = min(left, self._listener.turn())
+            ready, _, _ = select.select([self._wake_read], [], [], max(turn_s, 0.001))
+            if ready:
+                self._drain()
+            self._do_posted()
+
+    def _new_client(self) -> Client:
+        endpoint = self._endpoint
+        new = self._version == MQTTProtocolVersion.MQTTv5
+        client = Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=endpoint.client_id,
+            clean_session=None if new else not endpoint.persistent,
+            protocol=self._version,
+            manual_ack=endpoint.persistent,
+        )
+        if endpoint.username is not None:
+            client.username_pw_set(endpoint.username, endpoint.password)
+        if endpoint.tls:
+            client.tls_set(ca_certs=endpoint.ca_file)
+        client.connect_timeout = _CONNECT_S_MAX
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_message = self._on_message
+        client.on_subscribe = self._on_subscribe
+        client.on_unsubscribe = lambda *_: self._listener.confirmed()
+        # With a callback for writing paho queues packets until loop_write: many PUBACKs at once.
+        client.on_socket_register_write = lambda *_: None
+        return client
+
+    def _connect(self, client: Client) -> bool:
+        endpoint = self._endpoint
+        try:
+            if self._version == MQTTProtocolVersion.MQTTv5:
+                properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+                properties.ReceiveMaximum = min(endpoint.in_flight_max, 65_535)
+                if endpoint.persistent:
+                    properties.SessionExpiryInterval = _SESSION_S
+                client.connect(
+                    endpoint.host,
+                    endpoint.port,
+                    _KEEPALIVE_S,
+                    clean_start=not endpoint.persistent,
+                    properties=properties,
+                )
+            else:
+                client.connect(endpoint.host, endpoint.port, _KEEPALIVE_S)
+        except (OSError, ValueError) as fault:
+            self._failure = f"no connection: {fault}"
+            return False
+        return True
+
+    def _close(self, client: Client) -> None:
+        if client.socket() is not None:
+            client.disconnect()
+            while client.want_write() and client.socket() is not None:
+                client.loop_write()
+
+    def _try_other_version(self) -> None:
+        """Go to the other version: some brokers close on a CONNECT they do not understand."""
+        old, new = MQTTProtocolVersion.MQTTv311, MQTTProtocolVersion.MQTTv5
+        self._version = old if self._version == new else new
+
+    def _on_connect(
+        self,
+        client: Client,
+        _userdata: object,
+        flags: ConnectFlags,
+        reason: ReasonCode,
+        _properties: Properties | None,
+    ) -> None:
+        self._answered = reason.getName() != "Unsupported protocol version"
+        if reason.is_failure:
+            self._failure = f"the broker refused: {reason}"
+            return
+        self._connected = True
+        new = self._version == MQTTProtocolVersion.MQTTv5
+        if self._endpoint.topics and not (self._subscribed and flags.session_present and not new):
+            # Retained messages once for a session, not at each connection, where MQTT 5 allows it.
+            if new:
+                options = SubscribeOptions(
+                    qos=self._endpoint.qos,
+                    retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB,
+                )
+                client.subscribe([(topic, options) for topic in self._endpoint.topics])
+            else:
+                client.subscribe([(topic, self._endpoint.qos) for topic in self._endpoint.topics])
+            self._subscribed = True
+        self._listener.connected(flags.session_present, exact=new)
+
+    def _on_disconnect(
+        self,
+        _client: Client,
+        _userdata: object,
+        _flags: object,
+        reason: ReasonCode,
+        _properties: Properties | None,
+    ) -> None:
+        self._failure = self._failure or f"the connection was lost: {reason}"
+
+    def _on_subscribe(
+        self,
+        client: Client,
+        _userdata: object,
+        _mid: int,
+        reasons: list[ReasonCode],
+        _properties: Properties | None,
+    ) -> None:
+        refused = [
+            topic
+            for topic, reason in zip(self._endpoint.topics, reasons, strict=False)
+            if reason.is_failure
+        ]
+        if refused:
+            self._failure = f"the broker does not let us listen to {', '.join(refused)}"
+            self._subscribed = self._connected = False
+            client.disconnect()
+
+    def _on_message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
+        self._heard.append(
+            Delivery(
+                message.topic,
+                bytes(message.payload),
+                message.mid,
+                message.qos,
+                bool(message.retain),
+                bool(message.dup),
+            )
+        )
