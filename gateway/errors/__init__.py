@@ -64,7 +64,6 @@ from gateway.errors.group import (
 )
 from gateway.errors.operator import (
     BadExpression as BadExpression,
-    BadSerialUrl as BadSerialUrl,
     BadTopic as BadTopic,
     BadUrl as BadUrl,
     ConfigFault as ConfigFault,
@@ -75,6 +74,7 @@ from gateway.errors.operator import (
     NoEffect as NoEffect,
     OpenListen as OpenListen,
     OutOfRange as OutOfRange,
+    PasswordUnreadable as PasswordUnreadable,
     SerialAbsent as SerialAbsent,
     SerialBusy as SerialBusy,
     SerialError as SerialError,

@@ -9,15 +9,6 @@ class SerialError(OperatorError):
     code = "serial"
 
 
-class BadSerialUrl(SerialError):
-    """The address of a serial line cannot be read."""
-
-    code = "serial.url"
-    what = "'{url}' is not a serial address: {reason}"
-    why = "a wrong speed or parity turns every frame into noise"
-    next = "write it like serial:///dev/ttyUSB0?baud=115200&parity=N"
-
-
 class SerialAbsent(SerialError):
     """The device file does not exist, or nothing is behind it."""
 
@@ -249,3 +240,12 @@ class ConfigFaults(OperatorError):
         said = "\n".join(str(fault) for fault in faults)
         super().__init__(count=len(faults), faults=said)
         self.faults = faults
+
+
+class PasswordUnreadable(OperatorError):
+    """The file that holds a password cannot be read."""
+
+    code = "config.password-file"
+    what = "the password file {path} cannot be read: {reason}"
+    why = "without it the broker refuses us"
+    next = "write the password into that file, readable by the agent's user only"

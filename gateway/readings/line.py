@@ -149,7 +149,7 @@ class Line:
             return (Count("early", len(said.samples)),)
         fresh = said.samples[start - said.first :]
         repeated = len(said.samples) - len(fresh)
-        again = (Count("repeated", repeated),) if repeated else ()
+        again = (Count("duplicates", repeated),) if repeated else ()
         if not fresh:
             return (*again, *self._acknowledge_again(said.boot))
         position = Position(said.boot, start + len(fresh) - 1)
