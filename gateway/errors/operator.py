@@ -126,7 +126,7 @@ class UnknownKey(ConfigFault):
     code = "config.unknown-key"
     what = "line {line}: there is no key {key}"
     why = "a misspelt key would be ignored in silence, and its default used"
-    next = "{advice}; docs/config.md lists every key"
+    next = "{advice} (docs/config.md lists every key)"
 
 
 class MissingKey(ConfigFault):

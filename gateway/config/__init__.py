@@ -1,0 +1,27 @@
+"""The config: TOML in, validated and frozen settings out. Reference: docs/config.md.
+
+`load` gives all faults at once, each with its line, its key and the nearest valid one; `show` gives
+back the effective config with every default. Neither opens a file, so neither ever sees a password.
+"""
+
+from gateway.config.addresses import (
+    Broker as Broker,
+    Listen as Listen,
+    SerialLine as SerialLine,
+    broker as broker,
+    listen as listen,
+    serial_line as serial_line,
+)
+from gateway.config.load import load as load
+from gateway.config.settings import (
+    Config as Config,
+    FramedSource as FramedSource,
+    Gateway as Gateway,
+    Link as Link,
+    Metric as Metric,
+    MqttSource as MqttSource,
+    Route as Route,
+    Source as Source,
+    Web as Web,
+)
+from gateway.config.show import show as show

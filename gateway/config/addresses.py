@@ -1,0 +1,106 @@
+"""The addresses of a config: brokers, serial lines, and where the page listens.
+
+In: text from the config. Out: its parts, or ValueError with the reason. It never looks a name up.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import SplitResult, parse_qsl, urlsplit
+
+_HOST: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?|[0-9A-Fa-f:.]+(?:%\w+)?")
+_PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
+_BAUD_MIN, _BAUD_MAX = 50, 4_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """Where an MQTT broker is."""
+
+    host: str
+    port: int
+    tls: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SerialLine:
+    """A serial line by its file, and how it is set up; 8 data bits always."""
+
+    path: str
+    baud: int
+    parity: str
+    stop_bits: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where the page and the API listen."""
+
+    host: str
+    port: int
+    loopback: bool
+
+
+def broker(url: str) -> Broker:
+    """Read mqtt://host[:port] or mqtts://host[:port]; raise ValueError with the reason."""
+    parts = _split(url)
+    if parts.scheme not in _PORTS:
+        raise ValueError(f"its scheme is '{parts.scheme[:20]}', not mqtt or mqtts")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("it holds a user; write username and password_file instead")
+    if parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise ValueError("something follows the host and the port")
+    host = _host(parts.hostname or "")
+    return Broker(host, parts.port or _PORTS[parts.scheme], parts.scheme == "mqtts")
+
+
+def listen(said: str) -> Listen:
+    """Read host:port; raise ValueError with the reason."""
+    if "/" in said or "@" in said:
+        raise ValueError("it is not host:port")
+    parts = _split(f"//{said}")
+    if parts.port is None:
+        raise ValueError("it has no port")
+    host = _host(parts.hostname or "")
+    loopback = host in ("localhost", "::1") or re.fullmatch(r"127(\.\d{1,3}){3}", host) is not None
+    return Listen(host, parts.port, loopback)
+
+
+def serial_line(url: str) -> SerialLine:
+    """Read serial:///FILE?baud=115200&parity=N&stop=1; raise ValueError with the reason."""
+    parts = _split(url)
+    if parts.scheme != "serial":
+        raise ValueError(f"its scheme is '{parts.scheme[:20]}', not serial")
+    if parts.netloc or not parts.path.removeprefix("/") or parts.fragment:
+        raise ValueError("it does not name a file after serial://, beginning with /")
+    said = dict(parse_qsl(parts.query, keep_blank_values=True, max_num_fields=8))
+    if unknown := sorted(said.keys() - {"baud", "parity", "stop"}):
+        raise ValueError(f"'{unknown[0][:20]}' is not one of baud, parity and stop")
+    baud, parity, stop = said.get("baud", "115200"), said.get("parity", "N"), said.get("stop", "1")
+    if not re.fullmatch(r"[0-9]{2,7}", baud) or not _BAUD_MIN <= int(baud) <= _BAUD_MAX:
+        raise ValueError(f"baud is not a number from {_BAUD_MIN} to {_BAUD_MAX}")
+    if parity not in ("N", "E", "O"):
+        raise ValueError("parity is not N, E or O")
+    if stop not in ("1", "2"):
+        raise ValueError("stop is not 1 or 2")
+    return SerialLine(parts.path, int(baud), parity, int(stop))
+
+
+def _split(url: str) -> SplitResult:
+    """Split an address into its parts, its port among them checked."""
+    if not url.isprintable() or " " in url:
+        raise ValueError("it has blanks or letters that cannot be printed")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise ValueError("its host or port cannot be read") from None
+    if port == 0:
+        raise ValueError("port 0 is none")
+    return parts
+
+
+def _host(host: str) -> str:
+    if not _HOST.fullmatch(host):
+        raise ValueError("it names no host")
+    return host

@@ -1,0 +1,284 @@
+"""TOML to settings: all faults at once, each with its line, its key and the nearest valid one.
+
+In: the text of a config. Out: a `Config`, or `ConfigFaults`. It opens no file: a password file that
+is missing shows when its owner opens it.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping as Table
+from typing import Final, Literal, TypeVar, get_args, get_origin
+
+import msgspec
+
+from gateway.config import checks
+from gateway.config.faults import Faults
+from gateway.config.lines import Lines, Path
+from gateway.config.settings import (
+    Config,
+    FramedSource,
+    Gateway,
+    Link,
+    Metric,
+    MqttSource,
+    Route,
+    Source,
+    SourceType,
+    Web,
+)
+from gateway.errors import (
+    ConfigFaults,
+    ConfigSyntax,
+    DuplicateKey,
+    MissingKey,
+    OutOfRange,
+    UnavailableChoice,
+    WrongType,
+)
+
+TEXT_BYTES_MAX: Final = 1_048_576
+_KINDS: Final[dict[str, type[MqttSource] | type[FramedSource]]] = {
+    "mqtt": MqttSource,
+    "framed": FramedSource,
+}
+_TYPES: Final[tuple[str, ...]] = get_args(SourceType)
+_WORDS: Final = {
+    "str": "a text",
+    "int": "an integer",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a table",
+    "datetime": "a time",
+    "date": "a date",
+    "time": "a time of day",
+}
+_SHARED: Final = {
+    "name": "each is told from the others by its name",
+    "client_id": "a broker closes the older of two connections of one client id, for ever in turn",
+    "url": "two readers of one serial line each get a part of every frame",
+}
+Kind = TypeVar("Kind", bound=msgspec.Struct)
+Named = TypeVar("Named", bound=Link | Source)
+
+
+def load(text: str, web_password: bool = False) -> Config:
+    """Read a config; raise ConfigFaults with all that is wrong.
+
+    `web_password` says that somebody has a password for the page, so that it may be open to others.
+    """
+    table = _parse(text)
+    reader = _Reader(Faults(Lines(text)))
+    config = reader.config(table, web_password)
+    if config is None:
+        raise ConfigFaults(reader.faults.all())
+    return config
+
+
+def _parse(text: str) -> dict[str, object]:
+    reason, line = "", 1
+    try:
+        if len(text) <= TEXT_BYTES_MAX:
+            return tomllib.loads(text)
+        reason = f"more than {TEXT_BYTES_MAX} letters"
+    except tomllib.TOMLDecodeError as fault:
+        reason, _, place = str(fault).partition(" (at ")
+        number = place.partition(" ")[2].partition(",")[0]
+        line = int(number) if number.isdigit() else text.count("\n") + 1
+    except RecursionError:
+        reason = "nested too deep"
+    except ValueError as fault:  # tomllib lets through what int() says of 5,000 digits.
+        reason = str(fault).partition(";")[0]
+    raise ConfigFaults((ConfigSyntax(line=line, key="", reason=reason[:120]),)) from None
+
+
+class _Reader:
+    """Read table by table, and collect what is wrong instead of stopping at it."""
+
+    def __init__(self, faults: Faults) -> None:
+        self.faults = faults
+        self._owners: dict[tuple[str, ...], Path] = {}
+
+    def config(self, table: Table[str, object], web_password: bool) -> Config | None:
+        """Read the whole; None where anything is wrong."""
+        known = Config.__struct_fields__
+        for key in table:
+            if key not in known:
+                self.faults.unknown((key,), known)
+        gateway = self._table(("gateway",), table.get("gateway"), Gateway)
+        links = [self._link(at, one) for at, one in self._tables((), table, "link")]
+        sources = [self._source(at, one) for at, one in self._tables((), table, "source")]
+        routes = [self._make(at, one, Route) for at, one in self._tables((), table, "route")]
+        web = self._table(("web",), table.get("web", {}), Web)
+        checks.check_web(self.faults, ("web",), web, web_password)
+        for at, made in (*self._numbered("link", links), *self._numbered("source", sources)):
+            self._claim_connection(at, made, str(gateway.get("name", "")))
+        if self.faults.all():
+            return None
+        name = str(gateway["name"])
+        return Config(
+            gateway=Gateway(**gateway),  # type: ignore[arg-type]
+            link=tuple(_named(one, name) for one in links if isinstance(one, Link)),
+            source=tuple(_named(one, name) for one in sources if one is not None),
+            route=tuple(one for one in routes if one is not None),
+            web=Web(**web),  # type: ignore[arg-type]
+        )
+
+    def _numbered(
+        self, key: str, made: list[Link | None] | list[Source | None]
+    ) -> list[tuple[Path, Link | Source]]:
+        return [((key, place), one) for place, one in enumerate(made) if one is not None]
+
+    def _link(self, at: Path, table: Table[str, object]) -> Link | None:
+        said = self._values(at, table, Link)
+        self._claim("name", at, "link", said.get("name"))
+        checks.check_link(self.faults, at, said)
+        return _built(Link, said)
+
+    def _source(self, at: Path, table: Table[str, object]) -> Source | None:
+        """Read one source by its type; of a type that is none, at least its name."""
+        self._claim("name", at, "source", table.get("name"))
+        match table.get("type"):
+            case None:
+                self.faults.add(MissingKey, (*at, "type"))
+            case str() as kind if kind not in _TYPES:
+                self.faults.choice((*at, "type"), kind, _TYPES)
+            case str() as kind if kind not in _KINDS:
+                choices = ", ".join(_KINDS)
+                self.faults.add(UnavailableChoice, (*at, "type"), found=kind, choices=choices)
+            case "framed":
+                said = self._values(at, table, FramedSource, "type")
+                checks.check_framed(self.faults, at, said)
+                return _built(FramedSource, said)
+            case str():
+                return self._mqtt(at, table)
+            case other:
+                self._wrong_type((*at, "type"), type(other).__name__, "a text")
+        return None
+
+    def _mqtt(self, at: Path, table: Table[str, object]) -> MqttSource | None:
+        said = self._values(at, table, MqttSource, "type", "metric")
+        metrics: list[Metric] = []
+        for place, one in self._tables(at, table, "metric"):
+            found = self._values(place, one, Metric)
+            checks.check_metric(self.faults, place, found, said.get("format"))
+            self._claim("name", place, *map(str, at), "metric", found.get("name"))
+            if (metric := _built(Metric, found)) is not None:
+                metrics.append(metric)
+        said["metric"] = tuple(metrics)
+        checks.check_mqtt(self.faults, at, said)
+        return _built(MqttSource, said)
+
+    def _make(self, at: Path, table: Table[str, object], kind: type[Kind]) -> Kind | None:
+        return _built(kind, self._values(at, table, kind))
+
+    def _table(self, at: Path, found: object, kind: type[msgspec.Struct]) -> dict[str, object]:
+        """Read a table that is there once."""
+        if isinstance(found, dict):
+            return self._values(at, found, kind)
+        if found is None:
+            self.faults.add(MissingKey, at)
+            return {}
+        self._wrong_type(at, type(found).__name__, f"a table, written [{at[-1]}]")
+        return {}
+
+    def _tables(
+        self, at: Path, around: Table[str, object], key: str
+    ) -> list[tuple[Path, dict[str, object]]]:
+        """Give the tables of an array of tables, each with its path."""
+        path = (*at, key)
+        match around.get(key, []):
+            case list() as found if all(isinstance(one, dict) for one in found):
+                return [((*path, place), one) for place, one in enumerate(found)]
+            case other:
+                written = ".".join(part for part in path if isinstance(part, str))
+                expected = f"a list of tables, each written [[{written}]]"
+                self._wrong_type(path, type(other).__name__, expected)
+                return []
+
+    def _values(
+        self, at: Path, table: Table[str, object], kind: type[msgspec.Struct], *beside: str
+    ) -> dict[str, object]:
+        """Convert every key of a table by itself; leave out those that are wrong or unknown."""
+        fields = msgspec.structs.fields(kind)
+        known = dict.fromkeys([*(field.name for field in fields), *beside])
+        for key in table:
+            if key not in known:
+                self.faults.unknown((*at, key), known)
+        values: dict[str, object] = {}
+        for field in fields:
+            path = (*at, field.name)
+            if field.name in beside:
+                continue
+            if field.name in table:
+                self._convert(values, path, table[field.name], field.type)
+            elif field.required:
+                self.faults.add(MissingKey, path)
+            else:
+                values[field.name] = field.default
+        return values
+
+    def _convert(self, values: dict[str, object], path: Path, said: object, kind: object) -> None:
+        """Put one value among the values, or say what is wrong with it."""
+        try:
+            values[str(path[-1])] = msgspec.convert(said, kind)
+        except msgspec.ValidationError as fault:
+            reason, _, inside = str(fault).partition(" - at ")
+            if place := re.search(r"\$\[(\d+)\]", inside):
+                path = (*path, int(place[1]))
+            expected, got, found = reason.partition(", got `")
+            if got:
+                words = expected.split("`")[1].split(" | ")
+                expected = " or ".join(_WORDS.get(word, word) for word in words if word != "null")
+                self._wrong_type(path, found.rstrip("`"), expected)
+            elif get_origin(kind) is Literal and isinstance(said, str):
+                self.faults.choice(path, said, get_args(kind))
+            else:
+                phrases = _descriptions(kind)
+                self.faults.add(OutOfRange, path, expected=phrases[-1 if inside else 0])
+
+    def _wrong_type(self, path: Path, found: str, expected: str) -> None:
+        found = _WORDS.get({"list": "array", "dict": "object"}.get(found, found), found)
+        self.faults.add(WrongType, path, found=found, expected=expected)
+
+    def _claim(self, key: str, at: Path, *claim: object) -> None:
+        """Refuse a second owner of what must be each one's own."""
+        if not isinstance(claim[-1], str):
+            return
+        path, said = (*at, key), tuple(map(str, claim))
+        first = self._owners.setdefault((key, *said), path)
+        if first != path:
+            line, reason = self.faults.line(first), _SHARED[key]
+            self.faults.add(DuplicateKey, path, found=said[-1][:80], first=line, reason=reason)
+
+    def _claim_connection(self, at: Path, made: Link | Source, gateway: str) -> None:
+        """Claim what two connections cannot share: a client id, a serial line."""
+        try:
+            match _named(made, gateway):
+                case FramedSource() as framed:
+                    self._claim("url", at, framed.serial_line.path)
+                case Link() | MqttSource() as over_mqtt:
+                    where = over_mqtt.broker
+                    self._claim("client_id", at, where.host, where.port, over_mqtt.client_id)
+        except ValueError:
+            return  # Its address is a fault already.
+
+
+def _built(kind: type[Kind], said: dict[str, object]) -> Kind | None:
+    """Make the settings of a table of which every key is right."""
+    return kind(**said) if said.keys() == set(kind.__struct_fields__) else None
+
+
+def _named(made: Named, gateway: str) -> Named:
+    """Give a connection over MQTT its client id, where the config leaves it to us."""
+    if isinstance(made, FramedSource) or made.client_id:
+        return made
+    between = "link-" if isinstance(made, Link) else ""
+    return msgspec.structs.replace(made, client_id=f"hulian-{gateway}-{between}{made.name}")
+
+
+def _descriptions(kind: object) -> list[str]:
+    """Collect what the bounds of a type say to a person, from the outermost in."""
+    said = [meta.description for meta in getattr(kind, "__metadata__", ()) if meta.description]
+    inner = get_args(kind)[:1] if hasattr(kind, "__metadata__") else get_args(kind)
+    return said + [text for one in inner for text in _descriptions(one)]

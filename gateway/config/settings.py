@@ -1,0 +1,169 @@
+"""What a gateway is told: frozen settings, each default with its reason. Reference: docs/config.md.
+
+In: values that `load` has checked. Out: the same, by name. No password is ever in here: the
+config names files that hold them, and an address with a password in it is refused.
+The types bound what a key can be; `description` says it to a person.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from gateway.config.addresses import Broker, SerialLine, broker, serial_line
+
+# Names go into client ids, file names and topics, so they are short and plain.
+Name = Annotated[
+    str,
+    Meta(
+        pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z",
+        description="at most 63 of A-Z a-z 0-9 . _ -, beginning with a letter or digit",
+    ),
+]
+Text = Annotated[
+    str,
+    Meta(
+        pattern=r"\A[^\x00-\x1f\x7f]{1,4096}\Z",
+        description="1 to 4096 letters without control characters",
+    ),
+]
+Short = Annotated[
+    str,
+    Meta(
+        pattern=r"\A[^\x00-\x1f\x7f]{1,128}\Z",
+        description="1 to 128 letters without control characters",
+    ),
+]
+ClientId = Annotated[
+    str, Meta(pattern=r"\A[!-~]{1,200}\Z", description="1 to 200 letters of ASCII, no blanks")
+]
+SourceType = Literal["mqtt", "framed", "sparkplug", "modbus", "replay"]
+Format = Literal["json", "text", "senml-json", "senml-cbor", "cbor"]
+TimeUnit = Literal["auto", "s", "ms", "us", "ns"]
+
+
+class Gateway(Struct, frozen=True, kw_only=True):
+    """This gateway itself."""
+
+    name: Name
+    state_dir: Text
+    # Long enough that many readings share one fsync, short enough that nobody sees the delay.
+    commit_ms: Annotated[int, Meta(ge=1, le=10_000, description="from 1 to 10000")] = 200
+
+
+class Link(Struct, frozen=True, kw_only=True):
+    """A way to peers."""
+
+    name: Name
+    url: Text
+    # None: many brokers inside a plant know no users.
+    username: Short | None = None
+    # None: no password. Never the password itself, so that a config can be shown to anyone.
+    password_file: Text | None = None
+    # None: the authorities that the system trusts.
+    ca_file: Text | None = None
+    # "" until loaded, then hulian-GATEWAY-LINK: fixed, so that the session goes on after a restart.
+    client_id: ClientId = ""
+
+    @property
+    def broker(self) -> Broker:
+        """Where the broker is: host, port, and whether under TLS."""
+        return broker(self.url)
+
+
+class Metric(Struct, frozen=True, kw_only=True):
+    """One metric of a source: where it is in a payload, and what it is called."""
+
+    name: Short
+    # "" in text payloads only, which are one value.
+    path: Text = ""
+    # "": a count, a state or a text has none.
+    unit: Annotated[str, Meta(pattern=r"\A[!-~]{0,16}\Z", description="at most 16 letters")] = ""
+    # None: the value as it is, an integer stays an integer.
+    scale: Annotated[int | float | None, Meta(description="a number other than 0")] = None
+
+
+class MqttSource(Struct, frozen=True, kw_only=True, tag_field="type", tag="mqtt"):
+    """Machines behind one broker."""
+
+    name: Name
+    url: Text
+    topics: Annotated[tuple[Text, ...], Meta(min_length=1, description="at least one topic")]
+    username: Short | None = None
+    password_file: Text | None = None
+    ca_file: Text | None = None
+    # "" until loaded, then hulian-GATEWAY-SOURCE: fixed, because the broker keeps what comes while
+    # we are away under this name.
+    client_id: ClientId = ""
+    # Above what one commit gathers at 10,000 a second; brokers allow at most 65,535.
+    in_flight_max: Annotated[int, Meta(ge=1, le=65_535, description="from 1 to 65535")] = 2000
+    # 256 KiB: far above any machine's message, far below what would hurt a small gateway.
+    payload_bytes_max: Annotated[
+        int, Meta(ge=1, le=16_777_216, description="from 1 to 16777216")
+    ] = 262_144
+    # Most machines and all bridges to MQTT can publish JSON.
+    format: Format = "json"
+    # None: the source's own name, for one machine behind one broker.
+    device: Text | None = None
+    # None: the time of arrival.
+    time: Text | None = None
+    # auto: told by the size of the number, which is sure for all times from 1973 to 5138.
+    time_unit: TimeUnit = "auto"
+    # None: a time that does not say its zone is refused, for a guess could be hours off.
+    time_zone: (
+        Annotated[
+            str,
+            Meta(
+                pattern=r"\A(Z|[+-](0\d|1[0-4]):[0-5]\d)\Z",
+                description="Z, or an offset such as +08:00",
+            ),
+        ]
+        | None
+    ) = None
+    # (): every number in the payload, under its own name.
+    metric: tuple[Metric, ...] = ()
+
+    @property
+    def broker(self) -> Broker:
+        """Where the broker is: host, port, and whether under TLS."""
+        return broker(self.url)
+
+
+class FramedSource(Struct, frozen=True, kw_only=True, tag_field="type", tag="framed"):
+    """A device on a serial line that speaks firmware_bridge's protocol; it names its metrics."""
+
+    name: Name
+    url: Text
+
+    @property
+    def serial_line(self) -> SerialLine:
+        """Which line it is, and how it is set up."""
+        return serial_line(self.url)
+
+
+Source = MqttSource | FramedSource
+
+
+class Route(Struct, frozen=True, kw_only=True):
+    """Which readings go to which group, by shell patterns."""
+
+    group: Name
+    # *: all of them, so that a route can be about metrics only, or about devices only.
+    devices: Annotated[tuple[Short, ...], Meta(min_length=1, description="at least one")] = ("*",)
+    metrics: Annotated[tuple[Short, ...], Meta(min_length=1, description="at least one")] = ("*",)
+
+
+class Web(Struct, frozen=True, kw_only=True):
+    """The page and the API."""
+
+    # This computer only: a page open to the network needs a password first.
+    listen: Text = "127.0.0.1:8470"
+
+
+class Config(Struct, frozen=True, kw_only=True):
+    """All of it; the names of the fields are those of the tables."""
+
+    gateway: Gateway
+    link: tuple[Link, ...] = ()
+    source: tuple[Source, ...] = ()
+    route: tuple[Route, ...] = ()
+    web: Web = Web()
