@@ -63,12 +63,14 @@ from gateway.errors.group import (
     UnknownGroup as UnknownGroup,
 )
 from gateway.errors.operator import (
+    AlreadyRunning as AlreadyRunning,
     BadExpression as BadExpression,
     BadTopic as BadTopic,
     BadUrl as BadUrl,
     ConfigFault as ConfigFault,
     ConfigFaults as ConfigFaults,
     ConfigSyntax as ConfigSyntax,
+    ConfigUnreadable as ConfigUnreadable,
     DuplicateKey as DuplicateKey,
     MissingKey as MissingKey,
     NoEffect as NoEffect,
@@ -81,6 +83,12 @@ from gateway.errors.operator import (
     SerialGone as SerialGone,
     SerialPermission as SerialPermission,
     SerialUnsuitable as SerialUnsuitable,
+    StateDamaged as StateDamaged,
+    StateError as StateError,
+    StateExists as StateExists,
+    StateMissing as StateMissing,
+    StateOpen as StateOpen,
+    StateUnwritable as StateUnwritable,
     StoreClosed as StoreClosed,
     StoreDamaged as StoreDamaged,
     StoreError as StoreError,
@@ -90,6 +98,7 @@ from gateway.errors.operator import (
     UnavailableChoice as UnavailableChoice,
     UnknownKey as UnknownKey,
     WrongChoice as WrongChoice,
+    WrongPassphrase as WrongPassphrase,
     WrongType as WrongType,
 )
 from gateway.errors.peer import (

@@ -249,3 +249,81 @@ class PasswordUnreadable(OperatorError):
     what = "the password file {path} cannot be read: {reason}"
     why = "without it the broker refuses us"
     next = "write the password into that file, readable by the agent's user only"
+
+
+class StateError(OperatorError):
+    """The state directory cannot be used."""
+
+    code = "state"
+
+
+class StateMissing(StateError):
+    """Nobody has initialised this gateway yet."""
+
+    code = "state.missing"
+    what = "there is no gateway in {path}"
+    why = "without keys it can sign nothing, so it records nothing"
+    next = "type 'hulian init'"
+
+
+class StateExists(StateError):
+    """There is a gateway already, whose keys nobody may overwrite."""
+
+    code = "state.exists"
+    what = "there is a gateway in {path} already"
+    why = "its keys exist once; overwriting them would end its identity"
+    next = "choose another --state-dir, or go on with 'hulian check' and 'hulian run'"
+
+
+class StateOpen(StateError):
+    """Others may read a secret file."""
+
+    code = "state.permissions"
+    what = "others may read {path} (mode {mode})"
+    why = "whoever reads a key can sign in this gateway's name"
+    next = "type 'chmod 600 {path}', and consider whether somebody has copied it"
+
+
+class StateDamaged(StateError):
+    """A file of the state directory is missing or not what was written."""
+
+    code = "state.damaged"
+    what = "{path} is damaged: {reason}"
+    why = "keys, certificates and roster must belong together"
+    next = "restore the state directory from its copy; keep the damaged one"
+
+
+class StateUnwritable(StateError):
+    """A file of the state directory cannot be read or written."""
+
+    code = "state.unwritable"
+    what = "{path} cannot be used: {reason}"
+    why = "keys and groups live in the state directory"
+    next = "check the folder's owner and permissions, and the disk"
+
+
+class WrongPassphrase(StateError):
+    """The passphrase does not open a key."""
+
+    code = "state.passphrase"
+    what = "the passphrase does not open {path}"
+    why = "the organisation's own keys are kept only under it"
+    next = "type the passphrase that 'hulian init' printed"
+
+
+class AlreadyRunning(OperatorError):
+    """Another agent owns the state directory."""
+
+    code = "state.in-use"
+    what = "another agent runs on {state_dir}"
+    why = "two agents on one state directory would both answer for one node"
+    next = "stop it first, or see it with 'hulian status'"
+
+
+class ConfigUnreadable(OperatorError):
+    """The config file cannot be read."""
+
+    code = "config.unreadable"
+    what = "the config {path} cannot be read: {reason}"
+    why = "a gateway without a config does not know what to listen to"
+    next = "type 'hulian init', or name the file with --config"
