@@ -65,6 +65,7 @@ from gateway.errors.group import (
 from gateway.errors.operator import (
     AlreadyRunning as AlreadyRunning,
     BadExpression as BadExpression,
+    BadQuestion as BadQuestion,
     BadTopic as BadTopic,
     BadUrl as BadUrl,
     ConfigFault as ConfigFault,
@@ -77,6 +78,7 @@ from gateway.errors.operator import (
     OpenListen as OpenListen,
     OutOfRange as OutOfRange,
     PasswordUnreadable as PasswordUnreadable,
+    QuestionError as QuestionError,
     SerialAbsent as SerialAbsent,
     SerialBusy as SerialBusy,
     SerialError as SerialError,
@@ -97,6 +99,7 @@ from gateway.errors.operator import (
     StoreUnwritable as StoreUnwritable,
     UnavailableChoice as UnavailableChoice,
     UnknownKey as UnknownKey,
+    UnknownRecord as UnknownRecord,
     WrongChoice as WrongChoice,
     WrongPassphrase as WrongPassphrase,
     WrongType as WrongType,

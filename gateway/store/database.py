@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 
 import apsw
+from apsw import Connection as Connection
 
 from gateway.errors import StoreDamaged, StoreFull, StoreNewer, StoreUnwritable
 

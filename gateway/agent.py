@@ -1,0 +1,277 @@
+"""Where the parts meet: builds every part from the config and runs them until told to stop.
+
+In: a config file. Out: nothing; it hears, signs, stores, acknowledges and syncs. SIGTERM drains:
+what was heard is committed and acknowledged, then the process ends. SIGHUP reads the config again
+and, if it is good, starts anew with it. It decides nothing that thought decides.
+"""
+
+import asyncio
+import fcntl
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+import apsw
+
+from gateway.clock import KernelClock, random_bytes
+from gateway.config import Config, FramedSource, MqttSource, load
+from gateway.errors import AlreadyRunning, ConfigUnreadable, GatewayError
+from gateway.groups.group import Group
+from gateway.readings.reading import Provenance, Reading
+from gateway.records import run as runs
+from gateway.records.run import Run
+from gateway.sources.framed import FramedListener
+from gateway.sources.intake import Desk, Intake, Routes
+from gateway.sources.mqtt import MqttListener
+from gateway.sources.source import Source
+from gateway.store import database, groups, state
+from gateway.store.authoring import Author, Venue
+from gateway.store.state import State
+from gateway.store.writer import Writer
+from gateway.web.local import Door
+
+_LOG = logging.getLogger(__name__)
+OWN = "own"
+STORE = "store.db"
+_COUNTERS = ("received", "stored", "acknowledged", "quarantined", "dropped", "duplicates")
+
+
+def run(config_path: Path) -> int:
+    """Run the agent until it is told to stop; give the exit status, or raise a GatewayError."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+    config = read_config(config_path)
+    while True:
+        again = asyncio.run(Agent(config, config_path).serve())
+        if again is None:
+            return 0
+        config = again
+
+
+def read_config(path: Path) -> Config:
+    """Read and check a config file; raise ConfigUnreadable or ConfigFaults."""
+    try:
+        return load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as fault:
+        raise ConfigUnreadable(path=path, reason=fault) from fault
+
+
+class Agent:
+    """One start of the agent: one run, its sources, its store, its peers, its door."""
+
+    def __init__(self, config: Config, config_path: Path) -> None:
+        self._config, self._config_path = config, config_path
+        self._state_dir = Path(config.gateway.state_dir)
+        self._clock = KernelClock()
+        self._state: State = state.load(self._state_dir)
+        self._lock = _lock(self._state_dir)
+        self._started_s = time.monotonic()
+        self._run = self._new_run()
+        self._groups = self._joined()
+        self._door = Door(self._state_dir, self.status)
+        path = str(self._state_dir / STORE)
+        self._writer = Writer(database.connect(path), path)
+        self._reader = self._register(path)
+        desk = self._desk()
+        self._mqtt = [
+            MqttListener(
+                source,
+                Intake(desk, source.name, Provenance.GATEWAY_ATTESTED),
+                self._clock.now,
+                config.gateway.commit_ms,
+            )
+            for source in config.source
+            if isinstance(source, MqttSource)
+        ]
+        self._framed = [
+            FramedListener(
+                source,
+                Intake(desk, source.name, Provenance.UNAUTHENTICATED_LINE),
+                self._clock.now,
+                config.gateway.commit_ms,
+            )
+            for source in config.source
+            if isinstance(source, FramedSource)
+        ]
+        self._stop: asyncio.Event | None = None
+        self._failure: BaseException | None = None
+        self._next: Config | None = None
+
+    async def serve(self) -> Config | None:
+        """Run until told to stop; give the config to start again with, if there is one."""
+        self._stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._stop.set)
+        loop.add_signal_handler(signal.SIGINT, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        threading.excepthook = self._thread_failed(loop)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                running = [tasks.create_task(self._door.serve())]
+                running += [tasks.create_task(line.run()) for line in self._framed]
+                for source in self._mqtt:
+                    source.start()
+                running.append(tasks.create_task(self._watchdog()))
+                _notify("READY=1")
+                _LOG.info("run %s of %s", self._run.key.id.hex(), self._config.gateway.name)
+                await self._stop.wait()
+                for task in running:
+                    task.cancel()
+        finally:
+            await asyncio.to_thread(self._close)
+        if self._failure is not None:
+            raise self._failure
+        return self._next
+
+    def status(self) -> dict[str, object]:
+        """Say how things stand, as `status --json` prints it."""
+        moment = self._clock.now()
+        counts: Counter[str] = Counter()
+        for source in self._sources():
+            counts += source.counts
+        return {
+            "gateway": self._config.gateway.name,
+            "running": True,
+            "node": self._run.node.hex(),
+            "run": self._run.key.id.hex(),
+            "uptime_s": round(time.monotonic() - self._started_s, 1),
+            "store": stored(self._reader),
+            "devices": self._devices(moment.monotonic_ms, moment.unix_ms),
+            "links": [],
+            "peers": [],
+            "sources": [
+                {"name": each.name, "state": each.state, "reason": each.reason}
+                for each in self._sources()
+            ],
+            "clock": {
+                "state": moment.source.name.lower(),
+                "uncertainty_ms": moment.uncertainty_ms,
+            },
+            "counters": {name: counts[name] for name in _COUNTERS},
+        }
+
+    def _devices(self, now_ms: int, unix_ms: int) -> list[dict[str, object]]:
+        return [
+            {
+                "name": device,
+                "source": source.name,
+                "state": source.state,
+                "last_reading": unix_ms - (now_ms - heard_ms) if unix_ms else None,
+                "last_reading_age_ms": now_ms - heard_ms,
+            }
+            for source in self._sources()
+            for device, heard_ms in sorted(source.devices.items())
+        ]
+
+    def _sources(self) -> list[Source]:
+        return [*self._mqtt, *self._framed]
+
+    def _new_run(self) -> Run:
+        held = self._state
+        return runs.start(held.node_key, held.node, held.encryption, random_bytes(32))
+
+    def _joined(self) -> dict[str, Group]:
+        """Give the groups this node is in; found the organisation's own at the first start."""
+        joined = dict(self._state.groups)
+        if OWN not in joined:
+            joined[OWN] = state.own_group(self._state, self._run, random_bytes)
+        return joined
+
+    def _register(self, path: str) -> apsw.Connection:
+        def job(db: apsw.Connection) -> None:
+            for name, group in self._groups.items():
+                groups.register(db, name, group)
+
+        self._writer.submit(job).result()
+        return database.connect_to_read(path)
+
+    def _desk(self) -> Desk:
+        author = Author(self._run, self._clock.now, random_bytes)
+        founder = self._run.key.public
+        venues = {
+            name: Venue(
+                group.id,
+                group.roster.hash,
+                group.encoded if group.founder.run.key == founder else None,
+            )
+            for name, group in self._groups.items()
+        }
+        routes = Routes(self._config.route, venues, OWN)
+        return Desk(author, self._writer, routes, self._written)
+
+    def _written(self, written: frozenset[bytes], readings: Sequence[Reading]) -> None:
+        self._door.show(readings)
+
+    def _reload(self) -> None:
+        """Read the config again; go on with the old one if the new one is not good."""
+        try:
+            self._next = read_config(self._config_path)
+        except GatewayError as fault:
+            _LOG.error("the config was not reloaded: %s", fault)
+            return
+        assert self._stop is not None
+        self._stop.set()
+
+    def _thread_failed(
+        self, loop: asyncio.AbstractEventLoop
+    ) -> Callable[[threading.ExceptHookArgs], None]:
+        def failed(said: threading.ExceptHookArgs) -> None:
+            """Stop the agent: a thread died of a defect, and half an agent is worse than none."""
+            self._failure = said.exc_value
+            if self._stop is not None:
+                loop.call_soon_threadsafe(self._stop.set)
+
+        return failed
+
+    async def _watchdog(self) -> None:
+        """Tell systemd that the loop turns, twice in the time it allows."""
+        allowed_us = os.environ.get("WATCHDOG_USEC", "")
+        if not allowed_us.isdigit():
+            return
+        while True:
+            _notify("WATCHDOG=1")
+            await asyncio.sleep(int(allowed_us) / 2_000_000)
+
+    def _close(self) -> None:
+        """Drain: commit and acknowledge what was heard, then close in the order of the path."""
+        _notify("STOPPING=1")
+        for source in self._mqtt:
+            with suppress(TimeoutError):
+                source.stop()
+        self._writer.close()
+        self._reader.close()
+        self._lock.close()
+
+
+def stored(db: apsw.Connection) -> dict[str, int]:
+    """Count what the store holds."""
+    counted = {str(name): int(value) for name, value in db.execute("SELECT * FROM totals")}
+    quarantined = int(db.execute("SELECT count(*) FROM quarantine").get)
+    return {**counted, "quarantined": quarantined}
+
+
+def _lock(state_dir: Path) -> IO[bytes]:
+    """Own the state directory; raise AlreadyRunning if another agent does."""
+    file = (state_dir / "agent.lock").open("wb")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise AlreadyRunning(state_dir=state_dir) from None
+    return file
+
+
+def _notify(message: str) -> None:
+    """Tell systemd, if it started us (sd_notify(3))."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if address:
+        address = "\0" + address[1:] if address.startswith("@") else address
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out, suppress(OSError):
+            out.sendto(message.encode(), address)

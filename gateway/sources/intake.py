@@ -1,0 +1,118 @@
+"""What every source does with what it heard: sign it, commit it, then let it be acknowledged.
+
+In: batches of readings from one source. Out: a future for each, resolved after the fsynced commit
+that holds its readings as records, its unreadable payloads, and how far the source is acknowledged.
+Readings go to the groups their routes name, otherwise to the organisation's own group (chapter 6).
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from gateway.config.settings import Route
+from gateway.readings import senml
+from gateway.readings.reading import Batch, Delivered, Position, Provenance, Reading
+from gateway.readings.senml import Pack
+from gateway.records.record import Kind, Said
+from gateway.store import arrivals, authoring, observations
+from gateway.store.authoring import Author, Venue
+from gateway.store.database import Connection
+from gateway.store.writer import Writer
+
+
+class Routes:
+    """Which group a reading goes to: the first route that matches, else the own group."""
+
+    def __init__(self, routes: Sequence[Route], venues: dict[str, Venue], own: str) -> None:
+        self._routes, self._venues, self._own = tuple(routes), venues, own
+        self._known: dict[tuple[str, str], Venue] = {}
+
+    def venue(self, device: str, metric: str) -> Venue:
+        """Give where readings of a device's metric are written."""
+        known = self._known.get((device, metric))
+        if known is None:
+            if len(self._known) > 100_000:  # Devices come and go; the answers are kept bounded.
+                self._known.clear()
+            known = self._known[device, metric] = self._venues[self._find(device, metric)]
+        return known
+
+    def _find(self, device: str, metric: str) -> str:
+        for route in self._routes:
+            if any(fnmatchcase(device, pattern) for pattern in route.devices) and any(
+                fnmatchcase(metric, pattern) for pattern in route.metrics
+            ):
+                return route.group
+        return self._own
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What all intakes share: who signs, the one writer, the routes, whom to tell of records."""
+
+    author: Author
+    writer: Writer
+    routes: Routes
+    written: Callable[[frozenset[bytes], Sequence[Reading]], None]
+
+
+class Intake:
+    """One source's way into the store."""
+
+    def __init__(self, desk: Desk, source: str, provenance: Provenance) -> None:
+        self._desk, self._source, self._provenance = desk, source, provenance
+
+    def submit(self, batch: Batch) -> "Future[None]":
+        """Queue a batch for the next commit; raise StoreClosed while the agent stops."""
+        packs = [
+            (venue, pack)
+            for venue, readings in self._by_venue(batch.readings).items()
+            for pack in senml.encode(readings, self._provenance)
+        ]
+        groups = frozenset(venue.group for venue, _ in packs)
+        future = self._desk.writer.submit(lambda db: self._keep(db, batch, packs))
+        if groups:
+            future.add_done_callback(lambda done: self._tell(done, groups, batch.readings))
+        return future
+
+    def expected(self) -> list[Delivered]:
+        """Give, in order, the deliveries that a resumed session may repeat."""
+        return self._desk.writer.submit(
+            lambda db: arrivals.perhaps_unacknowledged(db, self._source)
+        ).result()
+
+    def forget_expected(self) -> None:
+        """Forget them: the broker has no session of ours, so nothing will be repeated."""
+        self._desk.writer.submit(lambda db: arrivals.settle(db, self._source)).result()
+
+    def position(self) -> Position | None:
+        """Give how far a framed device was heard, over restarts."""
+        return self._desk.writer.submit(lambda db: arrivals.position(db, self._source)).result()
+
+    def _by_venue(self, readings: Sequence[Reading]) -> dict[Venue, list[Reading]]:
+        sorted_out: dict[Venue, list[Reading]] = {}
+        for reading in readings:
+            venue = self._desk.routes.venue(reading.device, reading.metric)
+            sorted_out.setdefault(venue, []).append(reading)
+        return sorted_out
+
+    def _keep(self, db: Connection, batch: Batch, packs: Sequence[tuple[Venue, Pack]]) -> None:
+        author, source = self._desk.author, self._source
+        for venue, pack in packs:
+            said = Said(Kind.OBSERVATION, pack.encoded, senml.CONTENT_TYPE)
+            place = authoring.say(db, author, venue, said)
+            observations.keep(db, place, pack.spans)
+        if batch.unreadable:
+            arrivals.quarantine(db, source, author.now().unix_ms, batch.unreadable)
+        if batch.settled:
+            arrivals.settle(db, source, batch.settled)
+        if batch.delivered:
+            arrivals.expect_acknowledged(db, source, batch.delivered)
+        if batch.position is not None:
+            arrivals.move_position(db, source, batch.position)
+
+    def _tell(
+        self, done: "Future[None]", groups: frozenset[bytes], readings: Sequence[Reading]
+    ) -> None:
+        if not done.cancelled() and done.exception() is None:
+            self._desk.written(groups, readings)

@@ -1,0 +1,1 @@
+"""Show people: for now, the commands on this computer that ask a running agent."""

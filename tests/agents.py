@@ -1,0 +1,89 @@
+"""A real agent as a child process, on a state directory and a config of the test's own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from gateway.clock import random_bytes
+from gateway.readings import senml
+from gateway.readings.reading import Reading
+from gateway.records import record
+from gateway.records.record import Kind
+from gateway.store import database, state
+from gateway.web.local import SOCKET
+
+HULIAN = [sys.executable, "-m", "gateway.cli"]
+
+
+class AgentProcess:
+    """One gateway; start it, kill it, stop it, ask it, and read what its store holds."""
+
+    def __init__(self, folder: Path, name: str, sources: str) -> None:
+        self.folder, self.state_dir = folder, folder / "state"
+        self.config = folder / "gateway.toml"
+        self.config.write_text(
+            f'[gateway]\nname = "{name}"\nstate_dir = "{self.state_dir}"\ncommit_ms = 50\n{sources}'
+        )
+        if not self.state_dir.exists():
+            state.create(
+                self.state_dir, state.Names(name, name), random_bytes, int(time.time()), "pass"
+            )
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it answers at its door."""
+        log = (self.folder / "agent.log").open("ab")
+        environment = {**os.environ, "HULIAN_CONFIG": str(self.config)}
+        (self.state_dir / SOCKET).unlink(missing_ok=True)
+        with log:
+            self.process = subprocess.Popen([*HULIAN, "run"], stderr=log, env=environment)
+        until = time.monotonic() + 20
+        while not (self.state_dir / SOCKET).exists():
+            assert self.process.poll() is None, self.log()
+            assert time.monotonic() < until, self.log()
+            time.sleep(0.01)
+
+    def kill(self) -> None:
+        """End it as a power cut would: SIGKILL."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(10)
+
+    def stop(self) -> None:
+        """Ask it to stop; it must end by itself with status 0."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(30) == 0, self.log()
+
+    def log(self) -> str:
+        """Give what it said."""
+        return (self.folder / "agent.log").read_text()[-4000:]
+
+    def status(self) -> dict[str, Any]:
+        """Ask it how things stand."""
+        said = subprocess.run(
+            [*HULIAN, "--config", str(self.config), "status", "--json"],
+            capture_output=True,
+            check=False,
+        )
+        result: dict[str, Any] = json.loads(said.stdout)
+        return result
+
+    def readings(self) -> list[Reading]:
+        """Read every reading in its store, in the order of its feeds."""
+        db = database.connect_to_read(str(self.state_dir / "store.db"))
+        rows: list[tuple[Any, ...]] = db.execute(
+            "SELECT encoded, body FROM records ORDER BY place"
+        ).fetchall()
+        db.close()
+        found: list[Reading] = []
+        for encoded, body in rows:
+            parsed = record.parse(encoded)
+            if parsed.kind is Kind.OBSERVATION:
+                found += senml.decode(record.check_body(parsed, body))
+        return found

@@ -1,0 +1,97 @@
+"""A real mosquitto on a free port, and a publisher that knows what the broker has acknowledged."""
+
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+
+_PATH = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin"
+MOSQUITTO = shutil.which("mosquitto", path=_PATH) or "mosquitto"
+
+
+class Broker:
+    """A child of the test; its port answers only while that child lives."""
+
+    def __init__(self, folder: Path, settings: str = "") -> None:
+        self.folder = folder
+        for _ in range(5):
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                self.port = int(probe.getsockname()[1])
+            if self._start(settings):
+                return
+        raise AssertionError(f"mosquitto did not start: {self._log()}")
+
+    def _start(self, settings: str) -> bool:
+        config = self.folder / "mosquitto.conf"
+        config.write_text(
+            f"listener {self.port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n"
+            f"max_inflight_messages 1000\nset_tcp_nodelay true\n{settings}\nuser root\n"
+        )
+        with (self.folder / "mosquitto.log").open("w") as log:
+            self.process = subprocess.Popen([MOSQUITTO, "-c", config], stderr=log, stdout=log)
+        until = time.monotonic() + 5
+        while time.monotonic() < until and self.process.poll() is None:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 0.2).close()
+            except OSError:
+                time.sleep(0.02)
+                continue
+            time.sleep(0.02)
+            return self.process.poll() is None  # Else it was somebody else who answered.
+        return False
+
+    def _log(self) -> str:
+        return (self.folder / "mosquitto.log").read_text()
+
+    @property
+    def url(self) -> str:
+        """Say where it is."""
+        return f"mqtt://127.0.0.1:{self.port}"
+
+    def stop(self) -> None:
+        """End the child."""
+        self.process.terminate()
+        self.process.wait(10)
+
+
+class Publisher:
+    """A device at QoS 1: `acknowledged` holds the payloads whose PUBACK it saw."""
+
+    def __init__(self, port: int, topic: str) -> None:
+        self.topic = topic
+        self.acknowledged: list[str] = []
+        self._said: dict[int, str] = {}
+        self._lock = threading.Lock()
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2)
+        self._client.max_inflight_messages_set(200)
+        self._client.on_publish = self._on_publish
+        self._client.connect("127.0.0.1", port)
+        self._client.loop_start()
+
+    def publish(self, payload: str) -> None:
+        """Say something; it counts when the broker acknowledges it."""
+        with self._lock:
+            self._said[self._client.publish(self.topic, payload, qos=1).mid] = payload
+
+    def _on_publish(self, _client: object, _userdata: object, mid: int, *_: object) -> None:
+        with self._lock:
+            self.acknowledged.append(self._said.pop(mid))
+
+    def waiting(self) -> int:
+        """Count what is not yet acknowledged."""
+        with self._lock:
+            return len(self._said)
+
+    def finish(self, seconds: float = 20) -> None:
+        """Wait until all is acknowledged, and leave."""
+        until = time.monotonic() + seconds
+        while self.waiting() and time.monotonic() < until:
+            time.sleep(0.01)
+        self._client.disconnect()
+        self._client.loop_stop()
