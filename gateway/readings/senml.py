@@ -21,6 +21,7 @@ import cbor2
 from gateway.errors import MalformedPack, RecordTooLarge
 from gateway.readings import names
 from gateway.readings.reading import Provenance, Quality, Reading, Value
+from gateway.readings.times import TIME_MS_MAX, TIME_MS_MIN
 
 CONTENT_TYPE: Final = "application/senml+cbor"
 # Below 40 KiB with room for the record around it, so that a default broker passes the message.
@@ -34,9 +35,6 @@ NAME, UNIT, NUMBER, TEXT, FLAG, TIME = 0, 1, 2, 3, 4, 6
 BASE_VERSION: Final = -1
 # The only base version there is (RFC 8428, 4.4); a pack of another one means something else.
 VERSION: Final = 10
-# SenML reads smaller times as relative to now (RFC 8428, 4.5.3), so none is ever below.
-TIME_MS_MIN: Final = 2**28 * 1000
-TIME_MS_MAX: Final = 253_402_300_799_999  # The end of the year 9999.
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 
 _PROVENANCE: Final = {provenance.value: provenance for provenance in Provenance}
