@@ -1,0 +1,134 @@
+"""Questions put to the store: which records may answer, and what one record's story is.
+
+In: a connection for reading and what is asked. Out: records with their readings, newest first; or
+one record with where it stands. Bodies are decoded here and only where they are needed.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import apsw
+
+from gateway.errors import AuthorError, UnknownRecord
+from gateway.query import Question, Status, Told
+from gateway.readings import senml
+from gateway.readings.reading import Reading
+from gateway.records import record
+from gateway.records.record import Record
+from gateway.store import outbox
+
+_RECORDS = (
+    "SELECT r.encoded, r.body, g.name, f.node, f.organisation, f.run_key FROM records r"
+    " JOIN feeds f ON f.number = r.place >> 32 JOIN groups g ON g.number = f.in_group"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One record: its bytes, where it stands, and who has signed that they hold it."""
+
+    record: Record
+    body: bytes | None
+    group: str
+    node: bytes
+    organisation: bytes
+    run_key: bytes
+    holders: tuple[bytes, ...]
+
+    def status(self, here: bytes) -> Status:
+        """Say how far it is agreed, as seen by the node that holds this store."""
+        holders = {here, self.node, *self.holders}
+        return Status.REPLICATED if len(holders) > 1 else Status.LOCAL
+
+
+def select(db: apsw.Connection, question: Question, here: bytes) -> Iterator[Told]:
+    """Give the observations that may answer, those with the newest readings first."""
+    clauses, values = _clauses(question)
+    receipts: dict[bytes, list[tuple[bytes, int]]] = {}
+    rows = db.execute(
+        "SELECT r.encoded, r.body, g.name, f.node, f.organisation, f.run_key, o.newest FROM"
+        " (SELECT place, max(last_ms) AS newest FROM observations"
+        f" WHERE {' AND '.join(clauses) or 'true'} GROUP BY place) o"
+        " JOIN records r ON r.place = o.place JOIN feeds f ON f.number = r.place >> 32"
+        " JOIN groups g ON g.number = f.in_group"
+        " WHERE (:group_name IS NULL OR g.name = :group_name)"
+        " AND (:organisation IS NULL OR f.organisation = :organisation)"
+        " ORDER BY o.newest DESC NULLS LAST, r.place DESC",
+        {**values, "group_name": question.group, "organisation": question.organisation},
+    )
+    for encoded, body, name, node, organisation, run_key, newest in rows:
+        said = record.parse(encoded)
+        if said.feed not in receipts:
+            receipts[said.feed] = [(who, size) for who, size, _ in outbox.receipts(db, said.feed)]
+        holders = tuple(who for who, size in receipts[said.feed] if size > said.seq)
+        story = Story(said, body, name, node, organisation, run_key, holders)
+        yield Told(
+            said, name, node, organisation, story.status(here), newest, readings_of(said, body)
+        )
+
+
+def find(db: apsw.Connection, name: str) -> Story:
+    """Find one record by its id in hex, or by the beginning of one; raise UnknownRecord."""
+    between = _bounds(name)
+    rows = list(db.execute(_RECORDS + " WHERE r.id >= ? AND r.id <= ? LIMIT 2", between))
+    if len(rows) != 1:
+        raise UnknownRecord(record=name[:80], count="more than one" if rows else "no")
+    (row,) = rows
+    return _story(db, row)
+
+
+def _story(db: apsw.Connection, row: tuple[Any, ...]) -> Story:
+    encoded, body, group, node, organisation, run_key = row
+    said = record.parse(encoded)
+    signed = outbox.receipts(db, said.feed)
+    holders = tuple(who for who, size, _ in signed if size > said.seq)
+    return Story(said, body, group, node, organisation, run_key, holders)
+
+
+def readings_of(said: Record, body: bytes | None) -> tuple[Reading, ...] | None:
+    """Decode an observation's readings; None where its body is not held or is not what it says."""
+    if body is None or said.body is None or said.body.content_type != senml.CONTENT_TYPE:
+        return None
+    try:
+        return tuple(senml.decode(record.check_body(said, body)))
+    except AuthorError:
+        return None
+
+
+def totals(db: apsw.Connection) -> Mapping[str, int]:
+    """Give the running counts of records and readings."""
+    return {str(name): int(value) for name, value in db.execute("SELECT name, value FROM totals")}
+
+
+def devices(db: apsw.Connection) -> list[tuple[str, int | None, int]]:
+    """Give each device with the time of its newest reading and how many readings it has."""
+    rows = db.execute(
+        "SELECT device, max(last_ms), sum(readings) FROM observations GROUP BY device"
+    )
+    return [(str(device), last, int(count)) for device, last, count in rows]
+
+
+def _clauses(question: Question) -> tuple[list[str], dict[str, object]]:
+    clauses: list[str] = []
+    values: dict[str, object] = {}
+    if question.device is not None and not any(sign in question.device for sign in "*?["):
+        clauses.append("device = :device")
+        values["device"] = question.device
+    if question.from_ms is not None:
+        clauses.append("last_ms >= :from_ms")
+        values["from_ms"] = question.from_ms
+    if question.to_ms is not None:
+        clauses.append("first_ms < :to_ms")
+        values["to_ms"] = question.to_ms
+    return clauses, values
+
+
+def _bounds(name: str) -> tuple[bytes, bytes]:
+    """Give the lowest and the highest id that begin with these hex digits."""
+    try:
+        if not 4 <= len(name) <= 64:
+            raise ValueError
+        return bytes.fromhex(name.ljust(64, "0")), bytes.fromhex(name.ljust(64, "f"))
+    except ValueError:
+        raise UnknownRecord(record=name[:80], count="no") from None
