@@ -1,8 +1,8 @@
 """One serial line, opened and owned: pyserial sets it up, the event loop waits on its descriptor.
 
 In: a line's address, bytes to say. Out: bytes as they come, or an error of the operator's branch:
-absent, busy, not permitted, unsuitable, gone. A second owner is refused, in both directions. Nothing
-here opens a line again by itself, and nothing knows what the bytes mean.
+absent, busy, not permitted, unsuitable, gone. A second owner is refused. Nothing here opens a line
+again by itself, and nothing knows what the bytes mean.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import serial
 
-from gateway.config.addresses import SerialLine
+from gateway.config import SerialLine
 from gateway.errors import (
     SerialAbsent,
     SerialBusy,

@@ -1,0 +1,213 @@
+"""A framed source: one device on a serial line, heard by firmware_bridge's protocol (I8).
+
+In: bytes of a line. Out: batches for the intake, one at a time, and to the device an ACK after the
+fsynced commit that holds them. The line is read always: what cannot be stored yet is not taken,
+and the device says it again with its right age. A line that goes away is looked for until it is
+back. The device is called what the config calls it: nobody on a line can prove a name.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from gateway.config import FramedSource, serial_line
+from gateway.errors import FrameNoise, GatewayError, SerialError, SerialGone, StoreClosed
+from gateway.readings.frame import Frame, Refused, Samples, Splitter, encode
+from gateway.readings.line import Count, Line, Send, Take, to_readings
+from gateway.readings.reading import Arrival, Batch, Position, Reading, Unreadable
+from gateway.records.record import ClockSource, Moment
+from gateway.sources.intake import Intake
+from gateway.transport.serial import Port
+
+_LOG = logging.getLogger(__name__)
+# What one commit may hold of a line: seconds of the fastest one, so memory stays small.
+_PENDING_MAX = 4096
+_UNREADABLE_MAX = 64
+# From unplugged to reading again: at most this, and the time a device needs to answer ASK.
+_LOOK_S_MIN, _LOOK_S_MAX = 0.05, 0.5
+_RETRY_S = 1.0
+_STATES = {"serial.absent": "absent", "serial.busy": "busy"}
+
+
+@dataclass(slots=True)
+class _Pending:
+    """What was heard since the last batch: the next one in the making."""
+
+    readings: list[Reading] = field(default_factory=list)
+    unreadable: list[Unreadable] = field(default_factory=list)
+    position: Position | None = None
+    samples: int = 0
+    lost: int = 0
+
+    def batch(self) -> Batch:
+        """Freeze it."""
+        return Batch(tuple(self.readings), tuple(self.unreadable), position=self.position)
+
+
+class FramedListener:
+    """One source. Run it as a task, look at its state, cancel it; nothing stored is lost."""
+
+    def __init__(
+        self, config: FramedSource, intake: Intake, now: Callable[[], Moment], commit_ms: int
+    ) -> None:
+        self.name = config.name
+        self._address = serial_line(config.url)
+        self._intake, self._now, self._commit_ms = intake, now, commit_ms
+        self._line = Line(None)
+        self._port: Port | None = None
+        self._pending, self._some = _Pending(), asyncio.Event()
+        self.counts: Counter[str] = Counter()
+        self.devices: dict[str, int] = {}
+        self.state, self.reason = "connecting", ""
+
+    @property
+    def says(self) -> str | None:
+        """Give the name that the device says it has; for people, and never believed."""
+        return self._line.name
+
+    async def run(self) -> None:
+        """Hear the line and store what it says, until cancelled."""
+        self._line = Line(await asyncio.to_thread(self._intake.position))
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._listen())
+            tasks.create_task(self._store())
+
+    # -- from the line to a batch in the making ---------------------------------------------------
+
+    async def _listen(self) -> None:
+        while True:
+            port = await self._open()
+            try:
+                await self._hear(port)
+            except SerialGone as gone:
+                self._tell("absent", gone)
+            finally:
+                self._port = None
+                port.close()
+
+    async def _open(self) -> Port:
+        """Look for the line until it is there and ours."""
+        pause_s = _LOOK_S_MIN
+        while True:
+            try:
+                port = Port(self._address)
+            except SerialError as fault:
+                self._tell(_STATES.get(fault.code, "unusable"), fault)
+            else:
+                self.state, self.reason = "connected", ""
+                return port
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LOOK_S_MAX)
+
+    async def _hear(self, port: Port) -> None:
+        self._port, splitter = port, Splitter()
+        port.write(encode(self._line.opened(self._now().monotonic_ms)))
+        while True:
+            said = await port.read()
+            moment = self._now()
+            known = moment.source is not ClockSource.UNSET
+            arrival = Arrival(moment.unix_ms if known else None, moment.monotonic_ms)
+            for item in splitter.feed(said):
+                self._item(item, arrival)
+
+    def _item(self, item: Frame | Refused, arrival: Arrival) -> None:
+        match item:
+            case Refused():
+                self._refuse(item)
+            case Samples(samples=samples) if self._pending.samples >= _PENDING_MAX:
+                self.counts["deferred"] += len(samples)
+            case _:
+                for action in self._line.hear(item, arrival.monotonic_ms):
+                    self._act(action, arrival)
+
+    def _act(self, action: Send | Take | Count, arrival: Arrival) -> None:
+        match action:
+            case Send(frame):
+                self._write(encode(frame))
+            case Take():
+                self._take(action, arrival)
+            case Count(what, count):
+                self.counts[what] += count
+
+    def _take(self, taken: Take, arrival: Arrival) -> None:
+        readings, unreadable = to_readings(taken, self.name, self._address.path, arrival)
+        pending = self._pending
+        pending.readings += readings
+        pending.unreadable += unreadable
+        pending.position = taken.position
+        pending.samples += len(taken.samples)
+        pending.lost += taken.lost
+        self.counts["received"] += len(taken.samples)
+        self.devices[self.name] = arrival.monotonic_ms
+        self._some.set()
+
+    def _refuse(self, refused: Refused) -> None:
+        """Count noise; quarantine what the device meant and we cannot read."""
+        error = refused.error
+        self.counts[error.code] += 1
+        if isinstance(error, FrameNoise) or len(self._pending.unreadable) >= _UNREADABLE_MAX:
+            return
+        origin = self._address.path
+        self._pending.unreadable.append(Unreadable(origin, refused.said, error.code, str(error)))
+        self._some.set()
+
+    # -- from a batch to an acknowledgement -------------------------------------------------------
+
+    async def _store(self) -> None:
+        """Commit one batch after another; acknowledge each, or take it back."""
+        while True:
+            await self._some.wait()
+            await asyncio.sleep(self._commit_ms / 1000)
+            pending, self._pending = self._pending, _Pending()
+            self._some.clear()
+            fault = await self._commit(pending.batch())
+            if fault is None:
+                self._acknowledge(pending)
+            else:
+                self._take_back(fault)
+                await asyncio.sleep(_RETRY_S)
+
+    async def _commit(self, batch: Batch) -> GatewayError | None:
+        """Wait until a batch is durable; give the fault if it is not; a defect is raised."""
+        try:
+            done = asyncio.wrap_future(self._intake.submit(batch))
+        except GatewayError as refusal:
+            return refusal
+        # Unlike `await done`, this leaves the commit alone when the source is cancelled.
+        await asyncio.wait((done,))
+        if done.cancelled():
+            return StoreClosed()
+        fault = done.exception()
+        if fault is not None and not isinstance(fault, GatewayError):
+            raise fault
+        return fault
+
+    def _acknowledge(self, stored: _Pending) -> None:
+        self.counts["stored"] += len(stored.readings)
+        self.counts["quarantined"] += len(stored.unreadable)
+        self.counts["dropped"] += stored.lost
+        if stored.position is not None:
+            self._write(encode(self._line.committed(stored.position)))
+            self.counts["acknowledged"] += stored.samples
+        if self.state == "waiting":
+            self.state, self.reason = "connected", ""
+
+    def _take_back(self, fault: GatewayError) -> None:
+        """Forget what was heard since the last commit: the device has it and says it again."""
+        self._pending = _Pending()
+        self._some.clear()
+        self._line.refused()
+        self._tell("waiting", fault)
+
+    def _write(self, said: bytes) -> None:
+        if self._port is not None:
+            self._port.write(said)
+
+    def _tell(self, state: str, fault: GatewayError) -> None:
+        """Remember the state and why, and log what is new."""
+        reason = str(fault)
+        if reason != self.reason:
+            _LOG.warning("source %s: %s", self.name, reason)
+        self.state, self.reason = state, reason
