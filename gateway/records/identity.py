@@ -29,7 +29,7 @@ CERTIFICATE_BYTES_MAX = 1024
 NAME_CHARS_MAX = 64
 # Claims of RFC 8392 and RFC 8747; those below zero are our own.
 _ISS, _SUB, _EXP, _IAT, _CNF, _COUNTER, _NAME = 1, 2, 4, 6, 8, -1, -2
-_ED25519, _X25519 = 6, 4
+_OKP, _ED25519, _X25519 = 1, 6, 4
 _CLAIMS: dict[Kind, tuple[set[int], set[int]]] = {  # must be there, may be there
     "node": ({_ISS, _SUB, _CNF, _COUNTER, _NAME}, {_EXP, _IAT}),
     "run": ({_ISS, _SUB, _CNF}, set()),
@@ -167,7 +167,9 @@ def _id(kind: Kind, text: str) -> bytes:
 def _key(kind: Kind, cose_key: dict[object, object]) -> bytes:
     curve = _X25519 if kind == "encryption" else _ED25519
     match cose_key:
-        case {1: 1, -1: number, -2: bytes() as key, **more} if number == curve and not more:
+        case {1: int() as family, -1: int() as number, -2: bytes() as key, **more} if (
+            not more and (family, number) == (_OKP, curve) and type(family) is int
+        ):
             check_exchange(key) if kind == "encryption" else check_public(key)
             return key
     raise MalformedCertificate(kind=kind, reason="not an OKP key on the right curve")
@@ -176,8 +178,9 @@ def _key(kind: Kind, cose_key: dict[object, object]) -> bytes:
 def _extras(kind: Kind, claims: dict[object, object]) -> tuple[int, str, Validity]:
     counter, name = claims.get(_COUNTER, 0), claims.get(_NAME, "")
     issued, expires = claims.get(_IAT), claims.get(_EXP)
-    for value in (counter, issued, expires):
-        if value is not None and (type(value) is not int or not 0 <= value < 1 << 53):
+    said = (claims[claim] for claim in (_COUNTER, _IAT, _EXP) if claim in claims)
+    for value in said:
+        if type(value) is not int or not 0 <= value < 1 << 53:
             raise MalformedCertificate(kind=kind, reason="a number is not a small positive integer")
     if not isinstance(name, str) or len(name) > NAME_CHARS_MAX:
         raise MalformedCertificate(kind=kind, reason="the name is no text, or too long")

@@ -90,10 +90,11 @@ def _read(encoded: bytes, payload: bytes, said: object) -> Roster:
             3: None,
             4: str() as name,
             5: list() as rows,
-            6: dict(),
+            6: {**policies},
             **more,
         } if (
             not more
+            and not policies
             and all(type(value) is int for value in (version, number, attempt))
             and (version, number, attempt) == (1, 0, 0)
             and len(name) <= NAME_CHARS_MAX
