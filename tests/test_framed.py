@@ -3,33 +3,24 @@
 import asyncio
 import errno
 import os
-import subprocess
 import threading
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import apsw
 import pytest
 
-from gateway.config import FramedSource, SerialLine
+from gateway.config import SerialLine
 from gateway.errors import SerialBusy, SerialError
-from gateway.readings.frame import AGE_MS_MAX, Metric, Sample, Samples, Table, encode
-from gateway.readings.line import to_reading
-from gateway.readings.reading import Arrival, Quality
+from gateway.readings.frame import Samples, Table, encode
 from gateway.records.record import ClockSource, Moment
-from gateway.sources.framed import FramedListener
 from gateway.transport import serial
 from gateway.transport.serial import Port
 from tests.bridge_c import build_device
+from tests.on_a_line import heard, listening, reading_of, replug, running, stores, until, wired
 from tests.station import Station, now
-from tests.vectors.build_frame import BOOT, seal
-from tests.wire import Wire
-
-ROWS = (Metric("temperature", "Cel"), Metric("strokes", ""))
-WARM = Sample(0, 0, -1, 215, 0)
+from tests.vectors.build_frame import BOOT, ROWS, WARM, seal
 
 
 @pytest.fixture(scope="session")
@@ -42,96 +33,6 @@ def station(tmp_path: Path) -> Iterator[Station]:
     opened = Station(tmp_path)
     yield opened
     opened.close()
-
-
-@dataclass
-class Child:
-    """The real device in a process of its own."""
-
-    process: "subprocess.Popen[bytes]"
-    out: Path
-
-    def said(self, what: str) -> list[int]:
-        """Give the numbers of the lines that begin so."""
-        lines = (line.split() for line in self.out.read_text().splitlines())
-        return [int(words[1]) for words in lines if words[0] == what]
-
-    def gone(self) -> bool:
-        return self.process.poll() is not None
-
-
-@contextmanager
-def running(program: Path, path: Path, *options: str) -> Iterator[Child]:
-    """Run the device on a line."""
-    out = path.with_suffix(".out")
-    with out.open("wb") as file:
-        process = subprocess.Popen((program, path, "--name", "mcu", *options), stdout=file)
-    try:
-        yield Child(process, out)
-    finally:
-        process.kill()
-        process.wait()
-
-
-@asynccontextmanager
-async def listening(
-    station: Station, path: Path, clock: Callable[[], Moment] = now
-) -> AsyncIterator[FramedListener]:
-    """Run a source until the block ends; its task must not have ended before."""
-    config = FramedSource(name="mcu-7", url=f"serial://{path}?baud=115200")
-    listener = FramedListener(config, station.intake("mcu-7"), clock, 20)
-    task = asyncio.create_task(listener.run())
-    try:
-        yield listener
-        assert not task.done(), task.exception()
-    finally:
-        task.cancel()
-        await asyncio.wait((task,))
-
-
-@asynccontextmanager
-async def wired(folder: Path, seed: int = 0, noise: float = 0.0) -> AsyncIterator[Wire]:
-    wire = Wire(folder, seed, noise)
-    wire.plug()
-    try:
-        yield wire
-    finally:
-        wire.close()
-
-
-async def until(holds: Callable[[], bool], seconds: float = 20.0) -> float:
-    """Wait until something holds; give the seconds that it took."""
-    start = time.monotonic()
-    while not holds():
-        assert time.monotonic() - start < seconds, "it did not come to hold in time"
-        await asyncio.sleep(0.01)
-    return time.monotonic() - start
-
-
-async def stores(it: FramedListener, count: int) -> None:
-    """Wait until a source has stored so many."""
-    await until(lambda: it.counts["stored"] >= count)
-
-
-async def replug(wire: Wire, it: FramedListener, away_s: float) -> float:
-    """Unplug, and plug in under another name; give the seconds until the next reading is stored."""
-    before = wire.name
-    wire.unplug()
-    await until(lambda: it.state == "absent", 5)
-    await asyncio.sleep(away_s)
-    stored = it.counts["stored"]
-    wire.plug()
-    assert wire.name != before
-    return await until(lambda: it.counts["stored"] > stored, 5)
-
-
-def reading_of(number: int) -> tuple[str, float]:
-    """Say what the device samples under a number (port/posix.c)."""
-    return ("strokes", number) if number % 2 else ("temperature", (200 + number % 100) / 10)
-
-
-def heard(station: Station) -> list[tuple[str, object]]:
-    return [(reading.metric, reading.value) for reading in station.stored()]
 
 
 def test_each_reading_is_stored_once_over_a_bad_line(
@@ -413,45 +314,6 @@ def test_each_fault_of_the_kernel_has_its_error(number: int, code: str) -> None:
     assert isinstance(fault, SerialError)
     assert fault.code == code
     assert "/dev/ttyUSB0" in str(fault)
-
-
-@pytest.mark.parametrize(
-    ("sample", "value"),
-    [
-        (Sample(0, 0, 0, -7, 0), -7),
-        (Sample(0, 0, 3, 5, 0), 5000),
-        (Sample(0, 0, -1, 215, 0), 21.5),
-        (Sample(0, 0, -3, 100, 0), 0.1),
-        (Sample(0, 0, -128, 1, 0), 1e-128),
-        (Sample(0, 0, 127, 1, 0), 1e127),
-        (Sample(0, 0, 0, (1 << 63) - 1, 0), (1 << 63) - 1),
-        (Sample(0, 0, 1, (1 << 63) - 1, 0), float((1 << 63) - 1) * 10),
-    ],
-    ids=str,
-)
-def test_a_number_is_the_nearest_that_can_be_said(sample: Sample, value: float) -> None:
-    """An integer stays one while 64 bits hold it; else it is the nearest double."""
-    said = to_reading(sample, ROWS, "mcu-7", Arrival(1_790_000_000_000, 5))
-    assert (said.value, type(said.value)) == (value, type(value))
-
-
-def test_times_that_cannot_be_known_make_a_reading_uncertain() -> None:
-    """Older than an age can say, or before our boot with an unset clock: uncertain, never wrong."""
-    unset, known = Arrival(None, 1000), Arrival(1_790_000_000_000, 1000)
-    young, old = replace(WARM, age_ms=400), replace(WARM, age_ms=1400)
-    told = [
-        to_reading(sample, ROWS, "mcu-7", arrival)
-        for sample, arrival in (
-            *((young, known), (young, unset), (old, unset)),
-            (replace(WARM, age_ms=AGE_MS_MAX), known),
-        )
-    ]
-    assert [(it.time_ms, it.monotonic_ms, it.quality) for it in told] == [
-        (1_789_999_999_600, None, Quality.GOOD),
-        (None, 600, Quality.GOOD),
-        (None, 0, Quality.UNCERTAIN),
-        (1_790_000_000_000 - AGE_MS_MAX, None, Quality.UNCERTAIN),
-    ]
 
 
 def test_an_unset_clock_is_told_by_monotonic_time(

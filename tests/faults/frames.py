@@ -1,0 +1,27 @@
+"""Malformed frames: mutated vectors through Python and through the C code of the device.
+
+What must hold: each input ends in a frame that encodes to the same bytes, or in an error of the
+frame branch; and C ends it the same way.
+"""
+
+import tempfile
+from pathlib import Path
+
+from tests import test_bridge, test_frame
+from tests.bridge_c import build
+
+COUNT, COUNT_LONG, SEED = 200_000, 20_000_000, 20_261
+_AT_ONCE = 20_000
+
+
+def run(long: bool) -> str:
+    """Feed them all, in portions that fit into memory."""
+    tally: dict[str, int] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        firmware = build(Path(folder))
+        for seed in range(SEED, SEED + (COUNT_LONG if long else COUNT) // _AT_ONCE):
+            for code, times in test_frame.campaign(_AT_ONCE, seed).items():
+                tally[code] = tally.get(code, 0) + times
+            test_bridge.campaign(firmware, _AT_ONCE, seed)
+    kinds = ", ".join(f"{code or 'good'} {times}" for code, times in sorted(tally.items()))
+    return f"{sum(tally.values())} inputs to Python and C each, 0 escapes, 0 differences: {kinds}"
