@@ -48,9 +48,9 @@ def _keys(node: object) -> tuple[str, ...] | None:
     match node:
         case {"type": "field", "value": str() as key}:
             return (key,)
-        case {"type": "subexpression", "children": [outer, inner]}:
-            before, after = _keys(outer), _keys(inner)
-            return before + after if before and after else None
+        case {"type": "subexpression", "children": list() as steps}:
+            keys = [_keys(step) for step in steps]
+            return tuple(key for some in keys if some for key in some) if all(keys) else None
     return None
 
 
