@@ -1,0 +1,134 @@
+"""Records: every vector, every flipped bit, every cut, and anything said there and back."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings, strategies as some
+
+from gateway.errors import AuthorError, BadBody, RecordTooLarge
+from gateway.records import record
+from gateway.records.merkle import leaf_hash
+from gateway.records.record import ClockSource, Kind, Moment, Place, Record, Said
+from tests.damage import all_refused, flips, never_escapes, refusal, truncations
+from tests.mutate import known, mutations
+from tests.vectors import load
+from tests.vectors.build_record import HELLO, KEY, SALT, SECOND, expect, read
+
+VECTORS: dict[str, Any] = load("record")
+WIRE, BODY = record.sign(KEY, SECOND, HELLO, Moment(1, 1, ClockSource.GNSS, bytes(8), 1), SALT)
+
+numbers = some.integers(0, (1 << 53) - 1)
+hashes = some.binary(min_size=32, max_size=32).filter(any)
+moments = some.builds(
+    Moment,
+    unix_ms=numbers,
+    uncertainty_ms=numbers,
+    source=some.sampled_from(ClockSource).filter(bool),
+    boot=some.binary(min_size=8, max_size=8),
+    monotonic_ms=numbers,
+)
+said = some.builds(
+    Said,
+    kind=some.sampled_from(Kind).filter(bool),
+    content=some.binary(max_size=100),
+    content_type=some.text(some.characters(codec="utf-8"), max_size=64),
+    activity=some.none() | hashes,
+    deps=some.lists(hashes, max_size=16, unique=True).map(tuple),
+)
+places = some.builds(Place, feed=hashes, seq=numbers.filter(bool), previous=hashes, group=hashes)
+
+
+def _decode(encoded: bytes) -> Record:
+    return record.decode(encoded, KEY.public)
+
+
+def _content(body: bytes) -> bytes:
+    return record.check_body(_decode(WIRE), body)
+
+
+def _pair(vector: dict[str, str]) -> tuple[bytes, bytes]:
+    assert vector["run_key"] == KEY.public.hex()
+    return bytes.fromhex(vector["hex"]), bytes.fromhex(vector["body"])
+
+
+@pytest.mark.parametrize("vector", VECTORS["good"], ids=lambda vector: vector["name"])
+def test_a_good_vector_is_read(vector: dict[str, Any]) -> None:
+    """Every reader finds the same fields, id and content."""
+    assert expect(*_pair(vector)) == vector["expect"]
+
+
+@pytest.mark.parametrize("vector", VECTORS["bad"], ids=lambda vector: vector["name"])
+def test_a_bad_vector_is_refused(vector: dict[str, Any]) -> None:
+    """What is no record, or not its body, is refused with the code that the chapter names."""
+    wire, body = _pair(vector)
+    assert refusal(lambda: read(wire, body), AuthorError) == vector["error"]
+
+
+def test_every_flipped_bit_of_a_record_is_refused() -> None:
+    """No bit of a record can change."""
+    all_refused(_decode, flips(WIRE), AuthorError)
+
+
+def test_every_flipped_bit_of_a_body_is_refused() -> None:
+    """No bit of a body can change without its record showing it."""
+    all_refused(_content, flips(BODY), BadBody)
+
+
+def test_every_truncation_is_refused() -> None:
+    """No beginning of a record or a body is taken for the whole."""
+    all_refused(_decode, truncations(WIRE), AuthorError)
+    all_refused(_content, truncations(BODY), BadBody)
+
+
+def test_mutated_records_raise_only_their_own_errors() -> None:
+    """Fed anything, the decoder gives the record or an error of the author's branch."""
+    assert never_escapes(record.parse, mutations(known("record"), 3000, seed=1), AuthorError)
+
+
+@given(place=places, what=said, at=moments)
+@settings(max_examples=100)
+def test_what_is_signed_is_read_again(place: Place, what: Said, at: Moment) -> None:
+    """Signing and reading are inverse, whatever the moment (I4) and whatever is said."""
+    try:
+        encoded, body = record.sign(KEY, place, what, at, SALT)
+    except RecordTooLarge:  # a long content type and sixteen deps may not fit
+        return
+    found, content = read(encoded, body)
+    assert (found.feed, found.seq, found.previous, found.group) == (
+        place.feed,
+        place.seq,
+        place.previous,
+        place.group,
+    )
+    assert (found.kind, content, found.activity) == (what.kind, what.content, what.activity)
+    assert found.deps == tuple(sorted(what.deps))
+    assert found.moment == at
+
+
+def test_an_id_is_the_merkle_leaf() -> None:
+    """One hash serves chain, links and tree."""
+    assert record.parse(WIRE).id == leaf_hash(WIRE)
+
+
+@pytest.mark.parametrize(
+    ("kind", "size_max"), [(Kind.OBSERVATION, 48 * 1024), (Kind.RECEIPT, 40 * 1024)]
+)
+def test_a_body_is_bounded(kind: Kind, size_max: int) -> None:
+    """A body of the largest size is signed, one byte more is refused before signing."""
+    content = bytes(size_max - len(SALT))
+    moment = Moment(0, 0, ClockSource.UNSET, bytes(8), 0)
+    _, body = record.sign(KEY, SECOND, Said(kind, content, "x"), moment, SALT)
+    assert len(body) == size_max
+    more = Said(kind, content + b"x", "x")
+    refusal(lambda: record.sign(KEY, SECOND, more, moment, SALT), RecordTooLarge)
+
+
+def test_equal_contents_have_unequal_hashes() -> None:
+    """The salt keeps a guessable content from being found by its hash or commitment."""
+    moment = Moment(0, 0, ClockSource.UNSET, bytes(8), 0)
+    other, _ = record.sign(KEY, SECOND, HELLO, moment, bytes(32))
+    one, two = record.parse(WIRE).body, record.parse(other).body
+    assert one is not None
+    assert two is not None
+    assert one.hash != two.hash
+    assert one.commitment != two.commitment
