@@ -73,8 +73,10 @@ from gateway.errors.operator import (
     ConfigSyntax as ConfigSyntax,
     ConfigUnreadable as ConfigUnreadable,
     DuplicateKey as DuplicateKey,
+    FileUnusable as FileUnusable,
     MissingKey as MissingKey,
     NoEffect as NoEffect,
+    NotRunning as NotRunning,
     OpenListen as OpenListen,
     OutOfRange as OutOfRange,
     PasswordUnreadable as PasswordUnreadable,
@@ -109,6 +111,8 @@ from gateway.errors.peer import (
     BadControl as BadControl,
     BadEnvelope as BadEnvelope,
     MalformedMessage as MalformedMessage,
+    UnsupportedMessage as UnsupportedMessage,
+    UnsupportedSeal as UnsupportedSeal,
 )
 from gateway.errors.tree import (
     AuthorError as AuthorError,

@@ -351,3 +351,21 @@ class BadQuestion(QuestionError):
     what = "{option} cannot be '{found}'"
     why = "{reason}"
     next = "type 'hulian query --help'"
+
+
+class NotRunning(OperatorError):
+    """No agent answers on the state directory."""
+
+    code = "agent.not-running"
+    what = "no agent answers on {state_dir}"
+    why = "readings are heard only while the agent runs"
+    next = "type 'hulian run', or start its service"
+
+
+class FileUnusable(OperatorError):
+    """A file named on the command line cannot be read or written."""
+
+    code = "file.unusable"
+    what = "{path} cannot be used: {reason}"
+    why = "the command has nothing to work on"
+    next = "check the file's name and permissions"

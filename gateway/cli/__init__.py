@@ -1,0 +1,3 @@
+"""The commands people type. Contract: the command line's names, options and exit statuses."""
+
+from gateway.cli.main import main as main

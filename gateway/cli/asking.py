@@ -1,0 +1,195 @@
+"""`query` and `record show`: what the store can answer."""
+
+import csv
+import json
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from gateway import query as asked
+from gateway.cli import place
+from gateway.cli.words import say
+from gateway.errors import BadQuestion
+from gateway.query import Answer, Question, Row, Status, show_time
+from gateway.store import questions
+from gateway.store.questions import Story
+
+_TABLE_ROWS = 100
+_COLUMNS = ("time", "device", "metric", "value", "unit", "quality", "status", "group")
+
+
+class Format(StrEnum):
+    """How an answer is written."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+    CSV = "csv"
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command()(query)
+    record = typer.Typer(no_args_is_help=True, help="One record.")
+    record.command("show")(record_show)
+    app.add_typer(record, name="record")
+
+
+# A command: its parameters are its command line.
+def query(
+    group: Annotated[str | None, typer.Option(help="a group of this gateway")] = None,
+    device: Annotated[str | None, typer.Option(help="a name; * and ? stand for others")] = None,
+    metric: Annotated[str | None, typer.Option(help="a name; * and ? stand for others")] = None,
+    activity: Annotated[str | None, typer.Option(help="the record that opened it")] = None,
+    org: Annotated[str | None, typer.Option(help="the author's organisation, in hex")] = None,
+    since: Annotated[str | None, typer.Option("--from", help="from this time on")] = None,
+    until: Annotated[str | None, typer.Option("--to", help="before this time")] = None,
+    min_status: Annotated[str, typer.Option(help="local, replicated, agreed, final")] = "local",
+    limit: Annotated[int | None, typer.Option(min=0, help="the newest so many")] = None,
+    form: Annotated[Format, typer.Option("--format", help="how it is written")] = Format.TABLE,
+    as_json: Annotated[bool, typer.Option("--json", help="as --format json")] = False,
+) -> None:
+    """Ask for readings; the oldest come first, and what is missing is said."""
+    form = Format.JSON if as_json else form
+    question = Question(
+        group,
+        device,
+        metric,
+        _hex("--activity", activity, 32),
+        _hex("--org", org, 16),
+        _time("--from", since),
+        _time("--to", until),
+        _status(min_status),
+        _TABLE_ROWS if limit is None and form is Format.TABLE else limit,
+    )
+    held, db = place.opened()
+    with closing(db):
+        found = asked.answer(question, questions.select(db, question, held.node_id))
+    _write(found, form, show_time(time.time_ns() // 1_000_000))
+
+
+def record_show(
+    identity: Annotated[str, typer.Argument(metavar="ID", help="its id, or the beginning of it")],
+    as_json: Annotated[bool, typer.Option("--json", help="facts for programs")] = False,
+) -> None:
+    """Tell a record's story: who wrote what and when, and who holds it."""
+    held, db = place.opened()
+    with closing(db):
+        facts = _story(questions.find(db, identity), held.node_id)
+    if as_json:
+        print(json.dumps(facts, ensure_ascii=False))
+        return
+    for name, fact in facts.items():
+        shown = fact if isinstance(fact, (str, int)) else json.dumps(fact, ensure_ascii=False)
+        print(f"{name:<14} {shown}")
+
+
+def _story(story: Story, here: bytes) -> dict[str, object]:
+    said, moment = story.record, story.record.moment
+    readings = questions.readings_of(said, story.body)
+    return {
+        "record": said.id.hex(),
+        "feed": said.feed.hex(),
+        "seq": said.seq,
+        "kind": said.kind.name.lower().replace("_", "-"),
+        "group": story.group,
+        "node": story.node.hex(),
+        "org": story.organisation.hex(),
+        "time": show_time(moment.unix_ms) if moment.source else None,
+        "clock": moment.source.name.lower().replace("_", "-"),
+        "clock_uncertainty_ms": moment.uncertainty_ms,
+        "previous": said.previous.hex(),
+        "activity": None if said.activity is None else said.activity.hex(),
+        "answers": [dep.hex() for dep in said.deps],
+        "body_held": story.body is not None,
+        "readings": None if readings is None else len(readings),
+        "devices": sorted({reading.device for reading in readings or ()}),
+        "status": story.status(here).name.lower(),
+        "held_by": sorted({story.node.hex(), here.hex(), *(node.hex() for node in story.holders)}),
+    }
+
+
+def _write(found: Answer, form: Format, as_of: str) -> None:
+    missing = {"more": found.more, "bodies_missing": found.bodies_missing}
+    match form:
+        case Format.JSON:
+            rows = [row.shown(as_of) for row in found.rows]
+            print(json.dumps({"as_of": as_of, **missing, "rows": rows}, ensure_ascii=False))
+        case Format.JSONL:
+            for row in found.rows:
+                print(json.dumps(row.shown(as_of), ensure_ascii=False))
+        case Format.CSV:
+            _write_csv(found.rows, as_of)
+        case Format.TABLE:
+            _write_table(found.rows, as_of)
+    if form is not Format.JSON:
+        _say_missing(found)
+
+
+def _write_csv(rows: Sequence[Row], as_of: str) -> None:
+    writer: csv.DictWriter[str] | None = None
+    for row in rows:
+        shown = row.shown(as_of)
+        if writer is None:
+            writer = csv.DictWriter(sys.stdout, list(shown), lineterminator="\n")
+            writer.writeheader()
+        writer.writerow(shown)
+
+
+def _write_table(rows: Sequence[Row], as_of: str) -> None:
+    lines = [[str(row.shown(as_of)[name] or "-") for name in _COLUMNS] for row in rows]
+    lines.insert(0, list(_COLUMNS))
+    widths = [max(len(line[at]) for line in lines) for at in range(len(_COLUMNS))]
+    for line in lines:
+        print("  ".join(cell.ljust(wide) for cell, wide in zip(line, widths, strict=True)).rstrip())
+
+
+def _say_missing(found: Answer) -> None:
+    if found.more:
+        print(say("older readings were left out; --limit says how many"), file=sys.stderr)
+    if found.bodies_missing:
+        told = say(
+            "{count} records could not answer: their bodies are not held here",
+            count=found.bodies_missing,
+        )
+        print(told, file=sys.stderr)
+
+
+def _hex(option: str, said: str | None, size: int) -> bytes | None:
+    if said is None:
+        return None
+    try:
+        found = bytes.fromhex(said)
+    except ValueError:
+        found = b""
+    if len(found) != size:
+        raise BadQuestion(option=option, found=said[:80], reason=f"it takes {2 * size} hex digits")
+    return found
+
+
+def _time(option: str, said: str | None) -> int | None:
+    if said is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(said)
+    except ValueError:
+        reason = "it takes a time such as 2026-05-01T08:00:00Z, UTC where no zone is said"
+        raise BadQuestion(option=option, found=said[:80], reason=reason) from None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return round(moment.timestamp() * 1000)
+
+
+def _status(said: str) -> Status:
+    try:
+        return Status[said.upper()]
+    except KeyError:
+        names = ", ".join(status.name.lower() for status in Status)
+        raise BadQuestion(
+            option="--min-status", found=said[:80], reason=f"it takes {names}"
+        ) from None

@@ -1,0 +1,158 @@
+"""`verify`, `export proof` and `fsck`: what is stored or carried, checked to the last signature."""
+
+import json
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gateway.cli import place
+from gateway.cli.words import say
+from gateway.errors import BadQuestion, FileUnusable
+from gateway.records import proof
+from gateway.store import checking, proofs, questions, state
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command()(verify)
+    app.command()(fsck)
+    export = typer.Typer(no_args_is_help=True, help="For somebody outside.")
+    export.command("proof")(export_proof)
+    # One command alone would be taken for the whole of `export`.
+    export.callback()(_export)
+    app.add_typer(export, name="export")
+
+
+def _export() -> None:
+    """For an auditor, offline."""
+
+
+def verify(
+    file: Annotated[Path | None, typer.Argument(help="a proof")] = None,
+    roster: Annotated[
+        str | None, typer.Option(metavar="HASH", help="the roster you trust; absent: your own")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="every record stored here")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="facts for programs")] = False,
+) -> None:
+    """Check every signature, chain, root and membership; nothing checked is a failure."""
+    if (file is None) != everything:
+        reason = "it takes either a FILE or --all"
+        raise BadQuestion(option="verify", found=file or "--all", reason=reason)
+    facts = _verified_store() if file is None else _verified_proof(file, _trusted(roster))
+    if as_json:
+        print(json.dumps(facts, ensure_ascii=False))
+    else:
+        for fault in facts["faults"]:
+            print(f"  {fault}")
+        for name, held in facts.get("statements", {}).items():
+            print(f"  {name:<14} {_held(held)}")
+        counted = "{checked} checked: {valid} valid, {invalid} invalid, {unknown} unknown"
+        print(say(counted, **facts))
+    raise typer.Exit(0 if facts["ok"] else 1)
+
+
+def export_proof(
+    identity: Annotated[str, typer.Argument(metavar="ID", help="the record's id")],
+    out: Annotated[Path, typer.Option("-o", "--output", help="the file to write")],
+    as_json: Annotated[bool, typer.Option("--json", help="facts for programs")] = False,
+) -> None:
+    """Write the proof of one record, which verifies offline under one roster's hash."""
+    held, db = place.opened()
+    with closing(db):
+        story = questions.find(db, identity)
+        encoded = proof.encode(proofs.of(db, story))
+    try:
+        out.write_bytes(encoded)
+    except OSError as fault:
+        raise FileUnusable(path=out, reason=fault.strerror) from fault
+    facts = {"record": story.record.id.hex(), "file": str(out), "bytes": len(encoded)}
+    facts |= {"roster": held.roster.hash.hex()}
+    if as_json:
+        print(json.dumps(facts))
+    else:
+        print(say("{file}: {bytes} bytes", **facts))
+        print(say("to check it: hulian verify {file} --roster {roster}", **facts))
+
+
+def fsck(
+    deep: Annotated[bool, typer.Option("--deep", help="and every signature and body")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="facts for programs")] = False,
+) -> None:
+    """Check the store against itself; nothing is changed."""
+    _, db = place.opened()
+    steps = [checking.integrity, checking.heads, checking.tiles, checking.totals]
+    found: dict[str, list[str]] = {}
+    with closing(db), db:  # one snapshot: a running agent may go on
+        for step in steps:
+            _progress(step.__name__, as_json)
+            found[step.__name__] = step(db)
+        if deep:
+            _progress("records", as_json)
+            found["records"] = checking.verify_all(db).faults
+    ok = not any(found.values())
+    if as_json:
+        print(json.dumps({"ok": ok, "checks": found}, ensure_ascii=False))
+    else:
+        for name, faults in found.items():
+            print(f"{name:<12} {say('good') if not faults else say('damaged')}")
+            for fault in faults:
+                print(f"  {fault}")
+        if not ok:
+            print(say("next: stop the agent, keep a copy of the state directory, and restore"))
+    raise typer.Exit(0 if ok else 1)
+
+
+def _progress(name: str, as_json: bool) -> None:
+    if sys.stderr.isatty() and not as_json:
+        print(f"\r{name} ...", end="\r", file=sys.stderr, flush=True)
+
+
+def _verified_store() -> dict[str, Any]:
+    _, db = place.opened()
+    with closing(db):
+        tally = checking.verify_all(db)
+    return {
+        "checked": tally.checked,
+        "valid": tally.valid,
+        "invalid": tally.invalid,
+        "unknown": tally.unknown,
+        "ok": tally.ok,
+        "faults": tally.faults,
+    }
+
+
+def _verified_proof(file: Path, trusted: bytes) -> dict[str, Any]:
+    try:
+        encoded = file.read_bytes()
+    except OSError as fault:
+        raise FileUnusable(path=file, reason=fault.strerror) from fault
+    verdict = proof.judge(encoded, trusted)
+    held = [statement.held for statement in verdict.statements]
+    return {
+        "checked": len(held) - held.count(None),
+        "valid": held.count(True),
+        "invalid": held.count(False),
+        "unknown": held.count(None),
+        "ok": verdict.holds,
+        "record": None if verdict.record is None else verdict.record.id.hex(),
+        "statements": {statement.name: statement.held for statement in verdict.statements},
+        "faults": [statement.reason for statement in verdict.statements if statement.reason],
+    }
+
+
+def _trusted(roster: str | None) -> bytes:
+    if roster is None:
+        return state.load(place.state_dir()).roster.hash
+    try:
+        return bytes.fromhex(roster)
+    except ValueError:
+        reason = "it takes the 64 hex digits that 'hulian init' printed"
+        raise BadQuestion(option="--roster", found=roster[:80], reason=reason) from None
+
+
+def _held(held: bool | None) -> str:
+    return say("not shown") if held is None else say("held") if held else say("FAILED")

@@ -1,0 +1,151 @@
+"""`run`, `status` and `live`: the agent, and what it says of itself at its door."""
+
+import json
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gateway import agent
+from gateway.cli import place
+from gateway.cli.words import say
+from gateway.errors import NotRunning
+from gateway.query import matches, show_time
+from gateway.store import questions
+from gateway.web.local import SOCKET
+
+_PATIENCE_S = 5.0
+_WATCH_S = 1.0
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command()(run)
+    app.command()(status)
+    app.command()(live)
+
+
+def run() -> None:
+    """Run the agent until it is told to stop."""
+    raise typer.Exit(agent.run(place.config_path()))
+
+
+def status(
+    watch: Annotated[bool, typer.Option("--watch", help="again every second")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="facts for programs")] = False,
+) -> None:
+    """Say how things stand; exit status 1 while the agent is not running."""
+    while True:
+        facts = _facts()
+        print(json.dumps(facts, ensure_ascii=False) if as_json else _told(facts), flush=True)
+        if not watch:
+            raise typer.Exit(0 if facts["state"] == "running" else 1)
+        time.sleep(_WATCH_S)
+
+
+def live(
+    device: Annotated[str | None, typer.Argument(help="a name; * and ? stand for others")] = None,
+    limit: Annotated[int | None, typer.Option(help="stop after so many readings")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="an object a line")] = False,
+) -> None:
+    """Print readings as they are committed, until Ctrl-C."""
+    shown = 0
+    try:
+        for row in _asked(place.state_dir(), "live", None):
+            if "skipped" in row:
+                told = say("{count} readings were too fast to show", count=row["skipped"])
+                print(told, file=sys.stderr)
+            elif matches(device, row["device"]):
+                print(json.dumps(row, ensure_ascii=False) if as_json else _line(row), flush=True)
+                shown += 1
+                if shown == limit:
+                    return
+    except KeyboardInterrupt:
+        return
+
+
+def _asked(state_dir: Path, what: str, patience_s: float | None) -> Iterator[dict[str, Any]]:
+    """Ask the running agent and give what it answers, a line each; raise NotRunning."""
+    door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    with closing(door):
+        try:
+            door.settimeout(_PATIENCE_S)
+            door.connect(str(state_dir / SOCKET))
+            door.sendall(json.dumps({"ask": what}).encode() + b"\n")
+            door.settimeout(patience_s)
+            with door.makefile("r", encoding="utf-8") as lines:
+                for line in lines:
+                    yield json.loads(line)
+        except (OSError, ValueError):
+            raise NotRunning(state_dir=state_dir) from None
+
+
+def _facts() -> dict[str, Any]:
+    state_dir = place.state_dir()
+    try:
+        for answer in _asked(state_dir, "status", _PATIENCE_S):
+            return {"state": "running", **answer}
+    except NotRunning:
+        pass
+    return _at_rest()
+
+
+def _at_rest() -> dict[str, Any]:
+    """Say what the store alone can say."""
+    held, db = place.opened()
+    with closing(db):
+        counts = agent.stored(db)
+        devices = [
+            {
+                "name": name,
+                "state": "unknown",
+                "last_reading": None if last is None else show_time(last),
+            }
+            for name, last, _ in questions.devices(db)
+        ]
+    return {
+        "state": "stopped",
+        "running": False,
+        "gateway": place.config().gateway.name,
+        "node": held.node_id.hex(),
+        "run": None,
+        "uptime_s": 0,
+        "store": counts,
+        "devices": devices,
+        "links": [],
+        "peers": [],
+        "clock": {"state": "unknown"},
+        "counters": {},
+    }
+
+
+def _told(facts: dict[str, Any]) -> str:
+    running = say("not running; 'hulian run' starts it")
+    if facts["state"] == "running":
+        running = say("running for {uptime_s} s", uptime_s=facts["uptime_s"])
+    counts = facts["store"]
+    lines = [
+        f"{facts['gateway']}: {running}",
+        say("store: {records} records, {readings} readings, {quarantined} in quarantine", **counts),
+        say("clock: {state}", state=facts["clock"]["state"]),
+    ]
+    for one in facts["devices"]:
+        last = one["last_reading"]
+        last = show_time(last) if isinstance(last, int) else last or "-"
+        lines.append(f"  {one['name']:<24} {one['state']:<12} {last}")
+    for peer in facts["peers"]:
+        lacking = say("{count} records not yet acknowledged", count=peer["lacking"])
+        lines.append(f"  {peer['node']}: {lacking}")
+    counters = facts["counters"]
+    lines += ["  ".join(f"{name} {count}" for name, count in counters.items())] if counters else []
+    return "\n".join(lines)
+
+
+def _line(row: dict[str, Any]) -> str:
+    when = "-" if row["time_ms"] is None else show_time(row["time_ms"])
+    return f"{when:<24} {row['device']:<20} {row['metric']:<20} {row['value']} {row['unit']}"

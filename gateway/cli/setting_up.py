@@ -1,0 +1,137 @@
+"""`init` and `check`: from nothing to a config that is known to be good."""
+
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from mnemonic import Mnemonic
+
+from gateway.cli import place
+from gateway.cli.words import say
+from gateway.clock import KernelClock, random_bytes
+from gateway.config import load, show
+from gateway.errors import ConfigUnreadable
+from gateway.records import identity
+from gateway.store import state
+from gateway.store.state import Names, State
+
+_DIGITS = 40
+_STATE_DIR = "/var/lib/hulian"
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command()(init)
+    app.command()(check)
+
+
+def fingerprint(identity_: bytes) -> dict[str, str]:
+    """Give an id in the three ways in which people compare it on two screens."""
+    digits = str(int.from_bytes(identity_, "big")).zfill(_DIGITS)
+    return {
+        "id": identity.show_id(identity_),
+        "words": Mnemonic("english").to_mnemonic(identity_),
+        "digits": " ".join(digits[at : at + 5] for at in range(0, _DIGITS, 5)),
+    }
+
+
+# A command: its parameters are its command line.
+def init(
+    name: Annotated[str, typer.Option(prompt="This gateway's name", help="e.g. press-shop")],
+    org: Annotated[str, typer.Option(prompt="The organisation's name", help="e.g. Alpha Ltd")],
+    state_dir: Annotated[
+        Path, typer.Option(prompt="The folder for keys and records", help="its own folder")
+    ] = Path(_STATE_DIR),
+    as_json: Annotated[bool, typer.Option("--json", help="facts for programs")] = False,
+) -> None:
+    """Make keys and a commented gateway.toml, and print the fingerprint."""
+    text = _config_text(name, state_dir)
+    load(text)  # a name that the config would refuse is refused before any key is made
+    moment = KernelClock().now()
+    issued_s = moment.unix_ms // 1000 or None
+    passphrase = Mnemonic("english").to_mnemonic(random_bytes(16))
+    made = state.create(state_dir, Names(name, org), random_bytes, issued_s, passphrase)
+    path = place.config_path()
+    written = _write_config(path, text)
+    facts = _facts(made, name, org) | {
+        "config": str(path),
+        "config_written": written,
+        "passphrase": passphrase,
+    }
+    print(json.dumps(facts, ensure_ascii=False) if as_json else _told(facts, made))
+
+
+def check(
+    effective: Annotated[
+        bool, typer.Option("--show", help="print the config that is in effect")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="facts for programs")] = False,
+) -> None:
+    """Check the config alone; nothing is changed."""
+    found = place.config()
+    path = place.config_path()
+    if effective:
+        print(show(found))
+    elif as_json:
+        sources = [source.name for source in found.source]
+        print(json.dumps({"ok": True, "config": str(path), "sources": sources}))
+    else:
+        print(say("{path} is good: {count} source(s)", path=path, count=len(found.source)))
+
+
+def _config_text(name: str, state_dir: Path) -> str:
+    template = resources.files("gateway.cli").joinpath("gateway.toml").read_text("utf-8")
+    folder = json.dumps(str(state_dir.absolute()), ensure_ascii=False)
+    return template.replace("@NAME@", json.dumps(name)).replace("@STATE_DIR@", folder)
+
+
+def _write_config(path: Path, text: str) -> bool:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        return False
+    except OSError as fault:
+        raise ConfigUnreadable(path=path, reason=fault.strerror) from fault
+    return True
+
+
+def _facts(made: State, name: str, org: str) -> dict[str, object]:
+    return {
+        "gateway": name,
+        "organisation": org,
+        "node": made.node_id.hex(),
+        "org": made.organisation.hex(),
+        "roster": made.roster.hash.hex(),
+        "state_dir": str(made.path),
+        "fingerprint": fingerprint(made.organisation),
+    }
+
+
+def _told(facts: dict[str, object], made: State) -> str:
+    shown = fingerprint(made.organisation)
+    config = say(
+        "config: {path} written" if facts["config_written"] else "config: {path} kept as it was",
+        path=facts["config"],
+    )
+    lines = [
+        say("{gateway} of {organisation} is ready, in {state_dir}", **facts),
+        config,
+        "",
+        say("The organisation's fingerprint, to compare by telephone:"),
+        f"  {shown['id']}",
+        f"  {shown['words']}",
+        f"  {shown['digits']}",
+        "",
+        say("Its roster's hash, which a proof is checked against:"),
+        f"  {facts['roster']}",
+        "",
+        say("The passphrase of the organisation's keys, shown once; write it on paper:"),
+        f"  {facts['passphrase']}",
+        "",
+        say("Next: add a source to the config, then 'hulian check' and 'hulian run'"),
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,191 @@
+"""The store against itself: every signature, chain, root, membership and body; and its own indexes.
+
+In: a connection for reading. Out: how much was checked and what was wrong with it. It trusts the
+rosters that are held and nothing else, changes nothing, and never counts what it did not check.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import apsw
+
+from gateway.errors import GatewayError
+from gateway.groups.group import Group
+from gateway.readings import senml
+from gateway.records import feed, record
+from gateway.records.feed import Feed, Rosters
+from gateway.records.merkle import Frontier
+from gateway.records.record import Record
+from gateway.store import feeds, groups
+
+_FAULTS_MAX = 100
+_TILE = 256
+_SEQ_MASK = (1 << 32) - 1
+
+
+@dataclass(slots=True)
+class Tally:
+    """Records checked: valid, invalid, or not known because something they rest on is not held."""
+
+    valid: int = 0
+    invalid: int = 0
+    unknown: int = 0
+    faults: list[str] = field(default_factory=list)
+
+    @property
+    def checked(self) -> int:
+        """Count all that was looked at."""
+        return self.valid + self.invalid + self.unknown
+
+    @property
+    def ok(self) -> bool:
+        """Say whether something was checked and nothing was wrong."""
+        return self.valid > 0 and self.invalid == 0 and not self.faults
+
+    def fault(self, said: str) -> None:
+        """Remember what was wrong, up to a bound."""
+        if len(self.faults) < _FAULTS_MAX:
+            self.faults.append(said)
+
+
+def verify_all(db: apsw.Connection) -> Tally:
+    """Verify every record from the rosters up, in one snapshot: a running agent may go on."""
+    tally = Tally()
+    with db:
+        rosters = groups.rosters(db)
+        rows: list[tuple[Any, ...]] = db.execute(
+            "SELECT f.number, f.id, g.id FROM feeds f JOIN groups g ON g.number = f.in_group"
+        ).fetchall()
+        for number, name, group in rows:
+            held = _loaded(tally, db, group)
+            _verify_feed(tally, db, (int(number), bytes(name)), held, rosters)
+    return tally
+
+
+def _loaded(tally: Tally, db: apsw.Connection, group: bytes) -> Group | None:
+    try:
+        return groups.load(db, group)
+    except GatewayError as fault:
+        tally.fault(f"group {group.hex()[:16]}: {fault}")
+        return None
+
+
+def _verify_feed(
+    tally: Tally,
+    db: apsw.Connection,
+    named: tuple[int, bytes],
+    group: Group | None,
+    rosters: Rosters,
+) -> None:
+    """Verify one feed as a peer would that had only the rosters; after a break all is unknown."""
+    number, name = named
+    following: Feed | None = None
+    broken = group is None
+    for seq, encoded, body in _records(db, number):
+        if broken or group is None:
+            tally.unknown += 1
+            continue
+        try:
+            if following is None:
+                said, following, _ = feed.open_feed(encoded, body or b"", rosters)
+                group.admit(following)
+            else:
+                said, following = following.accept(encoded)
+            tally.valid += _check_body(said, body)
+            tally.unknown += body is None
+        except GatewayError as fault:
+            tally.invalid += 1
+            tally.fault(f"feed {name.hex()[:16]} record {seq}: {fault}")
+            broken = True
+    if not broken:
+        _verify_head(tally, db, name, following)
+
+
+def _check_body(said: Record, body: bytes | None) -> bool:
+    """Say whether the body was there to be checked; raise an AuthorError if it is wrong."""
+    if said.body is None:
+        return True
+    if body is None:
+        return False
+    content = record.check_body(said, body)
+    if said.body.content_type == senml.CONTENT_TYPE:
+        senml.decode(content)
+    return True
+
+
+def _verify_head(tally: Tally, db: apsw.Connection, name: bytes, found: Feed | None) -> None:
+    kept = feeds.load(db, name)
+    if found is None or kept is None or (kept.id, kept.head()) != (found.id, found.head()):
+        tally.fault(f"feed {name.hex()[:16]}: its records do not lead to its head")
+
+
+def _records(db: apsw.Connection, number: int) -> Iterator[tuple[int, bytes, bytes | None]]:
+    low, high = feeds.place(number, 0), feeds.place(number + 1, 0)
+    rows = db.execute(
+        "SELECT place, encoded, body FROM records WHERE place >= ? AND place < ? ORDER BY place",
+        (low, high),
+    )
+    for place, encoded, body in rows:
+        yield int(place) & _SEQ_MASK, bytes(encoded), body
+
+
+def integrity(db: apsw.Connection) -> list[str]:
+    """Check the file's own structure, as SQLite sees it."""
+    said = [str(row[0]) for row in db.execute("PRAGMA integrity_check(20)")]
+    return [] if said == ["ok"] else said
+
+
+def heads(db: apsw.Connection) -> list[str]:
+    """Check that each head counts the records that are there and ends in the last one."""
+    rows: list[tuple[Any, ...]] = db.execute(
+        "SELECT h.feed, h.size, h.last, count(r.place), max(r.place) FROM heads h"
+        " LEFT JOIN records r ON r.place >> 32 = h.feed GROUP BY h.feed"
+    ).fetchall()
+    faults = []
+    for number, size, last, count, newest in rows:
+        if count != size or (count and (newest & _SEQ_MASK) != size - 1):
+            faults.append(f"feed {number}: {count} records where the head says {size}")
+        elif count and db.execute("SELECT id FROM records WHERE place = ?", (newest,)).get != last:
+            faults.append(f"feed {number}: the head names another last record")
+    return faults
+
+
+def tiles(db: apsw.Connection) -> list[str]:
+    """Compute every tile anew from what is below it."""
+    faults = []
+    rows: list[tuple[Any, ...]] = db.execute("SELECT * FROM tiles").fetchall()
+    for number, level, index, kept in rows:
+        low = index << 8
+        if level == 8:
+            start = feeds.place(number, low)
+            query = "SELECT id FROM records WHERE place >= ? AND place < ? ORDER BY place"
+            below = db.execute(query, (start, start + _TILE))
+        else:
+            below = db.execute(
+                "SELECT hash FROM tiles WHERE feed = ? AND level = ? AND number >= ?"
+                " AND number < ? ORDER BY number",
+                (number, level - 8, low, low + _TILE),
+            )
+        if Frontier().extended(row[0] for row in below).root() != kept:
+            faults.append(f"feed {number}: tile {index} of level {level} is not its records' root")
+    return faults
+
+
+def totals(db: apsw.Connection) -> list[str]:
+    """Check the running counts and that every observation speaks of a record."""
+    counted = {
+        "records": db.execute("SELECT count(*) FROM records").get,
+        "readings": db.execute("SELECT coalesce(sum(readings), 0) FROM observations").get,
+    }
+    kept = {str(name): value for name, value in db.execute("SELECT name, value FROM totals")}
+    faults = [
+        f"{name}: {kept.get(name)} where {count} are stored"
+        for name, count in counted.items()
+        if kept.get(name) != count
+    ]
+    stray = db.execute(
+        "SELECT count(*) FROM observations o LEFT JOIN records r ON r.place = o.place"
+        " WHERE r.place IS NULL"
+    ).get
+    return [*faults, f"{stray} index entries of records that are not there"] if stray else faults
