@@ -159,14 +159,19 @@ class MqttListener:
             return
         pending.delivered.append(Delivered(delivery.packet, known_by))
         try:
-            readings = self._mapping.map(topic, payload, arrival, delivery.retained)
+            readings, faults = self._mapping.read(topic, payload, arrival, delivery.retained)
         except DeviceError as fault:
-            self.counts["quarantined"] += 1
-            pending.unreadable.append(Unreadable(topic, payload, fault.code, str(fault)))
+            self._quarantine(delivery, fault)
             return
+        if faults:  # Some of its metrics cannot be read: kept with its bytes, the others go on.
+            self._quarantine(delivery, faults[0])
         pending.readings.extend(readings)
-        if readings:
-            self.devices[readings[0].device] = arrival.monotonic_ms
+        self.devices[readings[0].device] = arrival.monotonic_ms
+
+    def _quarantine(self, delivery: Delivery, fault: DeviceError) -> None:
+        self.counts["quarantined"] += 1
+        unreadable = Unreadable(delivery.topic, delivery.payload, fault.code, str(fault))
+        self._pending.unreadable.append(unreadable)
 
     def _throttle(self) -> None:
         """Stop reading the socket while too much is in flight, and read on when it is not."""
