@@ -33,15 +33,18 @@ class Format(StrEnum):
     CSV = "csv"
 
 
+commands = typer.Typer()
+
+
 def register(app: typer.Typer) -> None:
     """Add these commands."""
-    app.command()(query)
+    app.add_typer(commands)
     record = typer.Typer(no_args_is_help=True, help="One record.")
     record.command("show")(record_show)
     app.add_typer(record, name="record")
 
 
-# A command: its parameters are its command line.
+@commands.command()
 def query(
     group: Annotated[str | None, typer.Option(help="a group of this gateway")] = None,
     device: Annotated[str | None, typer.Option(help="a name; * and ? stand for others")] = None,

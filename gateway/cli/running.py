@@ -5,7 +5,8 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -54,33 +55,31 @@ def live(
     as_json: Annotated[bool, typer.Option("--json", help="an object a line")] = False,
 ) -> None:
     """Print readings as they are committed, until Ctrl-C."""
-    shown = 0
-    try:
-        for row in _asked(place.state_dir(), "live", None):
-            if "skipped" in row:
-                told = say("{count} readings were too fast to show", count=row["skipped"])
-                print(told, file=sys.stderr)
-            elif matches(device, row["device"]):
-                print(json.dumps(row, ensure_ascii=False) if as_json else _line(row), flush=True)
-                shown += 1
-                if shown == limit:
-                    return
-    except KeyboardInterrupt:
-        return
+    rows = _asked(place.state_dir(), "live", None)
+    wanted = (row for row in rows if _is_shown(row, device))
+    with suppress(KeyboardInterrupt):
+        for row in islice(wanted, limit):
+            print(json.dumps(row, ensure_ascii=False) if as_json else _line(row), flush=True)
+
+
+def _is_shown(row: dict[str, Any], device: str | None) -> bool:
+    """Say whether a row is a reading of that device; tell where some were skipped."""
+    if "skipped" in row:
+        told = say("{count} readings were too fast to show", count=row["skipped"])
+        print(told, file=sys.stderr)
+        return False
+    return matches(device, row["device"])
 
 
 def _asked(state_dir: Path, what: str, patience_s: float | None) -> Iterator[dict[str, Any]]:
     """Ask the running agent and give what it answers, a line each; raise NotRunning."""
-    door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    with closing(door):
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as door:
         try:
             door.settimeout(_PATIENCE_S)
             door.connect(str(state_dir / SOCKET))
             door.sendall(json.dumps({"ask": what}).encode() + b"\n")
             door.settimeout(patience_s)
-            with door.makefile("r", encoding="utf-8") as lines:
-                for line in lines:
-                    yield json.loads(line)
+            yield from map(json.loads, door.makefile("r", encoding="utf-8"))
         except (OSError, ValueError):
             raise NotRunning(state_dir=state_dir) from None
 
