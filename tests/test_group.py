@@ -1,0 +1,52 @@
+"""Groups: no bit of a founding or a group file can change; members alone are admitted."""
+
+import dataclasses
+
+import pytest
+
+from gateway.errors import GatewayError, MalformedGroupFile, NotAMember
+from gateway.groups import group
+from gateway.groups.group import Group
+from gateway.records import feed
+from tests.damage import all_refused, flips, never_escapes, truncations
+from tests.mutate import mutations
+from tests.people import group_of, opened, party, run_of
+
+MAKER, BUYER, STRANGER = party("maker"), party("buyer"), party("stranger")
+GROUP = group_of(MAKER, BUYER)
+FILE = group.encode_file(GROUP)
+
+
+def _verify(founding: bytes) -> Group:
+    return group.verify(founding, GROUP.founder, GROUP.roster, GROUP.secret)
+
+
+def test_a_group_file_is_read_as_it_was_written() -> None:
+    """A member gets the whole group from its file."""
+    assert group.decode_file(FILE) == GROUP
+
+
+def test_every_flipped_bit_and_truncation_of_a_founding_is_refused() -> None:
+    """Nobody changes what was agreed."""
+    all_refused(_verify, [*flips(GROUP.encoded), *truncations(GROUP.encoded)], GatewayError)
+
+
+def test_every_truncation_of_a_group_file_is_refused() -> None:
+    """A damaged file raises one error and nothing else."""
+    all_refused(group.decode_file, truncations(FILE), MalformedGroupFile)
+    assert never_escapes(group.decode_file, mutations([FILE], 500, seed=7), MalformedGroupFile)
+
+
+def test_only_members_are_admitted() -> None:
+    """A node outside the founding opens no feed that counts."""
+    genesis = opened(run_of(STRANGER), GROUP)
+    with pytest.raises(NotAMember):
+        GROUP.admit(genesis.feed)
+    own = opened(run_of(BUYER), GROUP)
+    GROUP.admit(feed.open_feed(own.encoded, own.body, {GROUP.roster.hash: GROUP.roster})[1])
+
+
+def test_a_group_never_shows_its_secret() -> None:
+    """What is logged of a group does not open its messages; its tag depends on the secret."""
+    assert GROUP.secret.hex() not in repr(GROUP)
+    assert dataclasses.replace(GROUP, secret=bytes(32)).tag != GROUP.tag
