@@ -1,6 +1,7 @@
 """Groups: no bit of a founding or a group file can change; members alone are admitted."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -8,9 +9,10 @@ from gateway.errors import GatewayError, MalformedGroupFile, NotAMember
 from gateway.groups import group
 from gateway.groups.group import Group
 from gateway.records import feed
-from tests.damage import all_refused, flips, never_escapes, truncations
-from tests.mutate import mutations
+from tests.damage import all_refused, flips, never_escapes, refusal, truncations
+from tests.mutate import mutations, vectors
 from tests.people import group_of, opened, party, run_of
+from tests.vectors.build_group import expect
 
 MAKER, BUYER, STRANGER = party("maker"), party("buyer"), party("stranger")
 GROUP = group_of(MAKER, BUYER)
@@ -50,3 +52,13 @@ def test_a_group_never_shows_its_secret() -> None:
     """What is logged of a group does not open its messages; its tag depends on the secret."""
     assert GROUP.secret.hex() not in repr(GROUP)
     assert dataclasses.replace(GROUP, secret=bytes(32)).tag != GROUP.tag
+
+
+@pytest.mark.parametrize("vector", vectors("group"), ids=lambda vector: vector["name"])
+def test_every_vector_is_read_or_refused(vector: dict[str, Any]) -> None:
+    """A good file gives its group; a bad one is refused with the chapter's code."""
+    file = bytes.fromhex(vector["hex"])
+    if "error" in vector:
+        assert refusal(lambda: group.decode_file(file), MalformedGroupFile) == vector["error"]
+    else:
+        assert expect(group.decode_file(file)) == vector["expect"]
