@@ -64,9 +64,9 @@ def test_a_bad_vector_fails(vector: dict[str, Any]) -> None:
 
 @given(sizes, some.data())
 @settings(max_examples=80)
-def test_any_leaf_is_shown_and_no_other_in_its_place(size: int, data: some.DataObject) -> None:
+def test_any_leaf_is_shown_and_no_other_in_its_place(size: int, drawn: some.DataObject) -> None:
     """An inclusion path holds for its leaf and number, and for no other leaf."""
-    index = data.draw(some.integers(0, size - 1))
+    index = drawn.draw(some.integers(0, size - 1))
     path = merkle.inclusion(index, size, OF_MANY)
     whole = merkle.frontier(size, OF_MANY).root()
     assert merkle.root_by_inclusion(MANY[index], index, size, path) == whole
@@ -79,7 +79,7 @@ def test_any_leaf_is_shown_and_no_other_in_its_place(size: int, data: some.DataO
 
 @given(sizes, sizes, some.data())
 @settings(max_examples=80)
-def test_any_growth_is_shown_and_no_rewriting(one: int, two: int, data: some.DataObject) -> None:
+def test_any_growth_is_shown_and_no_rewriting(one: int, two: int, drawn: some.DataObject) -> None:
     """A consistency path holds between the two roots, and between no others."""
     old, new = sorted((one, two))
     before, whole = (merkle.frontier(size, OF_MANY).root() for size in (old, new))
@@ -90,7 +90,7 @@ def test_any_growth_is_shown_and_no_rewriting(one: int, two: int, data: some.Dat
     with pytest.raises(ProofFails):
         merkle.verify_consistency(old, before, new, bytes(32), path)
     if path:
-        at = data.draw(some.integers(0, len(path) - 1))
+        at = drawn.draw(some.integers(0, len(path) - 1))
         with pytest.raises(ProofFails):
             wrong = (*path[:at], bytes(32), *path[at + 1 :])
             merkle.verify_consistency(old, before, new, whole, wrong)
