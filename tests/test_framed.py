@@ -67,7 +67,7 @@ def test_a_reading_has_the_time_at_which_it_was_taken(
             with running(program, wire.device, *options) as device:
                 begun_ms = now().unix_ms
                 await until(lambda: len(device.said("sampled")) == 20)
-                await asyncio.sleep(0.5)
+                await asyncio.sleep(1)
                 async with listening(station, wire.link):
                     await until(device.gone)
         return begun_ms
@@ -75,8 +75,8 @@ def test_a_reading_has_the_time_at_which_it_was_taken(
     begun_ms = asyncio.run(story())
     times = [reading.time_ms or 0 for reading in station.stored()]
     assert times == sorted(times)
-    assert abs(times[0] - begun_ms) < 200
-    assert abs(times[-1] - times[0] - 19 * 50) < 200
+    assert abs(times[0] - begun_ms) < 500
+    assert abs(times[-1] - times[0] - 19 * 50) < 500
 
 
 def test_replugged_under_another_name_it_reads_on(
@@ -340,15 +340,16 @@ def test_a_device_that_makes_its_own_pseudo_terminal_is_heard(
 
     async def story() -> None:
         path = tmp_path / "tty"
-        with running(program, path, "--pty", "--count", "60", "--period-ms", "10") as device:
-            for _ in range(3):
+        with running(program, path, "--pty", "--count", "150", "--period-ms", "20") as device:
+            for _ in range(2):
                 async with listening(station, path) as it:
                     await stores(it, 6)
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(1)
             async with listening(station, path):
                 await until(device.gone)
 
     asyncio.run(story())
-    assert heard(station) == [reading_of(number) for number in range(60)]
+    assert heard(station) == [reading_of(number) for number in range(150)]
     times = [reading.time_ms or 0 for reading in station.stored()]
-    assert times == sorted(times)
+    late = [time_ms - times[0] - 20 * number for number, time_ms in enumerate(times)]
+    assert max(map(abs, late)) < 500
