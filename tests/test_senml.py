@@ -125,7 +125,7 @@ def test_sizes_are_bounded() -> None:
 @given(called, called)
 def test_names_are_one_to_one(device: str, metric: str) -> None:
     """A SenML name has the letters that RFC 8428 allows, and gives back both names."""
-    full = names.base(device) + names.escape_metric(metric)
+    full = names.prefix(device) + names.escape_metric(metric)
     assert set(full) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-:./_")
     assert names.split(full) == (device, metric)
 

@@ -36,7 +36,7 @@ def escape_metric(metric: str) -> str:
 
 
 @lru_cache(maxsize=8192)
-def base(device: str) -> str:
+def prefix(device: str) -> str:
     """Give the SenML base name of a device."""
     return f"{URN}{escape(device)}/"
 
@@ -48,7 +48,7 @@ def split(full: str) -> tuple[str, str] | None:
     device, metric = _unescape(before.removeprefix(URN)), _unescape(after)
     if not slash or not is_name(device) or not is_name(metric):
         return None
-    return (device, metric) if base(device) + escape_metric(metric) == full else None
+    return (device, metric) if prefix(device) + escape_metric(metric) == full else None
 
 
 def _unescape(escaped: str) -> str:

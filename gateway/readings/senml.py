@@ -30,9 +30,9 @@ PACK_BYTES_MAX: Final = 40_000
 DECODED_BYTES_MAX: Final = 65_536
 DEPTH_MAX: Final = 2
 
-BASE_NAME, BASE_TIME, BASE_UNIT, BASE_VALUE = -2, -3, -4, -5
+BN, BT, BU, BV = -2, -3, -4, -5
 NAME, UNIT, NUMBER, TEXT, FLAG, TIME = 0, 1, 2, 3, 4, 6
-BASE_VERSION: Final = -1
+BVER: Final = -1
 # The only base version there is (RFC 8428, 4.4); a pack of another one means something else.
 VERSION: Final = 10
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
@@ -212,7 +212,7 @@ class _Packer:
                 tail += b"\x61m" + cbor2.dumps(reading.monotonic_ms, canonical=True)
                 more += 1
         if reading.device != self.device:
-            tail = b"\x21" + _text(names.base(reading.device)) + tail
+            tail = b"\x21" + _text(names.prefix(reading.device)) + tail
             more += 1
         if reading.quality is not Quality.GOOD:
             tail, more = tail + _QUALITY[reading.quality.value], more + 1
@@ -300,11 +300,11 @@ def _is_text(said: object) -> bool:
 
 
 _RIGHT: Final[dict[object, Callable[[object], bool]]] = {
-    BASE_VERSION: lambda said: type(said) is int and said == VERSION,
-    BASE_NAME: _is_text,
-    BASE_TIME: _is_number,
-    BASE_UNIT: _is_text,
-    BASE_VALUE: _is_number,
+    BVER: lambda said: type(said) is int and said == VERSION,
+    BN: _is_text,
+    BT: _is_number,
+    BU: _is_text,
+    BV: _is_number,
     NAME: _is_text,
     UNIT: _is_text,
     NUMBER: _is_number,
@@ -344,10 +344,10 @@ class _Sticking:
 
 def _resolve(sticking: _Sticking, said: dict[Any, Any]) -> Attested:
     """Make a reading of an entry whose types are checked, and keep what sticks (RFC 8428, 4.6)."""
-    sticking.name = said.get(BASE_NAME, sticking.name)
-    sticking.time = said.get(BASE_TIME, sticking.time)
-    sticking.unit = said.get(BASE_UNIT, sticking.unit)
-    sticking.value = said.get(BASE_VALUE, sticking.value)
+    sticking.name = said.get(BN, sticking.name)
+    sticking.time = said.get(BT, sticking.time)
+    sticking.unit = said.get(BU, sticking.unit)
+    sticking.value = said.get(BV, sticking.value)
     if "bp" in said:
         sticking.provenance = _PROVENANCE[said["bp"]]
     if sticking.provenance is None:

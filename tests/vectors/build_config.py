@@ -78,7 +78,7 @@ def _good_ones() -> list[tuple[str, str, str]]:
 
 
 def _bad_ones() -> list[tuple[str, str, Faults]]:
-    return [*_of_text(), *_of_keys(), *_of_sources(), *_of_links(), *_many()]
+    return [*_of_text(), *_of_keys(), *_of_addresses(), *_of_sources(), *_of_links(), *_many()]
 
 
 def _of_text() -> list[tuple[str, str, Faults]]:
@@ -155,6 +155,38 @@ def _of_keys() -> list[tuple[str, str, Faults]]:
     ]
 
 
+def _changed(text: str, old: str, new: str, *fault: object) -> tuple[str, Faults]:
+    code, line, key = fault
+    return text.replace(old, new), [(str(code), int(str(line)), f"source[0].{key}")]
+
+
+def _of_addresses() -> list[tuple[str, str, Faults]]:
+    url, usb = "config.url", "/dev/ttyUSB0"
+    named: list[tuple[str, tuple[str, Faults]]] = [
+        ("no type", _changed(SOURCE, 'type = "mqtt"', "", "config.missing", 4, "type")),
+        (
+            "an unknown type",
+            _changed(SOURCE, 'mqtt"\nurl', 'mqt"\nurl', "config.choice", 6, "type"),
+        ),
+        (
+            "a type of later",
+            _changed(SOURCE, 'mqtt"\nurl', 'modbus"\nurl', "config.unavailable", 6, "type"),
+        ),
+        ("another scheme", _changed(SOURCE, "mqtt://", "http://", url, 7, "url")),
+        ("a port beyond all", _changed(SOURCE, "127.0.0.1", "h:65536", url, 7, "url")),
+        ("no host", _changed(SOURCE, "127.0.0.1", "", url, 7, "url")),
+        ("a password in the url", _changed(SOURCE, "127.0.0.1", "u:p@h", url, 7, "url")),
+        ("a path in the url", _changed(SOURCE, "127.0.0.1", "h/x", url, 7, "url")),
+        ("no topic", _changed(SOURCE, '["a/+"]', "[]", "config.range", 8, "topics")),
+        ("# not last", _changed(SOURCE, "a/+", "#/a", "config.topic", 8, "topics")),
+        ("+ not alone", _changed(SOURCE, "a/+", "a+/b", "config.topic", 8, "topics")),
+        ("a serial line without a file", _changed(SERIAL, usb, "", url, 7, "url")),
+        ("a serial line of odd speed", _changed(SERIAL, usb, usb + "?baud=9k6", url, 7, "url")),
+        ("a serial line with an odd key", _changed(SERIAL, usb, usb + "?bits=7", url, 7, "url")),
+    ]
+    return [(name, *said) for name, said in named]
+
+
 def _of_sources() -> list[tuple[str, str, Faults]]:
     def source(line: str, code: str, key: str) -> tuple[str, Faults]:
         return SOURCE + line + "\n", [(code, 9, f"source[0].{key}")]
@@ -162,27 +194,8 @@ def _of_sources() -> list[tuple[str, str, Faults]]:
     def metric(line: str, code: str, key: str) -> tuple[str, Faults]:
         return METRIC + line + "\n", [(code, 12, f"source[0].metric[0].{key}")]
 
-    def changed(text: str, old: str, new: str, *fault: object) -> tuple[str, Faults]:
-        code, line, key = fault
-        return text.replace(old, new), [(str(code), int(str(line)), f"source[0].{key}")]
-
-    url, none = "config.url", "config.no-effect"
-    usb = "/dev/ttyUSB0"
+    none = "config.no-effect"
     named: list[tuple[str, tuple[str, Faults]]] = [
-        ("no type", changed(SOURCE, 'type = "mqtt"', "", "config.missing", 4, "type")),
-        ("an unknown type", changed(SOURCE, 'mqtt"\nurl', 'mqt"\nurl', "config.choice", 6, "type")),
-        (
-            "a type of later",
-            changed(SOURCE, 'mqtt"\nurl', 'modbus"\nurl', "config.unavailable", 6, "type"),
-        ),
-        ("another scheme", changed(SOURCE, "mqtt://", "http://", url, 7, "url")),
-        ("a port beyond all", changed(SOURCE, "127.0.0.1", "h:65536", url, 7, "url")),
-        ("no host", changed(SOURCE, "127.0.0.1", "", url, 7, "url")),
-        ("a password in the url", changed(SOURCE, "127.0.0.1", "u:p@h", url, 7, "url")),
-        ("a path in the url", changed(SOURCE, "127.0.0.1", "h/x", url, 7, "url")),
-        ("no topic", changed(SOURCE, '["a/+"]', "[]", "config.range", 8, "topics")),
-        ("# not last", changed(SOURCE, "a/+", "#/a", "config.topic", 8, "topics")),
-        ("+ not alone", changed(SOURCE, "a/+", "a+/b", "config.topic", 8, "topics")),
         ("a format of later", source('format = "senml-json"', "config.unavailable", "format")),
         ("an unknown format", source('format = "jso"', "config.choice", "format")),
         ("a device that is no path", source('device = "a..b"', "config.path", "device")),
@@ -196,9 +209,6 @@ def _of_sources() -> list[tuple[str, str, Faults]]:
         ("a scale of zero", metric("scale = 0", "config.range", "scale")),
         ("a scale that is no number", metric("scale = nan", "config.range", "scale")),
         ("a unit with a blank", metric('unit = "deg C"', "config.range", "unit")),
-        ("a serial line without a file", changed(SERIAL, usb, "", url, 7, "url")),
-        ("a serial line of odd speed", changed(SERIAL, usb, usb + "?baud=9k6", url, 7, "url")),
-        ("a serial line with an odd key", changed(SERIAL, usb, usb + "?bits=7", url, 7, "url")),
         (
             "a text that is looked into",
             (SOURCE + 'format = "text"\ntime = "ts"\n', [(none, 10, "source[0].time")]),

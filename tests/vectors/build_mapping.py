@@ -36,7 +36,7 @@ def build() -> dict[str, object]:
         "good": [_good(*one) for one in _good_ones()],
         "bad": [
             {**_message(name, settings, payload), "error": code}
-            for name, settings, payload, code in _bad_ones()
+            for name, settings, payload, code in (*_undecodable(), *_unmapped())
         ],
     }
 
@@ -245,11 +245,11 @@ def _devices() -> list[Good]:
     ]
 
 
-def _bad_ones() -> list[tuple[str, str, bytes, str]]:
-    def metric(path: str) -> str:
-        return f'{PLAIN}[[source.metric]]\nname = "m"\npath = "{path}"\n'
+def _metric(path: str) -> str:
+    return f'{PLAIN}[[source.metric]]\nname = "m"\npath = "{path}"\n'
 
-    in_payload = 'device = "id"\n'
+
+def _undecodable() -> list[tuple[str, str, bytes, str]]:
     json, number = "payload.json", "payload.number"
     return [
         ("too large", PLAIN + "payload_bytes_max = 8\n", b'{"a": 12}', "payload.too-large"),
@@ -267,7 +267,7 @@ def _bad_ones() -> list[tuple[str, str, bytes, str]]:
         ("a number too large for a float", PLAIN, b'{"a": 1e999}', number),
         ("an integer beyond 64 bits", PLAIN, b'{"a": 9223372036854775808}', number),
         ("an integer of 400 digits", PLAIN, b'{"a": %s}' % (b"1" * 400), number),
-        ("scaled beyond a float", metric("a") + "scale = 1e10\n", b'{"a": 1e308}', number),
+        ("scaled beyond a float", _metric("a") + "scale = 1e10\n", b'{"a": 1e308}', number),
         ("nested 33 deep", PLAIN, b"[" * 33 + b"1" + b"]" * 33, "payload.depth"),
         ("nested 5000 deep", PLAIN, b"[" * 5000 + b"]" * 5000, "payload.depth"),
         ("one name twice", PLAIN, b'{"a": 1, "a": 2}', "payload.duplicate-name"),
@@ -279,6 +279,12 @@ def _bad_ones() -> list[tuple[str, str, bytes, str]]:
         ),
         ("one name twice, within", PLAIN, b'[{"b": "x:y", "b": 2}]', "payload.duplicate-name"),
         ("one dotted name twice", PLAIN, b'{"a.b": 1, "a": {"b": 2}}', "payload.duplicate-name"),
+    ]
+
+
+def _unmapped() -> list[tuple[str, str, bytes, str]]:
+    in_payload, number = 'device = "id"\n', "payload.number"
+    return [
         ("no such level", 'device = "topic[7]"\n', b'{"a": 1}', "payload.device"),
         ("no device in it", in_payload, b'{"a": 1}', "payload.device"),
         ("a device that is a fraction", in_payload, b'{"id": 1.5, "a": 1}', "payload.device"),
@@ -303,10 +309,10 @@ def _bad_ones() -> list[tuple[str, str, bytes, str]]:
         ("none of the metrics", TWO, b'{"c": 1}', "payload.path"),
         ("no number in it", PLAIN, b'{"a": "x", "b": [null, true]}', "payload.path"),
         ("an object where a value is wanted", TWO, b'{"a": {}}', "payload.type"),
-        ("a function that fails", metric("avg(a)"), b'{"a": ["x"]}', "payload.expression"),
-        ("a text that is too long", metric("a"), b'{"a": "%s"}' % (b"x" * 4097), "payload.text"),
-        ("a text of control letters", metric("a"), b'{"a": "\\u001b[31m"}', "payload.text"),
-        ("an empty text", metric("a"), b'{"a": ""}', "payload.text"),
+        ("a function that fails", _metric("avg(a)"), b'{"a": ["x"]}', "payload.expression"),
+        ("a text that is too long", _metric("a"), b'{"a": "%s"}' % (b"x" * 4097), "payload.text"),
+        ("a text of control letters", _metric("a"), b'{"a": "\\u001b[31m"}', "payload.text"),
+        ("an empty text", _metric("a"), b'{"a": ""}', "payload.text"),
         ("a name that cannot be one", PLAIN, b'{"\\n": 1}', "payload.name"),
         ("text: nothing", TEXT, b"  ", "payload.text"),
         ("text: not a number", TEXT, b"-nan", number),

@@ -5,14 +5,17 @@ import math
 import cbor2
 
 CHAPTER = "docs/protocol/observation.md"
-BASE = {-2: "urn:dev:hulian:press-1/", -3: 1763726400, "bp": "gateway-attested"}
+FIRST = {-2: "urn:dev:hulian:press-1/", -3: 1763726400, "bp": "gateway-attested"}
 BARE = {-2: "urn:dev:hulian:press-1/", "bp": "gateway-attested"}
 MS = 1_763_726_400_000
 
 
 def build() -> dict[str, object]:
     """Build the vectors."""
-    good = [_good(name, pack, readings, ours) for name, pack, readings, ours in _good_ones()]
+    good = [
+        _good(name, pack, readings, ours)
+        for name, pack, readings, ours in (*_values(), *_clocks(), *_labels())
+    ]
     bad = [
         {"name": name, "hex": encoded.hex(), "error": "senml.malformed"}
         for name, encoded in _bad_ones()
@@ -47,11 +50,14 @@ def _reading(metric: str, value: object, **more: object) -> dict[str, object]:
     return usual | more
 
 
-def _good_ones() -> list[tuple[str, bytes, list[dict[str, object]], bool]]:
+Good = tuple[str, bytes, list[dict[str, object]], bool]
+
+
+def _values() -> list[Good]:
     return [
         (
             "a temperature and a count, a quarter of a second apart",
-            _pack({**BASE, 0: "env.temp_c", 1: "Cel", 2: 21.5}, {0: "strokes", 2: 90210, 6: 0.25}),
+            _pack({**FIRST, 0: "env.temp_c", 1: "Cel", 2: 21.5}, {0: "strokes", 2: 90210, 6: 0.25}),
             [
                 _reading("env.temp_c", 21.5, unit="Cel"),
                 _reading("strokes", 90210, time_ms=MS + 250),
@@ -61,7 +67,7 @@ def _good_ones() -> list[tuple[str, bytes, list[dict[str, object]], bool]]:
         (
             "a text, a flag, a negative number and the largest integer",
             _pack(
-                {**BASE, 0: "state", 3: "läuft"},
+                {**FIRST, 0: "state", 3: "läuft"},
                 {0: "door", 4: True},
                 {0: "offset", 2: -0.0},
                 {0: "total", 2: 2**63 - 1},
@@ -76,10 +82,15 @@ def _good_ones() -> list[tuple[str, bytes, list[dict[str, object]], bool]]:
         ),
         (
             "two devices in one pack",
-            _pack({**BASE, 0: "a", 2: 1}, {-2: "urn:dev:hulian:press-2/", 0: "a", 2: 2, 6: -1}),
+            _pack({**FIRST, 0: "a", 2: 1}, {-2: "urn:dev:hulian:press-2/", 0: "a", 2: 2, 6: -1}),
             [_reading("a", 1), _reading("a", 2, device="press-2", time_ms=MS - 1000)],
             True,
         ),
+    ]
+
+
+def _clocks() -> list[Good]:
+    return [
         (
             "a clock that is not set",
             _pack({**BARE, 0: "a", 2: 1, "m": 815}),
@@ -106,10 +117,15 @@ def _good_ones() -> list[tuple[str, bytes, list[dict[str, object]], bool]]:
             [_reading("a", 1, time_ms=None)],
             True,
         ),
+    ]
+
+
+def _labels() -> list[Good]:
+    return [
         (
             "uncertain, bad and retained",
             _pack(
-                {**BASE, 0: "a", 2: 1, "q": "uncertain"},
+                {**FIRST, 0: "a", 2: 1, "q": "uncertain"},
                 {0: "a", 2: 2, "q": "bad", "r": True},
                 {0: "a", 2: 3, "r": True},
             ),
@@ -122,19 +138,19 @@ def _good_ones() -> list[tuple[str, bytes, list[dict[str, object]], bool]]:
         ),
         (
             "names that SenML cannot spell",
-            _pack({**BASE, -2: "urn:dev:hulian:Presse:2F:C3:A4:3A/", 0: ":5F:E6:B8:A9", 2: 1}),
+            _pack({**FIRST, -2: "urn:dev:hulian:Presse:2F:C3:A4:3A/", 0: ":5F:E6:B8:A9", 2: 1}),
             [_reading("_温", 1, device="Presse/ä:")],
             True,
         ),
         (
             "base unit, base value and a label that we do not know",
-            _pack({**BASE, -1: 10, -4: "Cel", -5: 20, 0: "a", 2: 1.5, "x": 7}, {0: "b", 2: 2}),
+            _pack({**FIRST, -1: 10, -4: "Cel", -5: 20, 0: "a", 2: 1.5, "x": 7}, {0: "b", 2: 2}),
             [_reading("a", 21.5, unit="Cel"), _reading("b", 22, unit="Cel")],
             False,
         ),
         (
             "a provenance that changes",
-            _pack({**BASE, 0: "a", 2: 1}, {0: "b", 2: 2, "bp": "device-signed"}),
+            _pack({**FIRST, 0: "a", 2: 1}, {0: "b", 2: 2, "bp": "device-signed"}),
             [_reading("a", 1), _reading("b", 2, provenance="device-signed")],
             False,
         ),
@@ -148,26 +164,26 @@ def _good_ones() -> list[tuple[str, bytes, list[dict[str, object]], bool]]:
 
 
 def _bad_ones() -> list[tuple[str, bytes]]:
-    first = {**BASE, 0: "a", 2: 1}
+    first = {**FIRST, 0: "a", 2: 1}
     flawed: list[tuple[str, object]] = [
         ("a map instead of an array", first),
         ("an empty array", []),
         ("an array of numbers", [1]),
         ("a value within a value", [{**first, "x": [1]}]),
-        ("no value", [{**BASE, 0: "a"}]),
+        ("no value", [{**FIRST, 0: "a"}]),
         ("two values", [{**first, 4: True}]),
-        ("binary data, which a reading cannot hold", [{**BASE, 0: "a", 8: b"x"}]),
+        ("binary data, which a reading cannot hold", [{**FIRST, 0: "a", 8: b"x"}]),
         ("a sum, which a reading cannot hold", [{**first, 5: 7}]),
         ("an update time, which a reading cannot hold", [{**first, 7: 60}]),
         ("a base sum", [{**first, -6: 7}]),
         ("another base version", [{**first, -1: 11}]),
         ("a label that must be understood", [{**first, "future_": 1}]),
         ("an integer label that nobody registered", [{**first, 9: 1}]),
-        ("a number as a name", [{**BASE, 0: 5, 2: 1}]),
-        ("a text as a number", [{**BASE, 0: "a", 2: "1"}]),
-        ("not a number", [{**BASE, 0: "a", 2: math.nan}]),
-        ("infinity", [{**BASE, 0: "a", 2: math.inf}]),
-        ("an integer beyond 64 bits", [{**BASE, 0: "a", 2: 2**63}]),
+        ("a number as a name", [{**FIRST, 0: 5, 2: 1}]),
+        ("a text as a number", [{**FIRST, 0: "a", 2: "1"}]),
+        ("not a number", [{**FIRST, 0: "a", 2: math.nan}]),
+        ("infinity", [{**FIRST, 0: "a", 2: math.inf}]),
+        ("an integer beyond 64 bits", [{**FIRST, 0: "a", 2: 2**63}]),
         ("not a number under an unknown label", [{**first, "x": math.nan}]),
         ("good said aloud", [{**first, "q": "good"}]),
         ("not retained said aloud", [{**first, "r": False}]),
@@ -177,7 +193,7 @@ def _bad_ones() -> list[tuple[str, bytes]]:
         ("a time beyond the year 9999", [{**BARE, 0: "a", 2: 1, 6: 1e300}]),
         ("both a time and monotonic milliseconds", [{**first, "m": 5}]),
         ("negative monotonic milliseconds", [{**BARE, 0: "a", 2: 1, "m": -1}]),
-        ("no name", [{**BASE, 2: 1}]),
+        ("no name", [{**FIRST, 2: 1}]),
         ("another urn", [{**first, -2: "urn:dev:mac:0024befffe804ff1/"}]),
         ("no device", [{**first, -2: "urn:dev:hulian:/"}]),
         ("a name that needs no escape and has one", [{**first, 0: ":61"}]),
@@ -185,7 +201,7 @@ def _bad_ones() -> list[tuple[str, bytes]]:
         ("an escape in lower case", [{**first, 0: "a:2f"}]),
         ("an escape that is no UTF-8", [{**first, 0: "a:FF"}]),
         ("a name that cannot be printed", [{**first, 0: "a:07"}]),
-        ("a base value that overflows", [{**BASE, -5: 1e308, 0: "a", 2: 1e308}]),
+        ("a base value that overflows", [{**FIRST, -5: 1e308, 0: "a", 2: 1e308}]),
     ]
     whole = _pack(first)
     return [(name, cbor2.dumps(pack, canonical=True)) for name, pack in flawed] + [
@@ -194,10 +210,10 @@ def _bad_ones() -> list[tuple[str, bytes]]:
         ("the last byte missing", whole[:-1]),
         ("a length of more bytes than needed", b"\x98\x01" + whole[1:]),
         ("a length that is not given", b"\x9f" + whole[1:] + b"\xff"),
-        ("keys in another order", cbor2.dumps([{2: 1, 0: "a", **BASE}])),
+        ("keys in another order", cbor2.dumps([{2: 1, 0: "a", **FIRST}])),
         ("a label that is there twice", b"\x81\xa2\x00\x61a\x00\x61a"),
         ("a tag", b"\x81\xc1\x00"),
-        ("a number in a longer float than needed", cbor2.dumps([{0: "a", 2: 1.5, **BASE}])),
+        ("a number in a longer float than needed", cbor2.dumps([{0: "a", 2: 1.5, **FIRST}])),
         ("an array of nine billion billion", bytes.fromhex("9b7fffffffffffffff")),
         ("nested a thousand deep", b"\x81" * 1000),
     ]

@@ -1,0 +1,149 @@
+"""Malformed input to every decoder: mutated vectors, and nothing escapes.
+
+What must hold: each input ends in the decoder's noun, or in an error of its own branch. Frames have
+a campaign of their own (`frames`), which compares them with the device's code too.
+To add a decoder, add a row to DECODERS.
+"""
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from functools import cache
+from multiprocessing import get_context
+
+from gateway import config
+from gateway.errors import AuthorError, ConfigFaults, GatewayError, GroupError, PayloadError
+from gateway.errors.author import MalformedCbor, MalformedPack, MalformedProof
+from gateway.groups import group
+from gateway.readings import senml
+from gateway.readings.mapping import Mapping
+from gateway.readings.reading import Arrival
+from gateway.records import cbor, cose, feed, identity, proof, record, roster
+from gateway.records.record import SALT_BYTES
+from tests import mutate
+from tests.test_mapping import mapping
+
+COUNT, COUNT_LONG, SEED = 200_000, 20_000_000, 20_262
+# The long column ends after this time, whatever it has reached, and says what that was.
+LONG_S_MAX = 3_600
+PROCESSES = 2
+PORTION = 10_000
+# Larger vectors are about size alone, and mutating them is slow.
+KNOWN_BYTES_MAX = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class Decoder:
+    """What is called, which branch of errors it may raise, and what is mutated for it."""
+
+    decode: Callable[[bytes], object]
+    branch: type[GatewayError]
+    known: Callable[[], list[bytes]]
+
+
+def _known(noun: str) -> Callable[[], list[bytes]]:
+    return lambda: mutate.known(noun)
+
+
+def _configs() -> list[bytes]:
+    return [text.encode() for text in mutate.known_text("config", "toml")]
+
+
+def _bodies() -> list[bytes]:
+    """Give the bodies of geneses, as the vectors of feeds have them."""
+    feeds = (vector["records"] for vector in mutate.vectors("feed"))
+    bodies = (bytes.fromhex(pair[1] or "") for records in feeds for pair in records[:1])
+    return [body[SALT_BYTES:] for body in bodies if len(body) > SALT_BYTES]
+
+
+def _proofs() -> list[bytes]:
+    """Give bundles of the vectors' records: alone, with a path, with a head, with certificates."""
+    shown = [bytes.fromhex(vector["hex"]) for vector in mutate.vectors("record")[:8]]
+    name = bytes(range(32))
+    parts: tuple[dict[int, object], ...] = (
+        {},
+        {3: [name, name], 4: [name, 2, name]},
+        {2: [name, b"x"], 9: shown[:3], 10: shown[:1]},
+    )
+    return [cbor.encode({0: 1, 1: each} | part) for each in shown for part in parts]
+
+
+@cache
+def _mappings() -> tuple[Mapping, ...]:
+    every = sorted({vector["settings"] for vector in mutate.vectors("mapping")})
+    return tuple(mapping(settings) for settings in every)
+
+
+def _map(payload: bytes) -> object:
+    """Map under settings chosen by the payload, so that a fall can be run again."""
+    mappings = _mappings()
+    chosen = mappings[sum(payload) % len(mappings)]
+    return chosen.read("factory/press-1/telemetry", payload, Arrival(None, 815))
+
+
+DECODERS = {
+    "cbor": Decoder(lambda said: cbor.decode(said, 65_536), MalformedCbor, _known("cbor")),
+    "cose": Decoder(lambda said: cose.decode(said, "record"), AuthorError, _known("cose")),
+    "certificate": Decoder(
+        lambda said: identity.decode(said, "node"), AuthorError, _known("identity")
+    ),
+    "roster": Decoder(roster.decode, AuthorError, _known("roster")),
+    "record": Decoder(record.parse, AuthorError, _known("record")),
+    "genesis": Decoder(feed.decode_genesis, AuthorError, _bodies),
+    "proof": Decoder(proof.decode, MalformedProof, _proofs),
+    "group file": Decoder(group.decode_file, GroupError, _known("group")),
+    "pack": Decoder(senml.decode, MalformedPack, _known("senml")),
+    "payload": Decoder(_map, PayloadError, _known("mapping")),
+    "config": Decoder(
+        lambda said: config.load(said.decode(errors="replace")), ConfigFaults, _configs
+    ),
+}
+
+
+def feed_one(noun: str, seed: int, count: int) -> tuple[str, int, int]:
+    """Feed one decoder a portion; give how many inputs it took for good, and how many in all."""
+    decoder = DECODERS[noun]
+    known = [said for said in decoder.known() if len(said) <= KNOWN_BYTES_MAX]
+    good = 0
+    for place, said in enumerate(mutate.mutations(known, count, seed)):
+        try:
+            decoder.decode(said)
+            good += 1
+        except decoder.branch:
+            pass
+        except BaseException as escaped:
+            fell = f"{noun}: seed {seed}, input {place}, {said.hex()}: {escaped!r}"
+            raise AssertionError(fell) from escaped
+    return noun, good, count
+
+
+def _portions(long: bool) -> Iterator[tuple[str, int]]:
+    """Give portions turn and turn about, so that time that ends early ends for all alike."""
+    for seed in range(SEED, SEED + (COUNT_LONG if long else COUNT) // PORTION):
+        for noun in DECODERS:
+            yield noun, seed
+
+
+def run(long: bool) -> str:
+    """Feed every decoder; raise at the first that lets something out."""
+    reached = {noun: [0, 0] for noun in DECODERS}
+    portions = _portions(long)
+    ends = time.monotonic() + LONG_S_MAX
+    open_portions: set[Future[tuple[str, int, int]]] = set()
+    with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
+        while True:
+            wanted = 0 if long and time.monotonic() > ends else 2 * PROCESSES - len(open_portions)
+            for noun, seed in itertools.islice(portions, wanted):
+                open_portions.add(pool.submit(feed_one, noun, seed, PORTION))
+            if not open_portions:
+                break
+            done, open_portions = wait(open_portions, return_when=FIRST_COMPLETED)
+            for portion in done:
+                noun, good, count = portion.result()
+                reached[noun][0] += good
+                reached[noun][1] += count
+    least = min(count for _, count in reached.values())
+    kinds = ", ".join(f"{noun} {good} good" for noun, (good, _) in reached.items())
+    return f"{len(reached)} decoders, {least} inputs each, 0 escapes: {kinds}"
