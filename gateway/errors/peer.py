@@ -37,3 +37,21 @@ class BadAck(PeerError):
     what = "an acknowledgement was refused: {reason}"
     why = "only a signed acknowledgement releases a record from the outbox"
     next = "nothing to do once; if it is repeated, ask the peer's operator"
+
+
+class UnsupportedMessage(PeerError):
+    """A message of a type that this version cannot act on."""
+
+    code = "message.unsupported"
+    what = "a message of type {kind}, which this version does not read"
+    why = "its number is reserved, and its sender is of a later version"
+    next = "update this gateway; nothing is lost until then"
+
+
+class UnsupportedSeal(PeerError):
+    """An envelope sealed in a way that this version cannot open yet."""
+
+    code = "message.seal"
+    what = "an envelope of seal {seal}, which this version cannot open yet"
+    why = "this version speaks in groups whose bodies are clear"
+    next = "update this gateway; nothing is lost until then"

@@ -44,7 +44,7 @@ def say(db: apsw.Connection, author: Author, venue: Venue, said: Said) -> int:
 
 def _begin(db: apsw.Connection, author: Author, venue: Venue) -> Feed:
     origin = Origin(
-        tuple(feeds.heads_of_node(db, venue.group, author.run.node)),
+        tuple(feeds.tips(db, venue.group, author.run.node)),
         View(venue.roster),
         venue.founding,
     )

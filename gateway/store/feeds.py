@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import apsw
 
-from gateway.records.feed import Feed, Head
+from gateway.records.feed import Feed, Head, decode_genesis
 from gateway.records.merkle import EMPTY_ROOT, Frontier, Subtree, frontier, node_hash
-from gateway.records.record import Record
+from gateway.records.record import SALT_BYTES, Kind, Record
 
 _TILE_LEVELS = 8
 _HASH_BYTES = 32
@@ -24,6 +24,15 @@ class Held:
     seq: int
     encoded: bytes
     body: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Records [start, stop) of a feed that some genesis says there are."""
+
+    feed: bytes
+    start: int
+    stop: int
 
 
 def place(feed_number: int, seq: int) -> int:
@@ -50,6 +59,8 @@ def append(db: apsw.Connection, record: Record, body: bytes | None, after: Feed)
     number = feed_number(db, after.id)
     if number is None:
         number = _open(db, after)
+        if record.kind is Kind.GENESIS and body is not None:
+            _keep_successions(db, number, body)
     where = place(number, record.seq)
     db.execute(
         "INSERT INTO records VALUES (?, ?, ?, ?, ?)",
@@ -75,14 +86,42 @@ def heads(db: apsw.Connection, group: bytes) -> list[Head]:
     return [Head(name, size, _frontier(size, roots).root()) for name, size, roots in rows]
 
 
-def heads_of_node(db: apsw.Connection, group: bytes, node: bytes) -> list[Head]:
-    """Give the heads of a node's own feeds in a group, sorted."""
+def head(db: apsw.Connection, feed: bytes) -> Head | None:
+    """Give the head of a feed, or None if it is not known."""
+    row = db.execute(
+        "SELECT h.size, h.frontier FROM feeds f JOIN heads h ON h.feed = f.number WHERE f.id = ?",
+        (feed,),
+    ).fetchone()
+    return None if row is None else Head(feed, row[0], _frontier(*row).root())
+
+
+def tips(db: apsw.Connection, group: bytes, node: bytes | None = None) -> list[Head]:
+    """Give the heads, of all nodes or one, that no later feed of their node names as they are."""
     rows = db.execute(
-        "SELECT f.id, h.size, h.frontier FROM feeds f JOIN groups g ON g.number = f.in_group"
-        " JOIN heads h ON h.feed = f.number WHERE g.id = ? AND f.node = ? ORDER BY f.id",
+        "SELECT f.id, h.size, h.frontier, (SELECT s.root FROM successions s JOIN feeds l"
+        "   ON l.number = s.later WHERE s.earlier = f.id AND s.size = h.size"
+        "   AND l.node = f.node AND l.in_group = f.in_group LIMIT 1)"
+        " FROM feeds f JOIN groups g ON g.number = f.in_group JOIN heads h ON h.feed = f.number"
+        " WHERE g.id = ?1 AND (?2 IS NULL OR f.node = ?2) ORDER BY f.id",
         (group, node),
     )
-    return [Head(name, size, _frontier(size, roots).root()) for name, size, roots in rows]
+    heads = (
+        (Head(name, size, _frontier(size, roots).root()), root) for name, size, roots, root in rows
+    )
+    return [head for head, named in heads if head.root != named]
+
+
+def missing(db: apsw.Connection, group: bytes) -> list[Missing]:
+    """Give what later feeds of a group name as earlier ones of their node, and is not held."""
+    rows = db.execute(
+        "SELECT s.earlier, coalesce(h.size, 0), max(s.size) FROM successions s"
+        " JOIN feeds l ON l.number = s.later JOIN groups g ON g.number = l.in_group"
+        " LEFT JOIN feeds f ON f.id = s.earlier LEFT JOIN heads h ON h.feed = f.number"
+        " WHERE g.id = ? AND coalesce(h.size, 0) < s.size AND coalesce(f.node, l.node) = l.node"
+        " GROUP BY s.earlier ORDER BY s.earlier",
+        (group,),
+    )
+    return [Missing(bytes(feed), held, named) for feed, held, named in rows]
 
 
 def slice_of(db: apsw.Connection, feed: bytes, start: int, stop: int, bytes_max: int) -> list[Held]:
@@ -149,6 +188,17 @@ def _open(db: apsw.Connection, feed: Feed) -> int:
     number = db.last_insert_rowid()
     db.execute("INSERT INTO heads VALUES (?, 0, x'', x'')", (number,))
     return number
+
+
+def _keep_successions(db: apsw.Connection, number: int, body: bytes) -> None:
+    """Keep what a genesis, which was verified, names as its node's earlier feeds."""
+    db.executemany(
+        "INSERT INTO successions VALUES (?, ?, ?, ?)",
+        [
+            (head.feed, number, head.size, head.root)
+            for head in decode_genesis(body[SALT_BYTES:]).predecessors
+        ],
+    )
 
 
 def _keep_tiles(db: apsw.Connection, number: int, size: int) -> None:

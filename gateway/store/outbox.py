@@ -56,6 +56,23 @@ def lacking(db: apsw.Connection, group: bytes, node: bytes) -> Lacking:
     return Lacking(node, int(count))
 
 
+def waiting(db: apsw.Connection, group: bytes, node: bytes, after: bytes, limit: int) -> list[Head]:
+    """Give the next feeds, by id, of which a peer has not signed for all; of others than its own.
+
+    Its own it wrote itself; after a restored backup it learns of them from the tips at a greeting.
+    """
+    rows = db.execute(
+        "SELECT f.id FROM feeds f JOIN groups g ON g.number = f.in_group"
+        " JOIN heads h ON h.feed = f.number LEFT JOIN acks a ON a.feed = f.number AND a.node = ?2"
+        " WHERE g.id = ?1 AND f.node <> ?2 AND f.id > ?3 AND h.size > coalesce(a.size, 0)"
+        " ORDER BY f.id LIMIT ?4",
+        (group, node, after, limit),
+    )
+    names = [feed for (feed,) in rows]
+    heads = (feeds.head(db, name) for name in names)
+    return [head for head in heads if head is not None]
+
+
 def receipts(db: apsw.Connection, feed: bytes) -> list[tuple[bytes, int, bytes]]:
     """Give who has signed for a feed: node, size, and the signed ACK."""
     rows = db.execute(

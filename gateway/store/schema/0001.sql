@@ -31,6 +31,14 @@ CREATE TABLE heads (           -- apart from records, so that an append rewrites
     last BLOB NOT NULL
 ) STRICT;
 
+CREATE TABLE successions (     -- the earlier feeds of its node that a feed's genesis names
+    earlier BLOB NOT NULL,     -- an id: the feed itself may not be held
+    later INTEGER NOT NULL REFERENCES feeds (number),
+    size INTEGER NOT NULL,
+    root BLOB NOT NULL,
+    PRIMARY KEY (earlier, later)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE records (         -- (feed number, seq) is the key: feed << 32 | seq
     place INTEGER PRIMARY KEY,
     kind INTEGER NOT NULL,
@@ -93,9 +101,11 @@ CREATE TABLE acks (            -- what a peer has signed that it holds: the outb
 CREATE TABLE peers (           -- certificates of peers' runs, to check their ACKs by
     kid BLOB NOT NULL,
     node BLOB NOT NULL,
+    heard INTEGER NOT NULL,    -- counts up: which run was heard last
     certificates BLOB NOT NULL, -- CBOR [node, run, encryption certificate]
     PRIMARY KEY (node, kid)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX peers_by_kid ON peers (kid);
 
 CREATE TABLE totals (          -- running counts, so that status needs no scan
     name TEXT PRIMARY KEY,

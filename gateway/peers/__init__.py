@@ -1,0 +1,1 @@
+"""Tell others and listen: the edge that carries out what sync decides, and its links."""

@@ -1,0 +1,234 @@
+"""The edge of sync, without sockets: it hears, decides by thought, acts on the store, and speaks.
+
+In: what arrived over links, the present time (monotonic ms), word of own new records. Out: what is
+to go over the links. One thread calls it. An ACK leaves only after the commit that holds the
+records; a record leaves the outbox only under the peer's ACK (I10). docs/protocol/sync.md.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import apsw
+
+from gateway.groups.group import Group
+from gateway.peers import wire
+from gateway.peers.circle import Circle, Me
+from gateway.peers.hearing import Hearing, Store
+from gateway.peers.relation import Owed, Relation
+from gateway.peers.voice import Voice
+from gateway.peers.wire import Arrived, Outgoing
+from gateway.records.feed import feed_id
+from gateway.store import feeds, outbox
+from gateway.store.feeds import Held
+from gateway.sync.message import HEADS_MAX, RECORDS_MAX, Carried, Heads, Listed, Recs
+from gateway.sync.session import Session
+
+# Of records and bodies in one message; with what CBOR and the envelope add it is below 64 KiB.
+RECORDS_BYTES_MAX = 56 * 1024
+# More own records than so many messages hold are not said live: peers ask for them.
+LIVE_MESSAGES_MAX = 8
+HINT_MS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class PeerStatus:
+    """How it stands with a peer; `heard_ms` by the clock that is given to the exchange."""
+
+    node: str
+    organisation: str
+    state: str
+    lacking: int
+    heard_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """The store: who commits, and a connection to read from in the exchange's thread."""
+
+    writer: Store
+    read: apsw.Connection
+
+
+class Exchange:
+    """This node among its peers."""
+
+    def __init__(
+        self,
+        me: Me,
+        groups: Sequence[Group],
+        storage: Storage,
+        random: Callable[[int], bytes],
+    ) -> None:
+        self._me, self._read = me, storage.read
+        self._circle = Circle(me, groups, storage.read)
+        self._voice = Voice(me, random)
+        self._hearing = Hearing(self._circle, self._voice, storage.read, storage.writer)
+        self._by_id = {group.id: group for group in self._circle.groups.values()}
+        self._told = {group: self._own_size(group) for group in self._by_id}
+        self._hints: dict[bytes, int] = {}
+        self._turn = 0
+        for relation in self._circle.relations.values():
+            relation.session = Session(relation.node, self._voice.new_hello(relation))
+            self._count(relation)
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Give what was refused or led to nothing, by code."""
+        return self._hearing.counts
+
+    @property
+    def subscriptions(self) -> tuple[str, ...]:
+        """Give the topics to listen to; none without peers."""
+        if not self._circle.relations:
+            return ()
+        return wire.subscriptions(self._me.node, self._circle.groups)
+
+    @property
+    def forks(self) -> frozenset[bytes]:
+        """Give the feeds of which two histories were signed, or said, to exist."""
+        return frozenset(self._hearing.frozen.union(self._hearing.forks))
+
+    def receive(self, arrivals: Sequence[Arrived], now_ms: int) -> list[Outgoing]:
+        """Take in what arrived, commit it, and give what is to be said; blocks for the commit."""
+        for arrived in arrivals:
+            self._hearing.hear(arrived, now_ms)
+        said = self._hearing.settle()
+        return said + self._asked(now_ms)
+
+    def tick(self, now_ms: int) -> list[Outgoing]:
+        """Give what time asks for: greetings, requests again, offers, hints."""
+        said: list[Outgoing] = []
+        for relation in self._circle.relations.values():
+            session = relation.session
+            if not session.up and session.retry.due_ms <= now_ms:
+                said.append(self._voice.hello(relation, now_ms))
+            if relation.session.up and relation.offer.due_ms <= now_ms:
+                said += self._offer(relation, now_ms)
+        for group, due_ms in list(self._hints.items()):
+            if due_ms <= now_ms:
+                del self._hints[group]
+                said += self._hint(self._by_id[group])
+        return said + self._asked(now_ms)
+
+    def due_ms(self) -> int:
+        """Say when `tick` has something to do next; 0 for at once."""
+        due = [each.due_ms() for each in self._circle.relations.values()]
+        return min([*due, *self._hints.values()], default=1 << 62)
+
+    def written(self, group: bytes, now_ms: int) -> list[Outgoing]:
+        """Say this run's new records to their group: call it after the commit that holds them."""
+        within = self._by_id.get(group)
+        if within is None:
+            return []
+        near = [each for each in self._circle.relations.values() if within in each.groups]
+        for relation in near:
+            relation.stir(now_ms)
+        size = self._own_size(group)
+        start, self._told[group] = self._told[group], size
+        if start >= size or not any(each.session.up for each in near):
+            return []
+        self._hints.setdefault(group, now_ms + HINT_MS)
+        said: list[Outgoing] = []
+        while start < size and len(said) < LIVE_MESSAGES_MAX:
+            recs = self._records(self._own_feed(group), start, size)
+            if recs is None:
+                break
+            said.append(self._voice.broadcast(within, recs))
+            start += len(recs.records)
+        return said
+
+    def reconnected(self, now_ms: int) -> None:
+        """A link is up again: greet, ask and offer at once."""
+        for relation in self._circle.relations.values():
+            relation.hurry(now_ms)
+
+    def owes(self) -> bool:
+        """Say whether a peer waits for records it asked for."""
+        return any(relation.owed for relation in self._circle.relations.values())
+
+    def serve(self, room_bytes: int) -> list[Outgoing]:
+        """Give records that peers asked for, up to the room on the link; all take turns."""
+        said: list[Outgoing] = []
+        relations = list(self._circle.relations.values())
+        while room_bytes > 0 and any(relation.owed for relation in relations):
+            self._turn += 1
+            relation = relations[self._turn % len(relations)]
+            owed = relation.next_owed()
+            outgoing = None if owed is None else self._serve(relation, owed)
+            if outgoing is not None:
+                said.append(outgoing)
+                room_bytes -= len(outgoing.payload)
+        return said
+
+    def status(self, now_ms: int) -> list[PeerStatus]:
+        """Say how it stands with each peer; what it lacks is counted from the store."""
+        return [
+            PeerStatus(
+                each.node.hex(),
+                each.organisation,
+                each.state(now_ms),
+                self._count(each),
+                each.session.heard_ms,
+            )
+            for each in self._circle.relations.values()
+        ]
+
+    def _count(self, relation: Relation) -> int:
+        relation.lacking = sum(
+            outbox.lacking(self._read, group.id, relation.node).records for group in relation.groups
+        )
+        return relation.lacking
+
+    def _own_feed(self, group: bytes) -> bytes:
+        return feed_id(self._me.run.key.public, group)
+
+    def _own_size(self, group: bytes) -> int:
+        head = feeds.head(self._read, self._own_feed(group))
+        return 0 if head is None else head.size
+
+    def _asked(self, now_ms: int) -> list[Outgoing]:
+        said = []
+        for relation in self._circle.relations.values():
+            due_ms = relation.asking.due_ms() if relation.met else None
+            if due_ms is not None and due_ms <= now_ms:
+                for group, want in relation.asking.take(now_ms, self._voice.chance()):
+                    said.append(self._voice.control(relation, self._by_id[group], want))
+        return said
+
+    def _offer(self, relation: Relation, now_ms: int) -> list[Outgoing]:
+        """Say to a peer what it has not signed for; where it has for all, how far things go."""
+        said: list[Outgoing] = []
+        is_lacking = False
+        for group in relation.shared:
+            after = relation.rotated(group.id)
+            heads = outbox.waiting(self._read, group.id, relation.node, after, HEADS_MAX)
+            if after and not heads:
+                heads = outbox.waiting(self._read, group.id, relation.node, b"", HEADS_MAX)
+            relation.rotate(group.id, heads[-1].feed if len(heads) == HEADS_MAX else None)
+            is_lacking = is_lacking or bool(heads)
+            said += self._voice.heads(relation, group, heads or feeds.tips(self._read, group.id))
+        relation.offered(now_ms, self._voice.chance(), is_lacking)
+        return said
+
+    def _hint(self, group: Group) -> list[Outgoing]:
+        head = feeds.head(self._read, self._own_feed(group.id))
+        return [] if head is None else [self._voice.broadcast(group, Heads((Listed(head),)))]
+
+    def _serve(self, relation: Relation, owed: Owed) -> Outgoing | None:
+        recs = self._records(owed.feed, owed.start, owed.stop)
+        if recs is None:
+            return None
+        sent_bytes = sum(len(each.record) + len(each.body or b"") for each in recs.records)
+        relation.sent(owed, len(recs.records), sent_bytes)
+        return self._voice.bare(relation, owed.group, recs)
+
+    def _records(self, feed: bytes, start: int, stop: int) -> Recs | None:
+        """Read consecutive records for one message; None where nothing is held."""
+        stop = min(stop, start + RECORDS_MAX)
+        held = feeds.slice_of(self._read, feed, start, stop, RECORDS_BYTES_MAX)
+        return Recs(feed, start, tuple(_carried(each) for each in held)) if held else None
+
+
+def _carried(held: Held) -> Carried:
+    return Carried(held.encoded, held.body)

@@ -1,0 +1,345 @@
+"""What is made of what was heard: messages opened, checked, decided on, actions carried out.
+
+In: a batch of arrivals. Out: what is to be said, after one commit holds what the batch brought; an
+ACK never before. Whatever is wrong with one arrival is counted under its code and stops no other.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from concurrent.futures import Future
+from typing import Protocol, TypeVar
+
+import apsw
+
+from gateway.errors import (
+    AuthorError,
+    BadControl,
+    BadEnvelope,
+    ForkedFeed,
+    GatewayError,
+    GroupError,
+    MalformedMessage,
+    PeerError,
+)
+from gateway.groups.agreement import Ack, Claim
+from gateway.groups.group import Group
+from gateway.peers.circle import Circle
+from gateway.peers.relation import AWAY_MS, Relation
+from gateway.peers.staging import Staged
+from gateway.peers.voice import Voice
+from gateway.peers.wire import Arrived, Outgoing
+from gateway.records.feed import Head, feed_id
+from gateway.store import feeds, groups
+from gateway.store.writer import Job
+from gateway.sync import control, decide, envelope, message
+from gateway.sync.decide import (
+    Acknowledge,
+    Action,
+    Append,
+    Ask,
+    Forked,
+    Ignore,
+    Ours,
+    Release,
+    SendBodies,
+    SendRecords,
+)
+from gateway.sync.envelope import Seal
+from gateway.sync.message import Body, Bwant, Heads, Hello, Message, Recs, Want
+
+T = TypeVar("T")
+# Counted by the edge itself, beside the reasons of `decide` and the codes of errors.
+REFUSED_CREDIT = "sync.credit"
+DOUBTFUL_HINT = "sync.hint"
+ASKED_ELSEWHERE = "sync.asked-elsewhere"
+FORK = ForkedFeed.code
+FORKS_MAX = 1024
+
+
+class Store(Protocol):
+    """Who commits: the writer's thread, or a simulator on the spot."""
+
+    def submit(self, job: Job[T]) -> "Future[T]":
+        """Do a job in the next commit; the future is resolved when it is durable."""
+
+
+class Hearing:
+    """The ear of an exchange."""
+
+    def __init__(self, circle: Circle, voice: Voice, read: apsw.Connection, store: Store) -> None:
+        self._circle, self._voice = circle, voice
+        self._read, self._store = read, store
+        self.counts: Counter[str] = Counter()
+        # Claims of peers, by feed; and the feeds whose author signed two histories.
+        self.forks: dict[bytes, Forked] = {}
+        self.frozen: set[bytes] = set()
+        self._out: list[Outgoing] = []
+        self._new_batch()
+
+    def _new_batch(self) -> None:
+        self._staged = Staged(self._read, self.counts)
+        # What to sign for after the commit: by peer and group, feeds with a head or, for the
+        # whole feed, None.
+        self._signing: dict[tuple[bytes, bytes], dict[bytes, Head | None]] = {}
+        self._opened: set[tuple[bytes, bytes]] = set()
+
+    def hear(self, arrived: Arrived, now_ms: int) -> None:
+        """Take in one arrival."""
+        try:
+            self._hear(arrived, now_ms)
+        except (PeerError, AuthorError, GroupError) as fault:
+            self.counts[fault.code] += 1
+
+    def settle(self) -> list[Outgoing]:
+        """Commit what was taken in, then give what is to be said."""
+        self._commit()
+        out, self._out = self._out, []
+        return out
+
+    def _commit(self) -> None:
+        try:
+            if self._staged:
+                self._store.submit(self._staged.job).result()
+        except GatewayError as fault:  # Nothing changed, so nothing is signed for.
+            self.counts[fault.code] += 1
+            self._signing.clear()
+            self._opened.clear()
+        for (node, group), wanted in self._signing.items():
+            self._sign(self._circle.relation(node, group), group, wanted)
+        for node, group in self._opened:
+            self._ask_missing(self._circle.relation(node, group), group)
+        self._new_batch()
+
+    def _hear(self, arrived: Arrived, now_ms: int) -> None:
+        match arrived.topic.split("/"):
+            case ["hl", "1", "n", node] if node == self._circle.me.node.hex():
+                self._directed(arrived.payload, now_ms)
+            case ["hl", "1", "g", tag, "rec" | "head", node] if envelope.is_tag(node):
+                if node != self._circle.me.node.hex():
+                    self._broadcast(arrived.payload, tag, bytes.fromhex(node), now_ms)
+            case _:
+                raise MalformedMessage(reason="its topic is not one of ours")
+
+    def _broadcast(self, payload: bytes, tag: str, node: bytes, now_ms: int) -> None:
+        """Take records as what they are, and heads as a hint: nobody signed for them."""
+        enveloped = envelope.decode(payload)
+        group = self._circle.group(tag)
+        if enveloped.seal is not Seal.NONE or enveloped.tag != tag:
+            raise BadEnvelope(reason="it is of another group than its topic")
+        relation = self._circle.relation(node, group.id)
+        said = message.decode(enveloped.content)
+        if not isinstance(said, Recs | Heads):
+            raise MalformedMessage(reason="only records and heads are said to all")
+        for action in decide.decide(self._holdings(group, said), said):
+            match action:
+                case Acknowledge():
+                    pass  # The author's own outbox asks for a signature where it lacks one.
+                case Forked():
+                    self.counts[DOUBTFUL_HINT] += 1
+                case _:
+                    self._do(action, relation, group, now_ms)
+
+    def _directed(self, payload: bytes, now_ms: int) -> None:
+        enveloped = envelope.decode(payload)
+        if enveloped.seal is Seal.NODE:
+            self._hello(self._circle.open_sealed(enveloped.content), now_ms)
+            return
+        group = self._circle.group(enveloped.tag)
+        if enveloped.content.startswith(control.MARK):
+            self._control(enveloped.content, group, now_ms)
+            return
+        said = message.decode(enveloped.content)
+        match said:
+            case Recs() | Body():
+                self._carry_out(said, None, group, now_ms)
+            case Claim():
+                ack, relation = self._circle.verify(said, group)
+                self._acked(said, ack, relation, group, now_ms)
+            case _:
+                raise BadControl(reason="it must be signed within a session")
+
+    def _hello(self, plain: bytes, now_ms: int) -> None:
+        """Take a greeting, and answer it: with ours if it is new or we were not heard yet."""
+        said = message.decode(plain)
+        if not isinstance(said, Hello):
+            raise MalformedMessage(reason="only a HELLO is sealed to a node")
+        shared = self._circle.admitted(said.credentials)
+        relation = self._circle.relation(said.credentials.node.subject)
+        before = relation.session
+        session = before.heard_hello(plain, said.credentials)
+        if session.full:
+            fresh = session.renewed(self._voice.new_hello(relation))
+            session = fresh.heard_hello(plain, said.credentials)
+        relation.session, relation.shared = session, shared
+        is_new = session.theirs != before.theirs
+        if is_new:
+            self._staged.remember(said.credentials)
+        elif not session.may_greet(now_ms):
+            return
+        if not session.up:
+            self._out.append(self._voice.hello(relation, now_ms))
+        else:
+            relation.session = session.greeted(now_ms, 0.0)
+        self._say_tips(relation)
+
+    def _control(self, content: bytes, group: Group, now_ms: int) -> None:
+        heard = control.decode(content)
+        relation = self._circle.speaker(heard) or self._circle.of_run(heard.signed.kid)
+        if relation is None:
+            raise BadControl(reason="nobody greeted us with its HELLO")
+        before = relation.session
+        try:
+            relation.session = before.heard_control(heard, now_ms)
+        except BadControl:
+            if heard.pair != control.Pair(before.theirs, before.mine) and before.may_greet(now_ms):
+                self._out.append(self._voice.hello(relation, now_ms))
+            raise
+        if before.heard_ms is None or now_ms - before.heard_ms > AWAY_MS or not before.up:
+            relation.hurry(now_ms)
+        if all(each.id != group.id for each in relation.shared):
+            raise BadControl(reason="its sender is no member of the group")
+        said = message.decode(heard.message)
+        if not isinstance(said, Heads | Want | Bwant):
+            raise BadControl(reason="this message is not one that is signed within a session")
+        self._carry_out(said, relation, group, now_ms)
+        if isinstance(said, Heads):
+            self._ask_missing(relation, group.id)
+
+    def _acked(self, claim: Claim, ack: Ack, relation: Relation, group: Group, now_ms: int) -> None:
+        for action in decide.decide(self._holdings(group, ack), ack):
+            match action:
+                case Release(head):
+                    self._staged.release(relation.node, head, claim.encoded)
+                    relation.progressed(now_ms)
+                case _:
+                    self._do(action, relation, group, now_ms)
+
+    def _carry_out(
+        self, said: Message, relation: Relation | None, group: Group, now_ms: int
+    ) -> None:
+        assert isinstance(said, Heads | Want | Recs | Bwant | Body)
+        for action in decide.decide(self._holdings(group, said), said):
+            self._do(action, relation, group, now_ms)
+
+    def _do(self, action: Action, relation: Relation | None, group: Group, now_ms: int) -> None:
+        match action:
+            case Append():
+                self._append(action, relation, group, now_ms)
+            case Ask(feed, start, stop):
+                self._ask(Ask(feed, start, stop), relation, group, now_ms)
+            case Acknowledge(head) if relation is not None:
+                signing = self._signing.setdefault((relation.node, group.id), {})
+                signing.setdefault(head.feed, head)
+            case SendRecords() if relation is not None:
+                if not relation.owe(group, action):
+                    self.counts[REFUSED_CREDIT] += 1
+            case SendBodies(hashes) if relation is not None:
+                self._send_bodies(hashes, relation, group)
+            case Forked(ours):
+                # A peer's word, not the author's: remembered and shown, and nothing is frozen.
+                self.counts[FORK] += 1
+                if len(self.forks) < FORKS_MAX:
+                    self.forks.setdefault(ours.feed, action)
+            case Ignore(reason):
+                self.counts[reason] += 1
+
+    def _append(self, action: Append, relation: Relation | None, group: Group, now_ms: int) -> None:
+        """Stage records; what is wrong with one stops its message, and only that."""
+        name = action.feed
+        if name == feed_id(self._circle.me.run.key.public, group.id):
+            self.counts[decide.REPEATED] += 1  # Nobody but this process can add to it.
+            return
+        was_known = self._staged.feed(name) is not None
+        grown = self._staged.append(group, action)
+        if grown.fault is not None:
+            self.counts[grown.fault.code] += 1
+            if isinstance(grown.fault, ForkedFeed):
+                self._freeze(name)
+        if not grown.taken_bytes:
+            return
+        author = self._circle.relations.get(self._staged.feeds[name].node)
+        askers = [each for each in self._circle.relations.values() if each.asking.asks(name)]
+        for each in askers:
+            each.asking.came(name, grown.size, grown.taken_bytes, now_ms)
+        for each in {id(one): one for one in (*askers, relation, author) if one}.values():
+            if any(shared.id == group.id for shared in each.groups):
+                self._signing.setdefault((each.node, group.id), {})[name] = None
+                if not was_known:
+                    self._opened.add((each.node, group.id))
+        for each in self._circle.relations.values():
+            each.stir(now_ms)
+
+    def _ask(self, ask: Ask, relation: Relation | None, group: Group, now_ms: int) -> None:
+        """Ask the peer that has it, unless another is just giving it."""
+        others = [each for each in self._circle.relations.values() if each is not relation]
+        if relation is None:
+            for each in others:
+                each.asking.missed(ask.feed, now_ms)
+        elif ask.feed in self.frozen:
+            self.counts[FORK] += 1
+        elif any(each.asking.asks_now(ask.feed) for each in others):
+            self.counts[ASKED_ELSEWHERE] += 1
+        else:
+            relation.asking.want(group.id, ask.feed, ask.start, ask.stop)
+
+    def _freeze(self, feed: bytes) -> None:
+        """Ask for no more of a feed whose author signed two histories."""
+        if len(self.frozen) < FORKS_MAX:
+            self.frozen.add(feed)
+        for relation in self._circle.relations.values():
+            relation.asking.give_up(feed)
+
+    def _holdings(self, group: Group, said: Message | Ack) -> Mapping[bytes, Ours]:
+        match said:
+            case Heads(rows):
+                return self._ours(group, [row.head for row in rows])
+            case Ack(entries=entries):
+                return self._ours(group, [entry.head for entry in entries])
+            case Want(feed=name) | Recs(feed=name):
+                feed = self._staged.feed(name)
+                if feed is not None and feed.group == group.id:
+                    return {name: Ours(feed.size)}
+        return {}
+
+    def _ours(self, group: Group, theirs: list[Head]) -> Mapping[bytes, Ours]:
+        """Give our side of each head, of what is committed: first commit what is not."""
+        if self._staged.feeds:
+            self._commit()
+        ours = {}
+        for head in theirs:
+            feed = self._staged.feed(head.feed)
+            if feed is None or feed.group != group.id:
+                continue
+            if head.size >= feed.size:
+                root = feed.frontier.root()
+            else:
+                root = feeds.root_at(self._read, head.feed, head.size)
+            ours[head.feed] = Ours(feed.size, root)
+        return ours
+
+    def _sign(self, relation: Relation, group: bytes, wanted: Mapping[bytes, Head | None]) -> None:
+        heads = [head or feeds.head(self._read, feed) for feed, head in wanted.items()]
+        known = sorted(head for head in heads if head is not None)
+        within = next(each for each in relation.groups if each.id == group)
+        self._out.extend(self._voice.acks(relation, within, known))
+
+    def _say_tips(self, relation: Relation) -> None:
+        for group in relation.shared:
+            heads = feeds.tips(self._read, group.id)
+            self._out.extend(self._voice.heads(relation, group, heads))
+
+    def _ask_missing(self, relation: Relation, group: bytes) -> None:
+        """Ask for the earlier feeds that a genesis names: heads list only the last ones."""
+        for lacking in feeds.missing(self._read, group):
+            if lacking.feed not in self.frozen:
+                relation.asking.want(group, lacking.feed, lacking.start, lacking.stop)
+
+    def _send_bodies(self, hashes: tuple[bytes, ...], relation: Relation, group: Group) -> None:
+        """Send the rosters that are wanted by hash; other bodies travel with their records."""
+        held = groups.rosters(self._read)
+        for name in hashes:
+            if name in held:
+                piece = Body(name, 0, held[name].encoded)
+                self._out.append(self._voice.bare(relation, group, piece))
+            else:
+                self.counts[decide.NOT_HELD] += 1

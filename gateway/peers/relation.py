@@ -1,0 +1,127 @@
+"""What this node is doing with one peer: their session, what is asked, what is owed, when to speak.
+
+In: what was heard, and the present time. Out: what is due. Everything in it is bounded, and all of
+it may be lost: it is drawn anew from a greeting.
+"""
+
+from dataclasses import dataclass, replace
+
+from gateway.groups.group import Group
+from gateway.sync.asking import Asking
+from gateway.sync.decide import SendRecords
+from gateway.sync.retry import NEVER_TRIED, Pace, Retry
+from gateway.sync.session import Session
+
+# A peer that comes back says so, and is offered everything at once: so the wait may grow long.
+OFFERING = Pace(2_000, 600_000)
+SETTLED_MS = 2_000
+OFFER_MS_MAX = 30_000
+# Heads are said again though nothing is lacking: it heals what both believe wrongly.
+REFRESH = Pace(300_000, 300_000)
+SILENT_MS = 750_000
+AWAY_MS = 10_000
+SERVING_MAX = 64
+SERVING_BYTES_MAX = 2 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """Records [start, stop) that the peer asked for, until so many bytes are sent."""
+
+    group: Group
+    feed: bytes
+    start: int
+    stop: int
+    credit: int
+
+
+class Relation:
+    """One peer, in all groups that both are in."""
+
+    def __init__(self, node: bytes, organisation: str, groups: tuple[Group, ...]) -> None:
+        self.node, self.organisation, self.groups = node, organisation, groups
+        self.session = Session(node, b"")
+        self.shared: tuple[Group, ...] = ()  # those that its certificates admit it to
+        self.asking = Asking()
+        self.owed: dict[bytes, Owed] = {}
+        self.offer: Retry = NEVER_TRIED
+        self.idle = False
+        self.lacking = 0
+        self._offered_ms = 0
+        self._offered_to: dict[bytes, bytes] = {}
+
+    @property
+    def encryption(self) -> bytes:
+        """Give the key to which a HELLO is sealed."""
+        return self.groups[0].member(self.node).encryption.key
+
+    @property
+    def met(self) -> bool:
+        """Say whether its HELLO was heard, so that it can be spoken to."""
+        return bool(self.session.theirs)
+
+    def state(self, now_ms: int) -> str:
+        """Say in one word how it stands: greeting, connected or silent."""
+        heard_ms = self.session.heard_ms
+        if heard_ms is not None and now_ms - heard_ms > SILENT_MS:
+            return "silent"
+        return "connected" if self.session.up else "greeting"
+
+    def owe(self, group: Group, send: SendRecords) -> bool:
+        """Queue what the peer asked for; False if it has asked for too much."""
+        others = [each for each in self.owed.values() if each.feed != send.feed]
+        queued = sum(each.credit for each in others) + send.credit
+        if len(others) >= SERVING_MAX or queued > SERVING_BYTES_MAX:
+            return False
+        self.owed[send.feed] = Owed(group, send.feed, send.start, send.stop, send.credit)
+        return True
+
+    def next_owed(self) -> Owed | None:
+        """Give what is to be sent next; feeds take turns."""
+        if not self.owed:
+            return None
+        return self.owed.pop(next(iter(self.owed)))
+
+    def sent(self, owed: Owed, count: int, sent_bytes: int) -> None:
+        """Note what was sent; the rest waits for its turn."""
+        left = replace(owed, start=owed.start + count, credit=owed.credit - sent_bytes)
+        if count and left.start < left.stop and left.credit > 0 and owed.feed not in self.owed:
+            self.owed[owed.feed] = left
+
+    def stir(self, now_ms: int) -> None:
+        """There is something new for the peer: offer it soon, unless it is being offered."""
+        if self.idle:
+            self.offer, self.idle = Retry(now_ms + SETTLED_MS), False
+
+    def hurry(self, now_ms: int) -> None:
+        """The way to the peer was gone, or it was silent: greet, ask and offer at once."""
+        self.session = replace(self.session, retry=NEVER_TRIED)
+        self.asking.hurry()
+        self.offer, self.idle = Retry(now_ms), False
+
+    def progressed(self, now_ms: int) -> None:
+        """The peer signed for something: give it time to sign for more."""
+        due_ms = min(now_ms + SETTLED_MS, self._offered_ms + OFFER_MS_MAX)
+        if not self.idle:
+            self.offer = Retry(max(due_ms, now_ms))
+
+    def offered(self, now_ms: int, chance: float, is_lacking: bool) -> None:
+        """Note that heads were said, and when they are to be said again."""
+        pace = OFFERING if is_lacking else REFRESH
+        before = self.offer if is_lacking else NEVER_TRIED
+        self.offer, self.idle = before.again(now_ms, pace, chance), not is_lacking
+        self._offered_ms = now_ms
+
+    def rotate(self, group: bytes, last: bytes | None) -> None:
+        """Note the last feed offered of a group; None to begin at the first again."""
+        self._offered_to[group] = last or b""
+
+    def rotated(self, group: bytes) -> bytes:
+        """Give the feed after which the next offer of a group begins."""
+        return self._offered_to.get(group, b"")
+
+    def due_ms(self) -> int:
+        """Say when it is next to be spoken to."""
+        due = [self.offer.due_ms] if self.session.up else [self.session.retry.due_ms]
+        asking = self.asking.due_ms() if self.met else None
+        return min(due if asking is None else [*due, asking])

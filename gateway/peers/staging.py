@@ -1,0 +1,139 @@
+"""What messages bring, verified, until one commit holds it. It stores nothing before that.
+
+In: records as they came, signed ACKs, certificates of peers. Out: one job for the store's writer.
+A record is taken only if it follows what is held or staged, its author is a member, and its body is
+the one it commits to; the rest of its message is then left, and asked for again.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import apsw
+
+from gateway.errors import AuthorError, BadBody, BrokenChain, GroupError, MalformedPack, WrongFeed
+from gateway.groups.group import Group
+from gateway.readings import senml
+from gateway.readings.senml import Span
+from gateway.records import record
+from gateway.records.feed import Credentials, Feed, Head, open_feed
+from gateway.records.record import Kind, Record
+from gateway.records.roster import Roster
+from gateway.store import feeds, observations, outbox, peers
+from gateway.sync.decide import Append
+from gateway.sync.message import Carried
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A verified record with all that is to be stored of it."""
+
+    record: Record
+    body: bytes | None
+    after: Feed
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """What became of some records: the feed's size now, the bytes taken, and what stopped it."""
+
+    size: int
+    taken_bytes: int
+    fault: AuthorError | GroupError | None
+
+
+class Staged:
+    """One batch."""
+
+    def __init__(self, read: apsw.Connection, counts: Counter[str]) -> None:
+        self._read, self._counts = read, counts
+        self._base: dict[bytes, int] = {}
+        self._feeds: dict[bytes, Feed] = {}
+        self._kept: list[Kept] = []
+        self._released: list[tuple[bytes, Head, bytes]] = []
+        self._runs: list[Credentials] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._kept or self._released or self._runs)
+
+    @property
+    def feeds(self) -> Mapping[bytes, Feed]:
+        """Give the feeds that grow by this batch, as they will be."""
+        return self._feeds
+
+    def feed(self, name: bytes) -> Feed | None:
+        """Give a feed as it is staged or held, or None."""
+        return self._feeds.get(name) or feeds.load(self._read, name)
+
+    def release(self, node: bytes, head: Head, encoded: bytes) -> None:
+        """Let a peer's outbox begin after a head for which it signed."""
+        self._released.append((node, head, encoded))
+
+    def remember(self, credentials: Credentials) -> None:
+        """Keep the verified certificates of a peer's run."""
+        self._runs.append(credentials)
+
+    def append(self, group: Group, action: Append) -> Grown:
+        """Verify records one after another and stage those that are right."""
+        feed = self.feed(action.feed)
+        taken_bytes, fault = 0, None
+        if feed is not None and action.feed not in self._feeds:
+            self._base[action.feed] = feed.size
+        for carried in action.records:
+            try:
+                kept = self._verified(group, feed, carried, action.feed)
+            except (AuthorError, GroupError) as found:
+                fault = found
+                break
+            feed = kept.after
+            self._kept.append(kept)
+            self._feeds[feed.id] = feed
+            taken_bytes += len(carried.record) + len(carried.body or b"")
+        return Grown(0 if feed is None else feed.size, taken_bytes, fault)
+
+    def job(self, db: apsw.Connection) -> None:
+        """Store the batch, in one commit; for the writer."""
+        for name in self._feeds:
+            held = feeds.load(db, name)
+            size, based = (held.size if held else 0), self._base.get(name, 0)
+            if size != based:
+                raise BrokenChain(seq=based, previous=size - 1, wanted=size)
+        for kept in self._kept:
+            place = feeds.append(db, kept.record, kept.body, kept.after)
+            if kept.spans:
+                observations.keep(db, place, kept.spans)
+        for node, head, encoded in self._released:
+            outbox.acknowledged(db, node, head, encoded)
+        for credentials in self._runs:
+            peers.remember(db, credentials)
+
+    def _verified(self, group: Group, feed: Feed | None, carried: Carried, name: bytes) -> Kept:
+        rosters: Mapping[bytes, Roster] = {group.roster.hash: group.roster}
+        if feed is None:
+            if carried.body is None:
+                raise BadBody(reason="a genesis travels with its body")
+            first, after, _ = open_feed(carried.record, carried.body, rosters)
+            if after.id != name:
+                raise WrongFeed(part="feed")
+            group.admit(after)
+            return Kept(first, carried.body, after, ())
+        if feed.group != group.id:
+            raise WrongFeed(part="group")
+        verified, after = feed.accept(carried.record)
+        return Kept(verified, carried.body, after, self._spans(verified, carried.body))
+
+    def _spans(self, verified: Record, body: bytes | None) -> tuple[Span, ...]:
+        """Check a body against its record, and see of which devices it speaks."""
+        if (verified.body is None) != (body is None):
+            raise BadBody(reason="it owes a body that is not there, or has one that it must not")
+        if body is None:
+            return ()
+        content = record.check_body(verified, body)
+        if verified.kind is not Kind.OBSERVATION:
+            return ()
+        try:
+            return tuple(senml.spans(senml.decode(content)))
+        except MalformedPack as fault:  # Its author signed it: it is kept, and not understood.
+            self._counts[fault.code] += 1
+            return ()

@@ -1,0 +1,78 @@
+"""What this node says: messages signed, put in envelopes and given their topics.
+
+In: a peer or a group, and what is to be said. Out: what goes over the links. It decides nothing.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from gateway.groups import agreement, seal
+from gateway.groups.agreement import Ack, Entry
+from gateway.groups.group import Group
+from gateway.peers import wire
+from gateway.peers.circle import Me
+from gateway.peers.relation import Relation
+from gateway.peers.wire import Outgoing
+from gateway.records.feed import Head
+from gateway.sync import envelope, message
+from gateway.sync.envelope import Envelope, Seal
+from gateway.sync.message import HEADS_MAX, Heads, Hello, Listed, Message
+
+
+class Voice:
+    """This node's way to speak."""
+
+    def __init__(self, me: Me, random: Callable[[int], bytes]) -> None:
+        self._me, self._random = me, random
+        self._acks = 0
+
+    def chance(self) -> float:
+        """Draw a number from [0, 1)."""
+        return int.from_bytes(self._random(4), "big") / (1 << 32)
+
+    def new_hello(self, relation: Relation) -> bytes:
+        """Write a fresh HELLO to a peer, not yet sealed."""
+        rosters = tuple(sorted({group.roster.hash for group in relation.groups}))
+        nonce = self._random(message.NONCE_BYTES)
+        return message.encode(Hello(self._me.run.credentials, rosters, nonce))
+
+    def hello(self, relation: Relation, now_ms: int) -> Outgoing:
+        """Greet a peer."""
+        relation.session = relation.session.greeted(now_ms, self.chance())
+        sealed = seal.seal(relation.encryption, relation.session.hello, self._random(32))
+        payload = envelope.encode(Envelope(Seal.NODE, None, sealed))
+        return Outgoing(wire.to_node(relation.node), payload)
+
+    def control(self, relation: Relation, group: Group, said: Message) -> Outgoing:
+        """Say something to a peer alone, signed within their session."""
+        relation.session, signed = relation.session.said(self._me.run.key, message.encode(said))
+        return _to(wire.to_node(relation.node), group, signed)
+
+    def heads(self, relation: Relation, group: Group, heads: Sequence[Head]) -> Iterator[Outgoing]:
+        """Say to a peer what is held; at least one message, so that it knows it is heard."""
+        for at in range(0, max(len(heads), 1), HEADS_MAX):
+            rows = tuple(Listed(head) for head in heads[at : at + HEADS_MAX])
+            yield self.control(relation, group, Heads(rows))
+
+    def acks(self, relation: Relation, group: Group, heads: Sequence[Head]) -> Iterator[Outgoing]:
+        """Sign to a peer for what is durably held here."""
+        for at in range(0, len(heads), agreement.ENTRIES_MAX):
+            self._acks += 1
+            entries = tuple(Entry(head) for head in heads[at : at + agreement.ENTRIES_MAX])
+            signed = agreement.sign(
+                self._me.run.key, Ack(group.id, relation.node, self._acks, entries)
+            )
+            said = message.encode(agreement.decode(signed))
+            yield _to(wire.to_node(relation.node), group, said)
+
+    def bare(self, relation: Relation, group: Group, said: Message) -> Outgoing:
+        """Say to a peer what needs no signature of ours: records and bodies carry their own."""
+        return _to(wire.to_node(relation.node), group, message.encode(said))
+
+    def broadcast(self, group: Group, said: Message) -> Outgoing:
+        """Say something to all members: new records, or, as a hint, heads."""
+        name = wire.heads_of if isinstance(said, Heads) else wire.records_of
+        return _to(name(group.tag, self._me.node), group, message.encode(said))
+
+
+def _to(topic: str, group: Group, content: bytes) -> Outgoing:
+    return Outgoing(topic, envelope.encode(Envelope(Seal.NONE, group.tag, content)))

@@ -1,0 +1,45 @@
+"""Topics and what travels on them: the names of docs/protocol/sync.md, chapter 9.
+
+In: nodes and tags. Out: topics. What arrives and what is to go are plain pairs of topic and bytes,
+so that any link, a simulated one too, can carry them.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """What came over a link."""
+
+    topic: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """What is to go over every link."""
+
+    topic: str
+    payload: bytes
+
+
+def to_node(node: bytes) -> str:
+    """Name where a node hears what is said to it alone."""
+    return f"hl/1/n/{node.hex()}"
+
+
+def records_of(tag: str, node: bytes) -> str:
+    """Name where a node says its new records to a group."""
+    return f"hl/1/g/{tag}/rec/{node.hex()}"
+
+
+def heads_of(tag: str, node: bytes) -> str:
+    """Name where a node says to a group how far its own feeds go."""
+    return f"hl/1/g/{tag}/head/{node.hex()}"
+
+
+def subscriptions(node: bytes, tags: Iterable[str]) -> tuple[str, ...]:
+    """Name all that a node listens to."""
+    kinds = ("rec", "head")
+    return (to_node(node), *(f"hl/1/g/{tag}/{kind}/+" for tag in sorted(tags) for kind in kinds))

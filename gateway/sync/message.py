@@ -1,0 +1,355 @@
+"""What gateways say to each other. Protocol: docs/protocol/message.md.
+
+In: one of the nouns below, or bytes from anywhere. Out: bytes; or the noun, or a PeerError. It
+checks form alone: who said it, and whether it may be believed, is for `control`, `agreement`,
+`feed` and `group` to say. Size is bounded before anything is decoded (I1).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+from gateway.errors import (
+    AuthorError,
+    MalformedCbor,
+    MalformedMessage,
+    RecordTooLarge,
+    UnsupportedMessage,
+)
+from gateway.groups import agreement
+from gateway.groups.agreement import Claim, Ranges, is_number, read_ranges
+from gateway.records import cbor, feed
+from gateway.records.feed import Credentials, Head
+from gateway.records.record import BODY_BYTES_MAX, RECORD_BYTES_MAX
+
+MESSAGE_BYTES_MAX: Final = 64 * 1024 - 64  # an envelope of 64 KiB passes a default broker
+HEADS_MAX: Final = 500
+HASHES_MAX: Final = 500
+ROSTERS_MAX: Final = 64
+RECORDS_MAX: Final = 1024
+NONCE_BYTES: Final = 16
+
+
+class Type(IntEnum):
+    """The types, in the order of chapter 9."""
+
+    HELLO = 0
+    INVITE = 1
+    HEADS = 2
+    WANT = 3
+    RECS = 4
+    BWANT = 5
+    BODY = 6
+    NOTE = 7
+    ACK = 8
+    EVIDENCE = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the sender takes: bytes of a message, heads in one, bytes on the way to it at once."""
+
+    message_bytes: int = 64 * 1024
+    heads: int = HEADS_MAX
+    credit_bytes: int = 2 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """Who I am, in this run; its hash and the peer's name the session."""
+
+    credentials: Credentials
+    rosters: tuple[bytes, ...]
+    nonce: bytes
+    limits: Limits = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A feed as its holder has it: from 0 without a gap, and what it has beyond gaps."""
+
+    head: Head
+    islands: Ranges = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """What the sender holds."""
+
+    rows: tuple[Listed, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """Records [start, stop) of a feed, up to so many bytes."""
+
+    feed: bytes
+    start: int
+    stop: int
+    credit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """A record and its body, as they travel."""
+
+    record: bytes
+    body: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recs:
+    """Consecutive records of a feed."""
+
+    feed: bytes
+    start: int
+    records: tuple[Carried, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bwant:
+    """Bodies, rosters, foundings or templates wanted by their hash."""
+
+    hashes: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A piece of what was wanted by its hash."""
+
+    hash: bytes
+    offset: int
+    piece: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A head in a journal, with its path to the checkpoint."""
+
+    index: int
+    head: Head
+    path: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A journal's checkpoint, who cosigned it, and this group's heads in it."""
+
+    checkpoint: str
+    cosignatures: tuple[str, ...]
+    leaves: tuple[Leaf, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What shows that somebody broke a rule."""
+
+    content: bytes
+
+
+Message = Hello | Heads | Want | Recs | Bwant | Body | Note | Claim | Evidence
+
+
+def encode(message: Message) -> bytes:
+    """Write a message: its type and its fields."""
+    match message:
+        case Hello(credentials, rosters, nonce, limits):
+            bounds = [limits.message_bytes, limits.heads, limits.credit_bytes]
+            fields = [Type.HELLO, *credentials.encoded(), list(rosters), nonce, bounds]
+        case Heads(rows):
+            listed = [[*_row(each.head), _pairs(each.islands)] for each in rows]
+            fields = [Type.HEADS, listed]
+        case Want(name, start, stop, credit):
+            fields = [Type.WANT, name, start, stop, credit]
+        case Recs(name, start, records):
+            fields = [Type.RECS, name, start, [[each.record, each.body] for each in records]]
+        case Bwant(hashes):
+            fields = [Type.BWANT, list(hashes)]
+        case Body(name, offset, piece):
+            fields = [Type.BODY, name, offset, piece]
+        case Note(checkpoint, cosignatures, leaves):
+            shown = [[each.index, *_row(each.head), list(each.path)] for each in leaves]
+            fields = [Type.NOTE, checkpoint, list(cosignatures), shown]
+        case Claim():
+            fields = [Type.ACK, message.encoded]
+        case Evidence(content):
+            fields = [Type.EVIDENCE, content]
+    return cbor.encode([int(fields[0]), *fields[1:]])  # type: ignore[call-overload]
+
+
+def decode(encoded: bytes) -> Message:
+    """Read a message; raise MalformedMessage, BadAck or UnsupportedMessage."""
+    try:
+        said = cbor.decode(encoded, MESSAGE_BYTES_MAX)
+    except MalformedCbor as fault:
+        raise MalformedMessage(reason=fault) from None
+    match said:
+        case [int() as number, *fields] if type(number) is int and 0 <= number <= max(Type):
+            kind = Type(number)
+            reader = _READERS.get(kind)
+            if reader is None:
+                raise UnsupportedMessage(kind=kind.name)
+            return reader(fields)
+    raise MalformedMessage(reason="not a list that begins with a known type")
+
+
+def _row(head: Head) -> list[object]:
+    return [head.feed, head.size, head.root]
+
+
+def _pairs(ranges: Ranges) -> list[list[int]]:
+    return [list(pair) for pair in ranges]
+
+
+def _hello(fields: list[object]) -> Hello:
+    match fields:
+        case [
+            bytes() as node,
+            bytes() as run,
+            bytes() as encryption,
+            list() as rosters,
+            bytes() as nonce,
+            [message_bytes, heads, credit_bytes],
+        ] if len(nonce) == NONCE_BYTES:
+            bounds = [_number(each, 1) for each in (message_bytes, heads, credit_bytes)]
+            try:
+                credentials = feed.decode_credentials(node, run, encryption)
+            except AuthorError as fault:
+                raise MalformedMessage(reason=fault) from None
+            return Hello(credentials, _hashes(rosters, ROSTERS_MAX), nonce, Limits(*bounds))
+    raise _wrong(Type.HELLO)
+
+
+def _heads(fields: list[object]) -> Heads:
+    match fields:
+        case [list() as rows] if len(rows) <= HEADS_MAX:
+            listed = tuple(_listed(row) for row in rows)
+            feeds = [each.head.feed for each in listed]
+            if feeds == sorted(set(feeds)):
+                return Heads(listed)
+            raise MalformedMessage(reason="feeds are not sorted, or one is there twice")
+    raise _wrong(Type.HEADS)
+
+
+def _listed(row: object) -> Listed:
+    match row:
+        case [name, size, root, beyond]:
+            head = _head(name, size, root)
+            # An island begins after a gap, so never at the size itself.
+            islands = read_ranges(beyond, head.size + 1, agreement.NUMBER_MAX)
+            if islands is not None:
+                return Listed(head, islands)
+    raise _wrong(Type.HEADS)
+
+
+def _want(fields: list[object]) -> Want:
+    match fields:
+        case [name, start, stop, credit]:
+            first = _number(start)
+            return Want(_hash(name), first, _number(stop, first + 1), _number(credit, 1))
+    raise _wrong(Type.WANT)
+
+
+def _recs(fields: list[object]) -> Recs:
+    match fields:
+        case [name, start, list() as rows] if 0 < len(rows) <= RECORDS_MAX:
+            return Recs(_hash(name), _number(start), tuple(_carried(row) for row in rows))
+    raise _wrong(Type.RECS)
+
+
+def _carried(row: object) -> Carried:
+    match row:
+        case [bytes() as record, None | bytes() as body]:
+            if len(record) > RECORD_BYTES_MAX or len(body or b"") > BODY_BYTES_MAX:
+                fault = RecordTooLarge(size=len(record), size_max=RECORD_BYTES_MAX)
+                raise MalformedMessage(reason=fault)
+            return Carried(record, body)
+    raise _wrong(Type.RECS)
+
+
+def _bwant(fields: list[object]) -> Bwant:
+    match fields:
+        case [list() as hashes] if hashes:
+            return Bwant(_hashes(hashes, HASHES_MAX))
+    raise _wrong(Type.BWANT)
+
+
+def _body(fields: list[object]) -> Body:
+    match fields:
+        case [name, offset, bytes() as piece] if 0 < len(piece) <= BODY_BYTES_MAX:
+            return Body(_hash(name), _number(offset), piece)
+    raise _wrong(Type.BODY)
+
+
+def _note(fields: list[object]) -> Note:
+    match fields:
+        case [str() as checkpoint, list() as cosignatures, list() as leaves] if (
+            len(leaves) <= HEADS_MAX
+        ):
+            texts = tuple(each for each in cosignatures if isinstance(each, str))
+            if len(texts) == len(cosignatures):
+                return Note(checkpoint, texts, tuple(_leaf(row) for row in leaves))
+    raise _wrong(Type.NOTE)
+
+
+def _leaf(row: object) -> Leaf:
+    match row:
+        case [index, name, size, root, list() as path] if len(path) <= 64:
+            hashes = tuple(_hash(each) for each in path)
+            return Leaf(_number(index), _head(name, size, root), hashes)
+    raise _wrong(Type.NOTE)
+
+
+def _ack(fields: list[object]) -> Claim:
+    match fields:
+        case [bytes() as signed]:
+            return agreement.decode(signed)
+    raise _wrong(Type.ACK)
+
+
+def _evidence(fields: list[object]) -> Evidence:
+    match fields:
+        case [bytes() as content]:
+            return Evidence(content)
+    raise _wrong(Type.EVIDENCE)
+
+
+_READERS: Final[dict[Type, Callable[[list[object]], Message]]] = {
+    Type.HELLO: _hello,
+    Type.HEADS: _heads,
+    Type.WANT: _want,
+    Type.RECS: _recs,
+    Type.BWANT: _bwant,
+    Type.BODY: _body,
+    Type.NOTE: _note,
+    Type.ACK: _ack,
+    Type.EVIDENCE: _evidence,
+}
+
+
+def _wrong(kind: Type) -> MalformedMessage:
+    return MalformedMessage(reason=f"{kind.name} has missing fields or fields of the wrong type")
+
+
+def _head(name: object, size: object, root: object) -> Head:
+    return Head(_hash(name), _number(size, 1), _hash(root))
+
+
+def _hash(value: object) -> bytes:
+    if isinstance(value, bytes) and len(value) == 32:
+        return value
+    raise MalformedMessage(reason="a hash is not 32 bytes")
+
+
+def _hashes(values: list[object], most: int) -> tuple[bytes, ...]:
+    hashes = tuple(_hash(value) for value in values)
+    if len(hashes) > most or list(hashes) != sorted(set(hashes)):
+        raise MalformedMessage(reason="hashes are too many, not sorted, or repeated")
+    return hashes
+
+
+def _number(value: object, low: int = 0) -> int:
+    if is_number(value, low) and isinstance(value, int):
+        return value
+    raise MalformedMessage(reason="a number is out of bounds")
