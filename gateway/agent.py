@@ -138,7 +138,7 @@ class Agent:
             counts += source.counts
         return {
             "gateway": self._config.gateway.name,
-            "running": True,
+            "state": "running",
             "node": self._run.node.hex(),
             "run": self._run.key.id.hex(),
             "uptime_s": round(time.monotonic() - self._started_s, 1),
@@ -147,7 +147,12 @@ class Agent:
             "links": [],
             "peers": [],
             "sources": [
-                {"name": each.name, "state": each.state, "reason": each.reason}
+                {
+                    "name": each.name,
+                    "state": each.state,
+                    "reason": each.reason,
+                    "counts": dict(each.counts),
+                }
                 for each in self._sources()
             ],
             "clock": {

@@ -3,7 +3,6 @@
 import shutil
 import socket
 import subprocess
-import threading
 import time
 from pathlib import Path
 
@@ -61,13 +60,12 @@ class Broker:
 
 
 class Publisher:
-    """A device at QoS 1: `acknowledged` holds the payloads whose PUBACK it saw."""
+    """A device at QoS 1, which knows the payloads whose PUBACK it saw."""
 
     def __init__(self, port: int, topic: str) -> None:
         self.topic = topic
-        self.acknowledged: list[str] = []
-        self._said: dict[int, str] = {}
-        self._lock = threading.Lock()
+        self._said: list[tuple[mqtt.MQTTMessageInfo, str]] = []
+        self._count = 0
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2)
         self._client.max_inflight_messages_set(200)
         self._client.on_publish = self._on_publish
@@ -76,22 +74,23 @@ class Publisher:
 
     def publish(self, payload: str) -> None:
         """Say something; it counts when the broker acknowledges it."""
-        with self._lock:
-            self._said[self._client.publish(self.topic, payload, qos=1).mid] = payload
+        self._said.append((self._client.publish(self.topic, payload, qos=1), payload))
 
-    def _on_publish(self, _client: object, _userdata: object, mid: int, *_: object) -> None:
-        with self._lock:
-            self.acknowledged.append(self._said.pop(mid))
+    def _on_publish(self, *_: object) -> None:
+        self._count += 1
+
+    def acknowledged(self) -> list[str]:
+        """Give the payloads that the broker has acknowledged."""
+        return [payload for info, payload in self._said if info.is_published()]
 
     def waiting(self) -> int:
         """Count what is not yet acknowledged."""
-        with self._lock:
-            return len(self._said)
+        return len(self._said) - self._count
 
     def finish(self, seconds: float = 20) -> None:
         """Wait until all is acknowledged, and leave."""
         until = time.monotonic() + seconds
-        while self.waiting() and time.monotonic() < until:
+        while self.waiting() > 0 and time.monotonic() < until:
             time.sleep(0.01)
         self._client.disconnect()
         self._client.loop_stop()

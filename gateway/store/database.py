@@ -57,6 +57,9 @@ def explained(path: str) -> Iterator[None]:
     except (apsw.CorruptError, apsw.NotADBError) as fault:
         raise StoreDamaged(path=path, reason=fault) from fault
     except apsw.Error as fault:
+        # A full disk ends the whole transaction; the savepoint in it then fails for another reason.
+        if isinstance(fault.__context__, apsw.FullError):
+            raise StoreFull(path=path) from fault
         raise StoreUnwritable(path=path, reason=f"{type(fault).__name__}: {fault}") from fault
 
 

@@ -79,7 +79,7 @@ def _suffer(
         going.clear()
         thread.join()
         publisher.finish()
-    return [int(payload[6:-1]) for payload in publisher.acknowledged]
+    return [int(payload[6:-1]) for payload in publisher.acknowledged()]
 
 
 def _settle(agent: AgentProcess, said: list[int]) -> None:
