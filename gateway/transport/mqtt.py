@@ -6,13 +6,13 @@ itself. Back-pressure is not reading the socket: brokers ignore Receive Maximum 
 MQTT 5, and 3.1.1 where the broker does not speak it.
 """
 
-import logging
 import select
 import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import monotonic
 from typing import Protocol
 
@@ -23,7 +23,8 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-_LOG = logging.getLogger(__name__)
+from gateway.errors import PasswordUnreadable
+
 _KEEPALIVE_S = 30
 _CONNECT_S_MAX = 5.0
 _SESSION_S = 0xFFFFFFFF  # MQTT 5: the session does not expire
@@ -59,6 +60,16 @@ class Delivery:
     qos: int
     retained: bool
     duplicate: bool
+
+
+def read_password(path: str | None) -> str | None:
+    """Read a password from the file that holds it, its last line break apart."""
+    if path is None:
+        return None
+    try:
+        return Path(path).read_text(encoding="utf-8").removesuffix("\n")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise PasswordUnreadable(path=path, reason=fault) from fault
 
 
 class Listener(Protocol):
