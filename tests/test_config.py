@@ -3,6 +3,7 @@
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -42,7 +43,7 @@ def faults_of(text: str) -> ConfigFaults:
 
 
 @pytest.mark.parametrize("vector", VECTORS["good"], ids=lambda vector: vector["name"])
-def test_good_vectors_load(vector: dict) -> None:
+def test_good_vectors_load(vector: dict[str, Any]) -> None:
     """A config comes to what its vector shows, and what is shown loads to the same."""
     config = load(vector["toml"])
     assert show(config) == vector["expect"]["effective"]
@@ -50,7 +51,7 @@ def test_good_vectors_load(vector: dict) -> None:
 
 
 @pytest.mark.parametrize("vector", VECTORS["bad"], ids=lambda vector: vector["name"])
-def test_bad_vectors_are_refused(vector: dict) -> None:
+def test_bad_vectors_are_refused(vector: dict[str, Any]) -> None:
     """A config is refused with every fault it has, each with its code, line and key."""
     found = faults_of(vector["toml"]).faults
     said = [[fault.code, fault.facts["line"], fault.facts["key"]] for fault in found]
@@ -153,7 +154,13 @@ def test_lines_of_keys_under_every_kind_of_value() -> None:
     )
     tomllib.loads(text)
     lines = Lines(text)
-    expected = {("a",): 1, ("c",): 5, ("d",): 8, ("g", "h"): 12, ("g", "h", "i", "j"): 13}
+    expected: dict[tuple[str | int, ...], int] = {
+        ("a",): 1,
+        ("c",): 5,
+        ("d",): 8,
+        ("g", "h"): 12,
+        ("g", "h", "i", "j"): 13,
+    }
     expected |= {("k", 0): 14, ("k", 1): 15, ("k", 1, "l", "m"): 17, ("k", 1, "o", 0, "p"): 19}
     assert {path: lines.of(path) for path in expected} == expected
     assert lines.of(("k", 1, "nothing", "here")) == 15

@@ -1,6 +1,7 @@
 """From payloads to readings: every vector, JMESPath's own answers, and no escape."""
 
 import json
+from typing import Any
 
 import jmespath
 import msgspec
@@ -40,7 +41,7 @@ def mapping(settings: str) -> Mapping:
     return Mapping.of(source)
 
 
-def _hear(vector: dict) -> tuple[str, bytes, Arrival, bool]:
+def _hear(vector: dict[str, Any]) -> tuple[str, bytes, Arrival, bool]:
     arrival = Arrival(vector["heard_ms"], vector["monotonic_ms"])
     return vector["topic"], bytes.fromhex(vector["hex"]), arrival, vector["retained"]
 
@@ -50,7 +51,7 @@ def _said(reading: Reading) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("vector", VECTORS["good"], ids=lambda vector: vector["name"])
-def test_good_vectors_are_mapped(vector: dict) -> None:
+def test_good_vectors_are_mapped(vector: dict[str, Any]) -> None:
     """A message gives the readings and the faults that its vector says, and no other."""
     mapped = mapping(vector["settings"]).read(*_hear(vector))
     assert [_said(one) for one in mapped.readings] == vector["expect"]["readings"]
@@ -62,7 +63,7 @@ def test_good_vectors_are_mapped(vector: dict) -> None:
 
 
 @pytest.mark.parametrize("vector", VECTORS["bad"], ids=lambda vector: vector["name"])
-def test_bad_vectors_are_refused(vector: dict) -> None:
+def test_bad_vectors_are_refused(vector: dict[str, Any]) -> None:
     """A message of which nothing can be read is refused with its code, and says why."""
     with pytest.raises(PayloadError) as refused:
         mapping(vector["settings"]).map(*_hear(vector))

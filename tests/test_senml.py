@@ -1,5 +1,7 @@
 """The observation's body: every vector, a round trip of anything, sizes, and no escape."""
 
+from typing import Any
+
 import msgspec
 import pytest
 from hypothesis import given, strategies as st
@@ -27,7 +29,7 @@ when = st.one_of(
 )
 readings = st.builds(
     lambda device, metric, value, unit, moment, quality, retained: Reading(
-        device, metric, value, unit, *moment, quality, retained
+        device, metric, value, unit, moment[0], moment[1], quality, retained
     ),
     *(called, called, values, st.text(max_size=8), when),
     *(st.sampled_from(Quality), st.booleans()),
@@ -43,7 +45,7 @@ def _said(attested: senml.Attested) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("vector", VECTORS["good"], ids=lambda vector: vector["name"])
-def test_good_vectors_are_read_and_written(vector: dict) -> None:
+def test_good_vectors_are_read_and_written(vector: dict[str, Any]) -> None:
     """A pack gives the readings that its vector says, and ours are written to the same bytes."""
     attested = senml.decode_attested(bytes.fromhex(vector["hex"]))
     expect = vector["expect"]
@@ -56,7 +58,7 @@ def test_good_vectors_are_read_and_written(vector: dict) -> None:
 
 
 @pytest.mark.parametrize("vector", VECTORS["bad"], ids=lambda vector: vector["name"])
-def test_bad_vectors_are_refused(vector: dict) -> None:
+def test_bad_vectors_are_refused(vector: dict[str, Any]) -> None:
     """What is no such pack is refused with its code."""
     with pytest.raises(MalformedPack) as refused:
         senml.decode(bytes.fromhex(vector["hex"]))

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 FOLDER = Path(__file__).parent
 
@@ -24,7 +25,7 @@ def render(vectors: dict[str, object]) -> str:
     return json.dumps(vectors, ensure_ascii=False, allow_nan=False, indent=1, sort_keys=True) + "\n"
 
 
-def load(noun: str) -> dict[str, list[dict[str, object]]]:
+def load(noun: str) -> dict[str, list[dict[str, Any]]]:
     """Read the committed vectors of a noun: its `good` and its `bad` ones."""
     vectors = json.loads((FOLDER / f"{noun}.json").read_text("utf-8"))
     return {"good": vectors["good"], "bad": vectors["bad"]}

@@ -210,7 +210,7 @@ def _flat() -> list[Good]:
 
 
 def _texts() -> list[Good]:
-    last = {"topic": "shop/press-1"}
+    last: dict[str, object] = {"topic": "shop/press-1"}
     return [
         ("text: a number", TEXT, b" 21.50\n", [_reading("value", 21.5)], last.copy()),
         ("text: an integer", TEXT, b"+42", [_reading("value", 42)], last.copy()),
