@@ -7,8 +7,6 @@ groups by tag. A group of one has no peers; a group that is not clear cannot be 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import apsw
-
 from gateway.errors import AuthorError, BadAck, BadEnvelope, NotAMember
 from gateway.groups import seal
 from gateway.groups.agreement import Ack, Claim
@@ -18,6 +16,7 @@ from gateway.records.feed import Credentials
 from gateway.records.identity import EncryptionKey
 from gateway.records.run import Run
 from gateway.store import peers
+from gateway.store.database import Connection
 from gateway.sync.control import Control
 
 
@@ -37,7 +36,7 @@ class Me:
 class Circle:
     """The groups in which this node has peers, and its relation to each peer."""
 
-    def __init__(self, me: Me, groups: Sequence[Group], read: apsw.Connection) -> None:
+    def __init__(self, me: Me, groups: Sequence[Group], read: Connection) -> None:
         self.me, self._read = me, read
         self.groups = {
             group.tag: group
@@ -71,7 +70,7 @@ class Circle:
     def of_run(self, kid: bytes) -> Relation | None:
         """Find the peer one of whose heard runs signs with a key named so."""
         for relation in self.relations.values():
-            if any(e.credentials.run.subject[:8] == kid for e in relation.session.greetings):
+            if relation.credentials_of(kid) is not None:
                 return relation
         return None
 
@@ -87,9 +86,13 @@ class Circle:
         """Verify an ACK to this node under its signer's certificates; raise BadAck, NotAMember."""
         if claim.ack.group != group.id or claim.ack.receiver != self.me.node:
             raise BadAck(reason="it is of another group, or to another node")
-        for credentials in self._signers(claim.kid):
-            ack = claim.verify(credentials.run.key)
+        relation = self.of_run(claim.kid)
+        greeted = relation.credentials_of(claim.kid) if relation else None
+        if relation and greeted and group in relation.shared:
+            return claim.verify(greeted.run.key), relation
+        for credentials in peers.runs(self._read, claim.kid):
             if _admits(group, credentials):
+                ack = claim.verify(credentials.run.key)
                 return ack, self.relation(credentials.node.subject, group.id)
         raise BadAck(reason="no run is known that signs with its key")
 
@@ -101,15 +104,6 @@ class Circle:
             except BadEnvelope:
                 continue
         return seal.open_sealed(self.me.encryption[0], sealed)
-
-    def _signers(self, kid: bytes) -> list[Credentials]:
-        greeted = [
-            each.credentials
-            for relation in self.relations.values()
-            for each in relation.session.greetings
-            if each.credentials.run.subject[:8] == kid
-        ]
-        return greeted[:1] or peers.runs(self._read, kid)
 
     def _relations(self) -> list[Relation]:
         found: dict[bytes, list[Group]] = {}

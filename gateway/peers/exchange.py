@@ -9,8 +9,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import apsw
-
 from gateway.groups.group import Group
 from gateway.peers import wire
 from gateway.peers.circle import Circle, Me
@@ -20,6 +18,7 @@ from gateway.peers.voice import Voice
 from gateway.peers.wire import Arrived, Outgoing
 from gateway.records.feed import feed_id
 from gateway.store import feeds, outbox
+from gateway.store.database import Connection
 from gateway.store.feeds import Held
 from gateway.sync.message import HEADS_MAX, RECORDS_MAX, Carried, Heads, Listed, Recs
 from gateway.sync.session import Session
@@ -47,7 +46,7 @@ class Storage:
     """The store: who commits, and a connection to read from in the exchange's thread."""
 
     writer: Store
-    read: apsw.Connection
+    read: Connection
 
 
 class Exchange:

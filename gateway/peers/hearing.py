@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Protocol, TypeVar
 
-import apsw
-
 from gateway.errors import (
     AuthorError,
     BadControl,
@@ -24,12 +22,13 @@ from gateway.errors import (
 from gateway.groups.agreement import Ack, Claim
 from gateway.groups.group import Group
 from gateway.peers.circle import Circle
-from gateway.peers.relation import AWAY_MS, Relation
+from gateway.peers.relation import AWAY_MS, RELAYED_MS, Relation
 from gateway.peers.staging import Staged
 from gateway.peers.voice import Voice
 from gateway.peers.wire import Arrived, Outgoing
 from gateway.records.feed import Head, feed_id
 from gateway.store import feeds, groups
+from gateway.store.database import Connection
 from gateway.store.writer import Job
 from gateway.sync import control, decide, envelope, message
 from gateway.sync.decide import (
@@ -66,7 +65,7 @@ class Store(Protocol):
 class Hearing:
     """The ear of an exchange."""
 
-    def __init__(self, circle: Circle, voice: Voice, read: apsw.Connection, store: Store) -> None:
+    def __init__(self, circle: Circle, voice: Voice, read: Connection, store: Store) -> None:
         self._circle, self._voice = circle, voice
         self._read, self._store = read, store
         self.counts: Counter[str] = Counter()
@@ -194,7 +193,8 @@ class Hearing:
             if heard.pair != control.Pair(before.theirs, before.mine) and before.may_greet(now_ms):
                 self._out.append(self._voice.hello(relation, now_ms))
             raise
-        if before.heard_ms is None or now_ms - before.heard_ms > AWAY_MS or not before.up:
+        was_away = before.heard_ms is None or now_ms - before.heard_ms > AWAY_MS
+        if not before.up or (was_away and not relation.idle):
             relation.hurry(now_ms)
         if all(each.id != group.id for each in relation.shared):
             raise BadControl(reason="its sender is no member of the group")
@@ -267,7 +267,7 @@ class Hearing:
                 if not was_known:
                     self._opened.add((each.node, group.id))
         for each in self._circle.relations.values():
-            each.stir(now_ms)
+            each.stir(now_ms, RELAYED_MS)
 
     def _ask(self, ask: Ask, relation: Relation | None, group: Group, now_ms: int) -> None:
         """Ask the peer that has it, unless another is just giving it."""

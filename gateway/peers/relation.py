@@ -7,6 +7,7 @@ it may be lost: it is drawn anew from a greeting.
 from dataclasses import dataclass, replace
 
 from gateway.groups.group import Group
+from gateway.records.feed import Credentials
 from gateway.sync.asking import Asking
 from gateway.sync.decide import SendRecords
 from gateway.sync.retry import NEVER_TRIED, Pace, Retry
@@ -15,6 +16,8 @@ from gateway.sync.session import Session
 # A peer that comes back says so, and is offered everything at once: so the wait may grow long.
 OFFERING = Pace(2_000, 600_000)
 SETTLED_MS = 2_000
+# What others wrote is first of all offered by its author; together with what else came meanwhile.
+RELAYED_MS = 20_000
 OFFER_MS_MAX = 30_000
 # Heads are said again though nothing is lacking: it heals what both believe wrongly.
 REFRESH = Pace(300_000, 300_000)
@@ -60,6 +63,13 @@ class Relation:
         """Say whether its HELLO was heard, so that it can be spoken to."""
         return bool(self.session.theirs)
 
+    def credentials_of(self, kid: bytes) -> Credentials | None:
+        """Give the certificates, heard in a greeting, of the run whose key is named so."""
+        for each in self.session.greetings:
+            if each.credentials.run.subject[:8] == kid:
+                return each.credentials
+        return None
+
     def state(self, now_ms: int) -> str:
         """Say in one word how it stands: greeting, connected or silent."""
         heard_ms = self.session.heard_ms
@@ -88,10 +98,11 @@ class Relation:
         if count and left.start < left.stop and left.credit > 0 and owed.feed not in self.owed:
             self.owed[owed.feed] = left
 
-    def stir(self, now_ms: int) -> None:
+    def stir(self, now_ms: int, wait_ms: int = SETTLED_MS) -> None:
         """There is something new for the peer: offer it soon, unless it is being offered."""
-        if self.idle:
-            self.offer, self.idle = Retry(now_ms + SETTLED_MS), False
+        sooner = self.offer.attempt == 0 and self.offer.due_ms > now_ms + wait_ms
+        if self.idle or sooner:
+            self.offer, self.idle = Retry(now_ms + wait_ms), False
 
     def hurry(self, now_ms: int) -> None:
         """The way to the peer was gone, or it was silent: greet, ask and offer at once."""

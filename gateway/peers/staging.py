@@ -9,8 +9,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import apsw
-
 from gateway.errors import AuthorError, BadBody, BrokenChain, GroupError, MalformedPack, WrongFeed
 from gateway.groups.group import Group
 from gateway.readings import senml
@@ -20,6 +18,7 @@ from gateway.records.feed import Credentials, Feed, Head, open_feed
 from gateway.records.record import Kind, Record
 from gateway.records.roster import Roster
 from gateway.store import feeds, observations, outbox, peers
+from gateway.store.database import Connection
 from gateway.sync.decide import Append
 from gateway.sync.message import Carried
 
@@ -46,7 +45,7 @@ class Grown:
 class Staged:
     """One batch."""
 
-    def __init__(self, read: apsw.Connection, counts: Counter[str]) -> None:
+    def __init__(self, read: Connection, counts: Counter[str]) -> None:
         self._read, self._counts = read, counts
         self._base: dict[bytes, int] = {}
         self._feeds: dict[bytes, Feed] = {}
@@ -92,7 +91,7 @@ class Staged:
             taken_bytes += len(carried.record) + len(carried.body or b"")
         return Grown(0 if feed is None else feed.size, taken_bytes, fault)
 
-    def job(self, db: apsw.Connection) -> None:
+    def job(self, db: Connection) -> None:
         """Store the batch, in one commit; for the writer."""
         for name in self._feeds:
             held = feeds.load(db, name)
