@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway import agent
+from gateway import agent, demo as demonstration
 from gateway.cli import place
 from gateway.cli.words import say
 from gateway.errors import NotRunning
@@ -29,6 +29,14 @@ def register(app: typer.Typer) -> None:
     app.command()(run)
     app.command()(status)
     app.command()(live)
+    app.command()(demo)
+
+
+def demo(
+    seconds: Annotated[float | None, typer.Option(help="stop after so long")] = None,
+) -> None:
+    """Show a machine, a broker and a gateway at work on this computer."""
+    raise typer.Exit(demonstration.run(seconds))
 
 
 def run() -> None:

@@ -75,6 +75,7 @@ from gateway.errors.operator import (
     DuplicateKey as DuplicateKey,
     FileUnusable as FileUnusable,
     MissingKey as MissingKey,
+    NoBroker as NoBroker,
     NoEffect as NoEffect,
     NotRunning as NotRunning,
     OpenListen as OpenListen,

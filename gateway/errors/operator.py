@@ -369,3 +369,12 @@ class FileUnusable(OperatorError):
     what = "{path} cannot be used: {reason}"
     why = "the command has nothing to work on"
     next = "check the file's name and permissions"
+
+
+class NoBroker(OperatorError):
+    """The demo has no broker to start."""
+
+    code = "demo.broker"
+    what = "mosquitto is not installed, or does not start"
+    why = "the demo's machine speaks to its gateway through a broker"
+    next = "type 'sudo apt-get install mosquitto', then 'make demo' again"
