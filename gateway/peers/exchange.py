@@ -196,18 +196,22 @@ class Exchange:
         return said
 
     def _offer(self, relation: Relation, now_ms: int) -> list[Outgoing]:
-        """Say to a peer what it has not signed for; where it has for all, how far things go."""
+        """Say to a peer what it has not signed for; if nothing, now and then the tips."""
         said: list[Outgoing] = []
-        is_lacking = False
         for group in relation.shared:
             after = relation.rotated(group.id)
             heads = outbox.waiting(self._read, group.id, relation.node, after, HEADS_MAX)
             if after and not heads:
                 heads = outbox.waiting(self._read, group.id, relation.node, b"", HEADS_MAX)
             relation.rotate(group.id, heads[-1].feed if len(heads) == HEADS_MAX else None)
-            is_lacking = is_lacking or bool(heads)
-            said += self._voice.heads(relation, group, heads or feeds.tips(self._read, group.id))
-        relation.offered(now_ms, self._voice.chance(), is_lacking)
+            if heads:
+                said += self._voice.heads(relation, group, heads)
+        if said:
+            relation.offered(now_ms, self._voice.chance())
+        elif relation.settled(now_ms, self._voice.chance()):
+            for group in relation.shared:
+                tips = feeds.tips(self._read, group.id)
+                said += self._voice.heads(relation, group, tips)
         return said
 
     def _hint(self, group: Group) -> list[Outgoing]:

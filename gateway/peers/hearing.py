@@ -194,7 +194,7 @@ class Hearing:
                 self._out.append(self._voice.hello(relation, now_ms))
             raise
         was_away = before.heard_ms is None or now_ms - before.heard_ms > AWAY_MS
-        if not before.up or (was_away and not relation.idle):
+        if not before.up or (was_away and relation.offer.attempt):
             relation.hurry(now_ms)
         if all(each.id != group.id for each in relation.shared):
             raise BadControl(reason="its sender is no member of the group")

@@ -50,7 +50,7 @@ class Relation:
         self.offer: Retry = NEVER_TRIED
         self.idle = False
         self.lacking = 0
-        self._offered_ms = 0
+        self._offered_ms = self._refresh_ms = 0
         self._offered_to: dict[bytes, bytes] = {}
 
     @property
@@ -112,16 +112,22 @@ class Relation:
 
     def progressed(self, now_ms: int) -> None:
         """The peer signed for something: give it time to sign for more."""
-        due_ms = min(now_ms + SETTLED_MS, self._offered_ms + OFFER_MS_MAX)
-        if not self.idle:
+        if not self.idle and self.offer.attempt:
+            due_ms = min(now_ms + SETTLED_MS, self._offered_ms + OFFER_MS_MAX)
             self.offer = Retry(max(due_ms, now_ms))
 
-    def offered(self, now_ms: int, chance: float, is_lacking: bool) -> None:
-        """Note that heads were said, and when they are to be said again."""
-        pace = OFFERING if is_lacking else REFRESH
-        before = self.offer if is_lacking else NEVER_TRIED
-        self.offer, self.idle = before.again(now_ms, pace, chance), not is_lacking
+    def offered(self, now_ms: int, chance: float) -> None:
+        """Note that what the peer has not signed for was said, to be said again."""
+        self.offer, self.idle = self.offer.again(now_ms, OFFERING, chance), False
         self._offered_ms = now_ms
+
+    def settled(self, now_ms: int, chance: float) -> bool:
+        """Note that the peer has signed for all; say whether heads are to be refreshed even so."""
+        is_due = now_ms >= self._refresh_ms
+        if is_due:
+            self._refresh_ms = NEVER_TRIED.again(now_ms, REFRESH, chance).due_ms
+        self.offer, self.idle = Retry(self._refresh_ms), True
+        return is_due
 
     def rotate(self, group: bytes, last: bytes | None) -> None:
         """Note the last feed offered of a group; None to begin at the first again."""

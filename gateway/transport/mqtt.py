@@ -29,6 +29,7 @@ _KEEPALIVE_S = 30
 _CONNECT_S_MAX = 5.0
 _SESSION_S = 0xFFFFFFFF  # MQTT 5: the session does not expire
 _BATCH_MAX = 512  # messages read before the rest of the loop has its turn
+_BATCH_BYTES_MAX = 4 * 1024 * 1024
 _TURN_S_MAX = 0.5
 _NEVER_SUBSCRIBED = "hulian/barrier"
 
@@ -98,6 +99,7 @@ class Mqtt:
         self._endpoint, self._listener = endpoint, listener
         self._version = MQTTProtocolVersion.MQTTv5
         self._heard: list[Delivery] = []
+        self._heard_bytes = 0
         self._posted: deque[Callable[[], None]] = deque()
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_read.setblocking(False)
@@ -152,6 +154,10 @@ class Mqtt:
         self._client.publish(topic, payload, qos=0)
         return True
 
+    def has_room(self) -> bool:
+        """Say whether there is a connection and all that was published has gone into the socket."""
+        return self._client is not None and self._connected and not self._client.want_write()
+
     def _wake(self) -> None:
         try:
             self._wake_write.send(b"\0")
@@ -172,6 +178,7 @@ class Mqtt:
             self._close(client)
             pause_s = 0.2 if self._connected else min(pause_s * 2, 5.0)
             self._connected = False
+            self._heard_bytes = 0
             self._heard.clear()  # Never handed over: the broker delivers it again.
             self._listener.lost(self._failure or "the broker closed the connection")
             self._wait_s(pause_s)
@@ -185,7 +192,7 @@ class Mqtt:
             if readable:
                 self._read(client)
             if self._heard:
-                heard, self._heard = self._heard, []
+                heard, self._heard, self._heard_bytes = self._heard, [], 0
                 self._listener.heard(heard)
             if client.want_write():
                 client.loop_write()
@@ -193,7 +200,7 @@ class Mqtt:
 
     def _read(self, client: Client) -> None:
         """Read until the socket is empty or a batch is full; one packet a call."""
-        while len(self._heard) < _BATCH_MAX:
+        while len(self._heard) < _BATCH_MAX and self._heard_bytes < _BATCH_BYTES_MAX:
             before = len(self._heard)
             client.loop_read()
             if len(self._heard) == before:
@@ -347,6 +354,7 @@ class Mqtt:
             client.disconnect()
 
     def _on_message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
+        self._heard_bytes += len(message.payload)
         self._heard.append(
             Delivery(
                 message.topic,
