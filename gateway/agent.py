@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO
 
@@ -25,11 +26,16 @@ from gateway.clock import KernelClock, random_bytes
 from gateway.config import Config, FramedSource, MqttSource, load
 from gateway.errors import AlreadyRunning, ConfigUnreadable, GatewayError
 from gateway.groups.group import Group
+from gateway.peers.circle import Me
+from gateway.peers.exchange import Exchange, Storage
+from gateway.peers.mqtt import Peers
+from gateway.query import show_time
 from gateway.readings.reading import Provenance, Reading
 from gateway.records import run as runs
+from gateway.records.record import ClockSource, Moment
 from gateway.records.run import Run
 from gateway.sources.framed import FramedListener
-from gateway.sources.intake import Desk, Intake, Routes
+from gateway.sources.intake import Desk, Intake, Routes, check_routes
 from gateway.sources.mqtt import MqttListener
 from gateway.sources.source import Source
 from gateway.store import database, groups, state
@@ -39,7 +45,6 @@ from gateway.store.writer import Writer
 from gateway.web.local import Door
 
 _LOG = logging.getLogger(__name__)
-OWN = "own"
 STORE = "store.db"
 _COUNTERS = ("received", "stored", "acknowledged", "quarantined", "dropped", "duplicates")
 
@@ -75,10 +80,13 @@ class Agent:
         self._started_s = time.monotonic()
         self._run = self._new_run()
         self._groups = self._joined()
+        check_routes(config.route, self._groups)
         self._door = Door(self._state_dir, self.status)
         path = str(self._state_dir / STORE)
         self._writer = Writer(database.connect(path), path)
         self._reader = self._register(path)
+        self._peers_reader = database.connect_to_read(path)
+        self._peers = self._meet()
         desk = self._desk()
         self._mqtt = [
             MqttListener(
@@ -118,6 +126,7 @@ class Agent:
                 running += [tasks.create_task(line.run()) for line in self._framed]
                 for source in self._mqtt:
                     source.start()
+                self._peers.start()
                 running.append(tasks.create_task(self._watchdog()))
                 _notify("READY=1")
                 _LOG.info("run %s of %s", self._run.key.id.hex(), self._config.gateway.name)
@@ -143,9 +152,22 @@ class Agent:
             "run": self._run.key.id.hex(),
             "uptime_s": round(time.monotonic() - self._started_s, 1),
             "store": stored(self._reader),
-            "devices": self._devices(moment.monotonic_ms, moment.unix_ms),
-            "links": [],
-            "peers": [],
+            "devices": self._devices(moment),
+            "links": [asdict(link) for link in self._peers.links()],
+            "peers": [
+                {
+                    "node": peer.node,
+                    "organisation": peer.organisation,
+                    "state": peer.state,
+                    "lacking": peer.lacking,
+                    "last_heard": self._when(peer.heard_ms, moment),
+                }
+                for peer in self._peers.status()
+            ],
+            "groups": [
+                {"name": name, "id": group.id.hex(), "members": len(group.founding.members)}
+                for name, group in sorted(self._groups.items())
+            ],
             "sources": [
                 {
                     "name": each.name,
@@ -160,20 +182,27 @@ class Agent:
                 "uncertainty_ms": moment.uncertainty_ms,
             },
             "counters": {name: counts[name] for name in _COUNTERS},
+            "refused": dict(self._peers.exchange.counts),
         }
 
-    def _devices(self, now_ms: int, unix_ms: int) -> list[dict[str, object]]:
+    def _devices(self, moment: Moment) -> list[dict[str, object]]:
         return [
             {
                 "name": device,
                 "source": source.name,
                 "state": source.state,
-                "last_reading": unix_ms - (now_ms - heard_ms) if unix_ms else None,
-                "last_reading_age_ms": now_ms - heard_ms,
+                "last_reading": self._when(heard_ms, moment),
+                "last_reading_age_ms": moment.monotonic_ms - heard_ms,
             }
             for source in self._sources()
             for device, heard_ms in sorted(source.devices.items())
         ]
+
+    def _when(self, heard_ms: int | None, moment: Moment) -> str | None:
+        """Say when something was heard, RFC 3339; None for never, or while the clock is unset."""
+        if heard_ms is None or moment.source is ClockSource.UNSET:
+            return None
+        return show_time(moment.unix_ms - (moment.monotonic_ms - heard_ms))
 
     def _sources(self) -> list[Source]:
         return [*self._mqtt, *self._framed]
@@ -185,8 +214,8 @@ class Agent:
     def _joined(self) -> dict[str, Group]:
         """Give the groups this node is in; found the organisation's own at the first start."""
         joined = dict(self._state.groups)
-        if OWN not in joined:
-            joined[OWN] = state.own_group(self._state, self._run, random_bytes)
+        if state.OWN not in joined:
+            joined[state.OWN] = state.own_group(self._state, self._run, random_bytes)
         return joined
 
     def _register(self, path: str) -> apsw.Connection:
@@ -196,6 +225,13 @@ class Agent:
 
         self._writer.submit(job).result()
         return database.connect_to_read(path)
+
+    def _meet(self) -> Peers:
+        """Make the exchange with the peers, over the links of the config."""
+        me = Me(self._run, (self._state.encryption_key,))
+        storage = Storage(self._writer, self._peers_reader)
+        exchange = Exchange(me, list(self._groups.values()), storage, random_bytes)
+        return Peers(self._config.link, exchange, lambda: self._clock.now().monotonic_ms)
 
     def _desk(self) -> Desk:
         author = Author(self._run, self._clock.now, random_bytes)
@@ -208,16 +244,19 @@ class Agent:
             )
             for name, group in self._groups.items()
         }
-        routes = Routes(self._config.route, venues, OWN)
+        routes = Routes(self._config.route, venues)
         return Desk(author, self._writer, routes, self._written)
 
     def _written(self, written: frozenset[bytes], readings: Sequence[Reading]) -> None:
+        self._peers.written(written)
         self._door.show(readings)
 
     def _reload(self) -> None:
         """Read the config again; go on with the old one if the new one is not good."""
         try:
-            self._next = read_config(self._config_path)
+            config = read_config(self._config_path)
+            check_routes(config.route, self._groups)
+            self._next = config
         except GatewayError as fault:
             _LOG.error("the config was not reloaded: %s", fault)
             return
@@ -250,8 +289,10 @@ class Agent:
         for source in self._mqtt:
             with suppress(TimeoutError):
                 source.stop()
+        self._peers.stop()
         self._writer.close()
         self._reader.close()
+        self._peers_reader.close()
         self._lock.close()
 
 

@@ -48,6 +48,12 @@ class AgentProcess:
             assert time.monotonic() < until, self.log()
             time.sleep(0.01)
 
+    def listen(self) -> None:
+        """Wait until its sources are connected: a broker keeps nothing for who never subscribed."""
+        until = time.monotonic() + 20
+        while any(each["state"] != "connected" for each in self.status()["sources"]):
+            assert time.monotonic() < until, self.log()
+
     def kill(self) -> None:
         """End it as a power cut would: SIGKILL."""
         assert self.process is not None

@@ -63,7 +63,7 @@ class Station:
         self.writer = Writer(self.connection, self.path)
         author = Author(this, now, lambda count: b"s" * count)
         venue = Venue(own.id, within.hash, own.encoded)
-        routes = Routes((), {"own": venue}, "own")
+        routes = Routes((), {"own": venue})
         self._desk = Desk(author, self.writer, routes, _untold)
 
     def intake(self, source: str) -> Intake:

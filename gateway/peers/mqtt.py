@@ -117,6 +117,9 @@ class Channel:
         self.state, self.reason = "up", ""
         self._peers.reconnected()
 
+    def subscribed(self) -> None:
+        """Nothing waits for this: what was said before is said again."""
+
     def heard(self, deliveries: Sequence[Delivery]) -> None:
         """Hand over what was read, in portions that one commit can hold."""
         portion: list[Arrived] = []

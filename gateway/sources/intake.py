@@ -5,27 +5,35 @@ that holds its readings as records, its unreadable payloads, and how far the sou
 Readings go to the groups their routes name, otherwise to the organisation's own group (chapter 6).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from gateway.config.settings import Route
+from gateway.errors import UnknownGroup
 from gateway.readings import senml
 from gateway.readings.reading import Batch, Delivered, Position, Provenance, Reading
 from gateway.readings.senml import Pack
 from gateway.records.record import Kind, Said
-from gateway.store import arrivals, authoring, observations
+from gateway.store import arrivals, authoring, observations, state
 from gateway.store.authoring import Author, Venue
 from gateway.store.database import Connection
 from gateway.store.writer import Writer
 
 
+def check_routes(routes: Sequence[Route], groups: Collection[str]) -> None:
+    """See that every group that a route names is here; raise UnknownGroup."""
+    for route in routes:
+        if route.group not in groups:
+            raise UnknownGroup(group=route.group)
+
+
 class Routes:
     """Which group a reading goes to: the first route that matches, else the own group."""
 
-    def __init__(self, routes: Sequence[Route], venues: dict[str, Venue], own: str) -> None:
-        self._routes, self._venues, self._own = tuple(routes), venues, own
+    def __init__(self, routes: Sequence[Route], venues: dict[str, Venue]) -> None:
+        self._routes, self._venues = tuple(routes), venues
         self._known: dict[tuple[str, str], Venue] = {}
 
     def venue(self, device: str, metric: str) -> Venue:
@@ -43,7 +51,7 @@ class Routes:
                 fnmatchcase(metric, pattern) for pattern in route.metrics
             ):
                 return route.group
-        return self._own
+        return state.OWN
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,12 +87,18 @@ class MqttListener:
     def connected(self, resumed: bool, exact: bool) -> None:
         """Begin a session: what another connection delivered cannot be acknowledged on this."""
         self._session += 1
-        self.state, self.reason = "connected", ""
+        # A resumed session kept its subscriptions; a new one hears nothing before it has them.
+        self.state, self.reason = "connected" if resumed else "subscribing", ""
         self._unconfirmed = self._confirming = 0
         self._waiting.clear()
         self._exact, self._resumed = exact, resumed
         self._redelivery = None
         self._mqtt.paused = False
+
+    def subscribed(self) -> None:
+        """Say so: what is published from now on is heard."""
+        if self.state == "subscribing":
+            self.state = "connected"
 
     def heard(self, deliveries: Sequence[Delivery]) -> None:
         """Map deliveries into the batch in the making, in order."""

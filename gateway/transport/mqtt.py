@@ -79,6 +79,9 @@ class Listener(Protocol):
     def connected(self, resumed: bool, exact: bool) -> None:
         """Tell of a new connection: session resumed; broker known to mark repeats (MQTT 5)."""
 
+    def subscribed(self) -> None:
+        """Tell that the broker has taken the subscriptions: from now on nothing passes us by."""
+
     def heard(self, deliveries: Sequence[Delivery]) -> None:
         """Hand over what was read at once."""
 
@@ -352,6 +355,8 @@ class Mqtt:
             self._failure = f"the broker does not let us listen to {', '.join(refused)}"
             self._subscribed = self._connected = False
             client.disconnect()
+            return
+        self._listener.subscribed()
 
     def _on_message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
         self._heard_bytes += len(message.payload)

@@ -37,6 +37,7 @@ def campaign(kills: int, seed: int, term: int = 5) -> str:
         try:
             agent = AgentProcess(folder, "killed", _SOURCE.format(url=broker.url))
             agent.start()
+            agent.listen()
             said = _suffer(agent, broker, chance, (kills, term))
             _settle(agent, said)
             agent.stop()
