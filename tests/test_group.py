@@ -12,7 +12,7 @@ from gateway.records import feed
 from tests.damage import all_refused, flips, never_escapes, refusal, truncations
 from tests.mutate import mutations, vectors
 from tests.people import group_of, opened, party, run_of
-from tests.vectors.build_group import expect
+from tests.vectors.build_group import expect, verified
 
 MAKER, BUYER, STRANGER = party("maker"), party("buyer"), party("stranger")
 GROUP = group_of(MAKER, BUYER)
@@ -60,5 +60,7 @@ def test_every_vector_is_read_or_refused(vector: dict[str, Any]) -> None:
     file = bytes.fromhex(vector["hex"])
     if "error" in vector:
         assert refusal(lambda: group.decode_file(file), MalformedGroupFile) == vector["error"]
+        if "founding" in vector:
+            assert refusal(lambda: verified(file)) == vector["founding"]
     else:
         assert expect(group.decode_file(file)) == vector["expect"]
