@@ -15,6 +15,9 @@ from gateway.records.record import Moment, Said
 from gateway.records.run import Origin, Run, Written
 from gateway.store import feeds
 
+# A genesis always travels whole: with a founding of 64 members this many heads still fit in it.
+PREDECESSORS_MAX = 256
+
 
 @dataclass(frozen=True, slots=True)
 class Author:
@@ -43,11 +46,9 @@ def say(db: apsw.Connection, author: Author, venue: Venue, said: Said) -> int:
 
 
 def _begin(db: apsw.Connection, author: Author, venue: Venue) -> Feed:
-    origin = Origin(
-        tuple(feeds.tips(db, venue.group, author.run.node)),
-        View(venue.roster),
-        venue.founding,
-    )
+    # What is left out is still a tip when the next run begins, and is named by that one.
+    tips = feeds.tips(db, venue.group, author.run.node)[:PREDECESSORS_MAX]
+    origin = Origin(tuple(tips), View(venue.roster), venue.founding)
     salt = author.random(record.SALT_BYTES)
     written = author.run.begin(venue.group, origin, author.now(), salt)
     _keep(db, written)
