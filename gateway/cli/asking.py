@@ -14,7 +14,7 @@ import typer
 
 from gateway import query as asked
 from gateway.cli import place
-from gateway.cli.words import say
+from gateway.cli.words import pad, say, wide
 from gateway.errors import BadQuestion
 from gateway.query import Answer, Question, Row, Status, show_time
 from gateway.store import questions
@@ -49,11 +49,17 @@ def query(
     group: Annotated[str | None, typer.Option(help="a group of this gateway")] = None,
     device: Annotated[str | None, typer.Option(help="a name; * and ? stand for others")] = None,
     metric: Annotated[str | None, typer.Option(help="a name; * and ? stand for others")] = None,
-    activity: Annotated[str | None, typer.Option(help="the record that opened it")] = None,
-    org: Annotated[str | None, typer.Option(help="the author's organisation, in hex")] = None,
-    since: Annotated[str | None, typer.Option("--from", help="from this time on")] = None,
-    until: Annotated[str | None, typer.Option("--to", help="before this time")] = None,
-    min_status: Annotated[str, typer.Option(help="local, replicated, agreed, final")] = "local",
+    activity: Annotated[
+        str | None, typer.Option(metavar="HEX", help="the record that opened it")
+    ] = None,
+    org: Annotated[
+        str | None, typer.Option(metavar="HEX", help="its author's organisation")
+    ] = None,
+    since: Annotated[str | None, typer.Option("--from", metavar="TIME", help="from it on")] = None,
+    until: Annotated[str | None, typer.Option("--to", metavar="TIME", help="before it")] = None,
+    min_status: Annotated[
+        str, typer.Option(metavar="STATUS", help="local, replicated, agreed, final")
+    ] = "local",
     limit: Annotated[int | None, typer.Option(min=0, help="the newest so many")] = None,
     form: Annotated[Format, typer.Option("--format", help="how it is written")] = Format.TABLE,
     as_json: Annotated[bool, typer.Option("--json", help="as --format json")] = False,
@@ -90,7 +96,7 @@ def record_show(
         return
     for name, fact in facts.items():
         shown = fact if isinstance(fact, (str, int)) else json.dumps(fact, ensure_ascii=False)
-        print(f"{name:<14} {shown}")
+        print(f"{pad(say(name), 21)} {shown}")
 
 
 def _story(story: Story, here: bytes) -> dict[str, object]:
@@ -147,10 +153,11 @@ def _write_csv(rows: Sequence[Row], as_of: str) -> None:
 
 def _write_table(rows: Sequence[Row], as_of: str) -> None:
     lines = [[str(row.shown(as_of)[name] or "-") for name in _COLUMNS] for row in rows]
-    lines.insert(0, list(_COLUMNS))
-    widths = [max(len(line[at]) for line in lines) for at in range(len(_COLUMNS))]
+    lines.insert(0, [say(name) for name in _COLUMNS])
+    widths = [max(wide(line[at]) for line in lines) for at in range(len(_COLUMNS))]
     for line in lines:
-        print("  ".join(cell.ljust(wide) for cell, wide in zip(line, widths, strict=True)).rstrip())
+        cells = (pad(cell, columns) for cell, columns in zip(line, widths, strict=True))
+        print("  ".join(cells).rstrip())
 
 
 def _say_missing(found: Answer) -> None:

@@ -6,24 +6,26 @@ Exit status: 0 good, 1 degraded or a check failed, 2 not possible or bad usage.
 import sys
 import traceback
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
+from typer.main import get_command
 
 from gateway import VERSION
-from gateway.cli import asking, checking, place, running, setting_up, words
-from gateway.errors import GatewayError
+from gateway.cli import asking, checking, pages, place, running, setting_up, words
+from gateway.errors import Defect, GatewayError
 
 app = typer.Typer(
     name="hulian",
     add_completion=False,
     no_args_is_help=True,
-    pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for commands in (setting_up, running, asking, checking):
     commands.register(app)
+pages.speak(app)
 
 
 def _version(wanted: bool) -> None:
@@ -34,7 +36,7 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def options(
-    config: Annotated[Optional[Path], typer.Option(help="the config file")] = None,  # noqa: UP045
+    config: Annotated[Optional[Path], typer.Option(metavar="FILE", help="the config file")] = None,  # noqa: UP045
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="say which")
     ] = False,
@@ -48,13 +50,39 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     given = [one for one in given if one != "--debug"]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal that cannot show every letter
+            stream.reconfigure(errors="backslashreplace")
     try:
-        app(given, prog_name="hulian")
-    except GatewayError as fault:
-        if debug:
-            traceback.print_exc()
-        print(words.tell(fault), file=sys.stderr)
-        sys.exit(2)
+        sys.exit(get_command(app).main(given, prog_name="hulian", standalone_mode=False) or 0)
     except BrokenPipeError:  # `hulian query | head`: whoever read has enough
         sys.stderr.close()
         sys.exit(0)
+    except Exception as raised:
+        if debug:
+            traceback.print_exc()
+        print(_told(raised, given), file=sys.stderr)
+        sys.exit(2)
+
+
+def _told(raised: Exception, given: list[str]) -> str:
+    """Tell what was raised: help that was asked for, an error, or a defect of ours."""
+    if type(raised).__name__ == "NoArgsIsHelpError":
+        return str(raised)
+    return words.tell(_error(raised, given))
+
+
+def _error(raised: Exception, given: list[str]) -> GatewayError:
+    match raised:
+        case GatewayError():
+            return raised
+        case ExceptionGroup(exceptions=[first, *_]):  # of the agent's tasks
+            return _error(first, given)
+        case typer.Abort():
+            print(file=sys.stderr)
+            return pages.unanswered(given)
+    if isinstance(raised, pages.Misread):
+        return pages.explained(raised)
+    where = traceback.extract_tb(raised.__traceback__)[-1]
+    place_ = f"{Path(where.filename).name}:{where.lineno}"
+    return Defect(reason=f"{type(raised).__name__}: {raised} ({place_})")

@@ -1,21 +1,31 @@
 """English or Chinese, by the environment: the English sentence is the key.
 
 In: a sentence with fields in braces, or an error. Out: what to print. Codes, JSON and logs are
-never translated; a sentence without a translation stays English.
+never translated; a sentence without a translation stays English. What an error tells as its reason
+was written elsewhere, perhaps with something filled in: it is known again by its pattern.
 """
 
 import os
+import re
+from collections.abc import Iterator
 from functools import cache
 from importlib import resources
+from unicodedata import east_asian_width
 
 from babel.messages.pofile import read_po
 
 from gateway.errors import ConfigFaults, GatewayError
 
+_NAMES = ("HULIAN_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
+# The context of a sentence in the catalogue that only ever fills a field of another.
+_REASON = "reason"
+_TOLD = ("reason", "expected", "advice", "found", "part", "kind", "what_is_it")
+_DEEP_MAX = 4
+
 
 def language(environment: dict[str, str]) -> str:
-    """Give "zh" or "en", by LC_ALL, LC_MESSAGES and LANG in their order."""
-    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+    """Give "zh" or "en", by HULIAN_LANG, LC_ALL, LC_MESSAGES and LANG in their order."""
+    for name in _NAMES:
         if environment.get(name):
             return "zh" if environment[name].lower().startswith("zh") else "en"
     return "en"
@@ -23,7 +33,8 @@ def language(environment: dict[str, str]) -> str:
 
 def say(sentence: str, **facts: object) -> str:
     """Give a sentence in the reader's language with its facts filled in."""
-    return _translated(sentence).format(**{name: _fact(fact) for name, fact in facts.items()})
+    told = {name: _fact(name, fact) for name, fact in facts.items()}
+    return (_chinese("").get(sentence, sentence) if _is_chinese() else sentence).format(**told)
 
 
 def what(fault: GatewayError) -> str:
@@ -44,21 +55,80 @@ def tell(fault: GatewayError) -> str:
     return "\n".join(lines)
 
 
+def retell(said: str, deep: int = 0) -> str:
+    """Give in the reader's language what was already said in English, as far as it is known."""
+    if not _is_chinese() or deep > _DEEP_MAX:
+        return said
+    reasons = _chinese(_REASON)
+    if said in reasons:
+        return reasons[said]
+    code, _, rest = said.partition(": ")
+    if (error := _errors().get(code)) and (found := _pattern(error.what).fullmatch(rest)):
+        facts = {name: retell(text, deep + 1) for name, text in found.groupdict().items()}
+        return f"{_chinese('').get(error.what, error.what).format(**facts)}  [{code}]"
+    for english, chinese in reasons.items():
+        if "{0}" in english and (found := _pattern(english).fullmatch(said)):
+            return chinese.format(*(retell(text, deep + 1) for text in found.groups()))
+    return said
+
+
+def wide(text: str) -> int:
+    """Give how many columns of a terminal a text takes: a Chinese letter takes two."""
+    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
+def pad(text: str, columns: int) -> str:
+    """Fill a text up to so many columns of a terminal."""
+    return text + " " * (columns - wide(text))
+
+
 def _told(fault: GatewayError) -> str:
     return f"{say(fault.what, **fault.facts)}  [{fault.code}]; {say(fault.next, **fault.facts)}"
 
 
-def _fact(fact: object) -> object:
-    return what(fact) if isinstance(fact, GatewayError) else fact
+def _fact(name: str, fact: object) -> object:
+    match fact:
+        case GatewayError():
+            return what(fact)
+        case OSError(strerror=str() as reason):
+            return retell(reason)
+        case str() | Exception() if name in _TOLD:
+            return retell(str(fact))
+    return fact
 
 
-def _translated(sentence: str) -> str:
-    return _chinese().get(sentence, sentence) if language(dict(os.environ)) == "zh" else sentence
+def _is_chinese() -> bool:
+    return language(dict(os.environ)) == "zh"
+
+
+def _below(error: type[GatewayError]) -> Iterator[type[GatewayError]]:
+    for one in error.__subclasses__():
+        yield one
+        yield from _below(one)
 
 
 @cache
-def _chinese() -> dict[str, str]:
+def _errors() -> dict[str, type[GatewayError]]:
+    return {error.code: error for error in _below(GatewayError)}
+
+
+@cache
+def _pattern(template: str) -> re.Pattern[str]:
+    """Know a sentence again whose fields are filled in: named fields, or numbered ones."""
+    parts = re.split(r"\{(\w+)\}", template)
+    fields = [f"(?P<{name}>.*)" if name.isidentifier() else "(.*)" for name in parts[1::2]]
+    texts = [re.escape(text) for text in parts[::2]]
+    whole = [piece for pair in zip(texts, [*fields, ""], strict=True) for piece in pair]
+    return re.compile("".join(whole), re.DOTALL)
+
+
+@cache
+def _chinese(context: str) -> dict[str, str]:
     path = resources.files("gateway.cli").joinpath("locales/zh/LC_MESSAGES/hulian.po")
     with path.open("rb") as file:
         catalogue = read_po(file, locale="zh")
-    return {str(one.id): str(one.string) for one in catalogue if one.id and one.string}
+    return {
+        str(one.id): str(one.string)
+        for one in catalogue
+        if one.id and one.string and (one.context or "") == context
+    }

@@ -115,6 +115,14 @@ from gateway.errors.peer import (
     UnsupportedMessage as UnsupportedMessage,
     UnsupportedSeal as UnsupportedSeal,
 )
+from gateway.errors.source import (
+    NoSources as NoSources,
+    SerialOwned as SerialOwned,
+    SourceError as SourceError,
+    SourceSilent as SourceSilent,
+    SourceUnreachable as SourceUnreachable,
+    UnknownSource as UnknownSource,
+)
 from gateway.errors.tree import (
     AuthorError as AuthorError,
     DeviceError as DeviceError,
@@ -122,4 +130,14 @@ from gateway.errors.tree import (
     GroupError as GroupError,
     OperatorError as OperatorError,
     PeerError as PeerError,
+)
+from gateway.errors.usage import (
+    Defect as Defect,
+    ExtraValue as ExtraValue,
+    Unanswered as Unanswered,
+    UnknownCommand as UnknownCommand,
+    UnknownOption as UnknownOption,
+    UsageError as UsageError,
+    ValueMissing as ValueMissing,
+    WrongValue as WrongValue,
 )
