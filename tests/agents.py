@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from gateway.clock import random_bytes
+from gateway.demo import found_together
+from gateway.groups.group import Group
 from gateway.readings import senml
 from gateway.readings.reading import Reading
 from gateway.records import record
@@ -93,3 +95,13 @@ class AgentProcess:
             if parsed.kind is Kind.OBSERVATION:
                 found += senml.decode(record.check_body(parsed, body))
         return found
+
+
+def introduce(*agents: AgentProcess, name: str = "partner") -> Group:
+    """Found a clear group of agents that do not run yet, and give each its file."""
+    states = [state.load(each.state_dir) for each in agents]
+    roots = [state.root_key(each.state_dir, "pass") for each in agents]
+    shared = found_together(states, roots, "pressing")
+    for each in agents:
+        state.keep_group(each.state_dir, name, shared)
+    return shared

@@ -17,7 +17,7 @@ class Broker:
     """A child of the test; its port answers only while that child lives."""
 
     def __init__(self, folder: Path, settings: str = "") -> None:
-        self.folder = folder
+        self.folder, self._settings = folder, settings
         for _ in range(5):
             with socket.socket() as probe:
                 probe.bind(("127.0.0.1", 0))
@@ -25,6 +25,10 @@ class Broker:
             if self._start(settings):
                 return
         raise AssertionError(f"mosquitto did not start: {self._log()}")
+
+    def start(self) -> None:
+        """Start it again, on its port."""
+        assert self._start(self._settings), self._log()
 
     def _start(self, settings: str) -> bool:
         config = self.folder / "mosquitto.conf"
