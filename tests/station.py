@@ -18,10 +18,10 @@ from gateway.records.identity import EncryptionKey, Named
 from gateway.records.record import ClockSource, Kind, Moment
 from gateway.records.roster import Organisation
 from gateway.sources.intake import Desk, Intake, Routes
-from gateway.store import arrivals, groups
-from gateway.store.arrivals import Quarantined
+from gateway.store import groups, quarantine
 from gateway.store.authoring import Author, Venue
 from gateway.store.database import connect, connect_to_read
+from gateway.store.quarantine import Quarantined
 from gateway.store.writer import Writer
 
 
@@ -83,7 +83,7 @@ class Station:
 
     def quarantined(self) -> list[Quarantined]:
         """Give what could not be read."""
-        return arrivals.quarantined(connect_to_read(self.path), 1000)
+        return quarantine.newest(connect_to_read(self.path), 1000)
 
     def close(self) -> None:
         """Stop writing."""

@@ -16,7 +16,7 @@ from gateway.readings import senml
 from gateway.readings.reading import Batch, Delivered, Position, Provenance, Reading
 from gateway.readings.senml import Pack
 from gateway.records.record import Kind, Said
-from gateway.store import arrivals, authoring, observations, state
+from gateway.store import arrivals, authoring, observations, quarantine, state
 from gateway.store.authoring import Author, Venue
 from gateway.store.database import Connection
 from gateway.store.writer import Writer
@@ -111,7 +111,7 @@ class Intake:
             place = authoring.say(db, author, venue, said)
             observations.keep(db, place, pack.spans)
         if batch.unreadable:
-            arrivals.quarantine(db, source, author.now().unix_ms, batch.unreadable)
+            quarantine.keep(db, source, author.now().unix_ms, batch.unreadable)
         if batch.settled:
             arrivals.settle(db, source, batch.settled)
         if batch.delivered:

@@ -1,54 +1,16 @@
-"""What came in and how far it is acknowledged: quarantine, redelivery and line positions.
+"""What came in and how far it is acknowledged: redelivery and line positions.
 
 Kept in the commit that holds the readings themselves, so that neither can exist without the other.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import apsw
 
-from gateway.readings.reading import Delivered, Position, Unreadable
+from gateway.readings.reading import Delivered, Position
 
 DIGEST_BYTES = 16
 _DELIVERY_BYTES = 2 + DIGEST_BYTES
-
-
-@dataclass(frozen=True, slots=True)
-class Quarantined:
-    """An entry of the quarantine."""
-
-    number: int
-    source: str
-    heard_ms: int
-    what: Unreadable
-
-
-def quarantine(
-    db: apsw.Connection, source: str, heard_ms: int, unreadable: Sequence[Unreadable]
-) -> None:
-    """Keep what could not be read, with its bytes and the reason."""
-    db.executemany(
-        "INSERT INTO quarantine (source, origin, heard_ms, code, reason, payload)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        [
-            (source, each.origin, heard_ms, each.code, each.reason, each.payload)
-            for each in unreadable
-        ],
-    )
-
-
-def quarantined(db: apsw.Connection, limit: int) -> list[Quarantined]:
-    """Give the newest entries of the quarantine."""
-    rows = db.execute(
-        "SELECT number, source, heard_ms, origin, payload, code, reason FROM quarantine"
-        " ORDER BY number DESC LIMIT ?",
-        (limit,),
-    )
-    return [
-        Quarantined(number, source, heard_ms, Unreadable(*what))
-        for number, source, heard_ms, *what in rows
-    ]
 
 
 def expect_acknowledged(db: apsw.Connection, source: str, delivered: Sequence[Delivered]) -> None:

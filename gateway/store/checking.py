@@ -4,20 +4,21 @@ In: a connection for reading. Out: how much was checked and what was wrong with 
 rosters that are held and nothing else, changes nothing, and never counts what it did not check.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import apsw
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, StoreError
 from gateway.groups.group import Group
 from gateway.readings import senml
 from gateway.records import feed, record
 from gateway.records.feed import Feed, Rosters
 from gateway.records.merkle import Frontier
 from gateway.records.record import Record
-from gateway.store import feeds, groups
+from gateway.store import feeds, groups, quarantine
+from gateway.store.database import explained
 
 _FAULTS_MAX = 100
 _TILE = 256
@@ -130,6 +131,15 @@ def _records(db: apsw.Connection, number: int) -> Iterator[tuple[int, bytes, byt
         yield int(place) & _SEQ_MASK, bytes(encoded), body
 
 
+def examine(db: apsw.Connection, step: Callable[[apsw.Connection], list[str]]) -> list[str]:
+    """Do one check; a file too damaged to be read on is a finding, and no end of the checks."""
+    try:
+        with explained(db.filename):
+            return step(db)
+    except StoreError as fault:
+        return [str(fault)]
+
+
 def integrity(db: apsw.Connection) -> list[str]:
     """Check the file's own structure, as SQLite sees it."""
     said = [str(row[0]) for row in db.execute("PRAGMA integrity_check(20)")]
@@ -174,7 +184,10 @@ def tiles(db: apsw.Connection) -> list[str]:
 
 def totals(db: apsw.Connection) -> list[str]:
     """Check the running counts and that every observation speaks of a record."""
+    entries, size = quarantine.held(db)
     counted = {
+        "quarantined": entries,
+        "quarantined_bytes": size,
         "records": db.execute("SELECT count(*) FROM records").get,
         "readings": db.execute("SELECT coalesce(sum(readings), 0) FROM observations").get,
     }
@@ -189,3 +202,18 @@ def totals(db: apsw.Connection) -> list[str]:
         " WHERE r.place IS NULL"
     ).get
     return [*faults, f"{stray} index entries of records that are not there"] if stray else faults
+
+
+def records(db: apsw.Connection) -> list[str]:
+    """Verify every record as `verify_all` does; give what was wrong."""
+    return verify_all(db).faults
+
+
+def notes(db: apsw.Connection) -> list[str]:
+    """Say what is not wrong and was let go of on purpose, with its count and reason."""
+    totals = {str(name): int(value) for name, value in db.execute("SELECT name, value FROM totals")}
+    return [
+        f"quarantine: {totals[name]} let go of, the oldest first: {reason}"
+        for name, reason in quarantine.REASONS.items()
+        if totals.get(name)
+    ]
