@@ -39,7 +39,7 @@ def campaign(kills: int, seed: int, term: int = 5) -> str:
             agent.start()
             agent.listen()
             said = _suffer(agent, broker, chance, (kills, term))
-            _settle(agent, said)
+            settle(agent, said)
             agent.stop()
             found = Counter(reading.value for reading in agent.readings())
         finally:
@@ -83,7 +83,7 @@ def _suffer(
     return [int(payload[6:-1]) for payload in publisher.acknowledged()]
 
 
-def _settle(agent: AgentProcess, said: list[int]) -> None:
+def settle(agent: AgentProcess, said: list[int]) -> None:
     """Wait until the broker's queue has come in."""
     wanted, until = set(said), time.monotonic() + 60
     while time.monotonic() < until:
