@@ -1,4 +1,4 @@
-"""An ACK: what a member signs that it durably holds. Protocol: docs/protocol/outbox.md.
+"""An ACK: what a member signs that it durably holds. Protocol: docs/protocol/ack.md.
 
 In: a run key and entries; or bytes from anywhere. Out: signed bytes; or a claim whose signature the
 caller verifies under the run key it is said to be of. It stands alone: no session, no envelope and

@@ -28,6 +28,8 @@ HEADS_MAX: Final = 500
 HASHES_MAX: Final = 500
 ROSTERS_MAX: Final = 64
 RECORDS_MAX: Final = 1024
+COSIGNATURES_MAX: Final = 64
+PATH_MAX: Final = 64
 NONCE_BYTES: Final = 16
 
 
@@ -254,16 +256,19 @@ def _want(fields: list[object]) -> Want:
 def _recs(fields: list[object]) -> Recs:
     match fields:
         case [name, start, list() as rows] if 0 < len(rows) <= RECORDS_MAX:
-            return Recs(_hash(name), _number(start), tuple(_carried(row) for row in rows))
+            first = _number(start)
+            _number(first + len(rows))
+            return Recs(_hash(name), first, tuple(_carried(row) for row in rows))
     raise _wrong(Type.RECS)
 
 
 def _carried(row: object) -> Carried:
     match row:
         case [bytes() as record, None | bytes() as body]:
-            if len(record) > RECORD_BYTES_MAX or len(body or b"") > BODY_BYTES_MAX:
-                fault = RecordTooLarge(size=len(record), size_max=RECORD_BYTES_MAX)
-                raise MalformedMessage(reason=fault)
+            for part, size_max in ((record, RECORD_BYTES_MAX), (body or b"", BODY_BYTES_MAX)):
+                if len(part) > size_max:
+                    fault = RecordTooLarge(size=len(part), size_max=size_max)
+                    raise MalformedMessage(reason=fault)
             return Carried(record, body)
     raise _wrong(Type.RECS)
 
@@ -278,14 +283,16 @@ def _bwant(fields: list[object]) -> Bwant:
 def _body(fields: list[object]) -> Body:
     match fields:
         case [name, offset, bytes() as piece] if 0 < len(piece) <= BODY_BYTES_MAX:
-            return Body(_hash(name), _number(offset), piece)
+            first = _number(offset)
+            _number(first + len(piece))
+            return Body(_hash(name), first, piece)
     raise _wrong(Type.BODY)
 
 
 def _note(fields: list[object]) -> Note:
     match fields:
         case [str() as checkpoint, list() as cosignatures, list() as leaves] if (
-            len(leaves) <= HEADS_MAX
+            len(leaves) <= HEADS_MAX and len(cosignatures) <= COSIGNATURES_MAX
         ):
             texts = tuple(each for each in cosignatures if isinstance(each, str))
             if len(texts) == len(cosignatures):
@@ -295,7 +302,7 @@ def _note(fields: list[object]) -> Note:
 
 def _leaf(row: object) -> Leaf:
     match row:
-        case [index, name, size, root, list() as path] if len(path) <= 64:
+        case [index, name, size, root, list() as path] if len(path) <= PATH_MAX:
             hashes = tuple(_hash(each) for each in path)
             return Leaf(_number(index), _head(name, size, root), hashes)
     raise _wrong(Type.NOTE)
