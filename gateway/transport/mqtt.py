@@ -24,12 +24,12 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from gateway.errors import PasswordUnreadable
+from gateway.transport.inbound import BulkClient, Delivery as Delivery, Inbound
 
 _KEEPALIVE_S = 30
 _CONNECT_S_MAX = 5.0
 _SESSION_S = 0xFFFFFFFF  # MQTT 5: the session does not expire
 _BATCH_MAX = 512  # messages read before the rest of the loop has its turn
-_BATCH_BYTES_MAX = 4 * 1024 * 1024
 _TURN_S_MAX = 0.5
 _NEVER_SUBSCRIBED = "hulian/barrier"
 
@@ -49,18 +49,6 @@ class Endpoint:
     persistent: bool = True
     in_flight_max: int = 2000
     qos: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """A message as it came."""
-
-    topic: str
-    payload: bytes
-    packet: int
-    qos: int
-    retained: bool
-    duplicate: bool
 
 
 def read_password(path: str | None) -> str | None:
@@ -102,12 +90,11 @@ class Mqtt:
         self._endpoint, self._listener = endpoint, listener
         self._version = MQTTProtocolVersion.MQTTv5
         self._heard: list[Delivery] = []
-        self._heard_bytes = 0
         self._posted: deque[Callable[[], None]] = deque()
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_read.setblocking(False)
         self._wake_write.setblocking(False)
-        self._client: Client | None = None
+        self._client: BulkClient | None = None
         self._subscribed = False
         self._connected = self._answered = False
         self._stopping = False
@@ -138,8 +125,7 @@ class Mqtt:
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """Send PUBACKs, in this order; only in the connection's thread."""
         if self._client is not None:
-            for delivery in deliveries:
-                self._client.ack(delivery.packet, delivery.qos)
+            self._client.acknowledge([each.packet for each in deliveries if each.qos])
 
     def confirm(self) -> None:
         """Ask the broker to show that it has taken all acknowledgements so far.
@@ -181,12 +167,11 @@ class Mqtt:
             self._close(client)
             pause_s = 0.2 if self._connected else min(pause_s * 2, 5.0)
             self._connected = False
-            self._heard_bytes = 0
             self._heard.clear()  # Never handed over: the broker delivers it again.
             self._listener.lost(self._failure or "the broker closed the connection")
             self._wait_s(pause_s)
 
-    def _loop(self, client: Client) -> None:
+    def _loop(self, client: BulkClient) -> None:
         """Serve one connection until it ends."""
         while not self._stopping and client.socket() is not None:
             wait_s = min(self._listener.turn(), _TURN_S_MAX)
@@ -195,33 +180,32 @@ class Mqtt:
             if readable:
                 self._read(client)
             if self._heard:
-                heard, self._heard, self._heard_bytes = self._heard, [], 0
+                heard, self._heard = self._heard, []
                 self._listener.heard(heard)
             if client.want_write():
                 client.loop_write()
             client.loop_misc()
 
-    def _read(self, client: Client) -> None:
-        """Read until the socket is empty or a batch is full; one packet a call."""
-        while len(self._heard) < _BATCH_MAX and self._heard_bytes < _BATCH_BYTES_MAX:
-            before = len(self._heard)
-            client.loop_read()
-            if len(self._heard) == before:
-                return
+    def _read(self, client: BulkClient) -> None:
+        """Take a batch of what the socket has; what is beyond it waits in the client."""
+        client.read()
+        client.take(self._heard, _BATCH_MAX)
+        if not self._endpoint.persistent and self._heard:  # Nobody acknowledges later.
+            client.acknowledge([each.packet for each in self._heard if each.qos])
 
-    def _select(self, client: Client, wait_s: float) -> bool:
+    def _select(self, client: BulkClient, wait_s: float) -> bool:
         sock = client.socket()
         if sock is None:
             return False
         read = [self._wake_read] if self.paused else [self._wake_read, sock]
-        pending = getattr(sock, "pending", None)  # TLS holds bytes that select does not see
-        if pending is not None and pending() and not self.paused:
+        waits = not self.paused and _has_read_on(client, sock)
+        if waits:
             wait_s = 0.0
         write = [sock] if client.want_write() else []
         ready, _, _ = select.select(read, write, [], wait_s)
         if self._wake_read in ready:
             self._drain()
-        return sock in ready or (pending is not None and pending() > 0 and not self.paused)
+        return waits or sock in ready
 
     def _drain(self) -> None:
         try:
@@ -244,16 +228,17 @@ class Mqtt:
                 self._drain()
             self._do_posted()
 
-    def _new_client(self) -> Client:
+    def _new_client(self) -> BulkClient:
         endpoint = self._endpoint
         new = self._version == MQTTProtocolVersion.MQTTv5
-        client = Client(
+        client = BulkClient(
             CallbackAPIVersion.VERSION2,
             client_id=endpoint.client_id,
             clean_session=None if new else not endpoint.persistent,
             protocol=self._version,
-            manual_ack=endpoint.persistent,
+            manual_ack=True,
         )
+        client.inbound = Inbound(properties=new)
         if endpoint.username is not None:
             client.username_pw_set(endpoint.username, endpoint.password)
         if endpoint.tls:
@@ -268,7 +253,7 @@ class Mqtt:
         client.on_socket_register_write = lambda *_: None
         return client
 
-    def _connect(self, client: Client) -> bool:
+    def _connect(self, client: BulkClient) -> bool:
         endpoint = self._endpoint
         try:
             if self._version == MQTTProtocolVersion.MQTTv5:
@@ -290,7 +275,7 @@ class Mqtt:
             return False
         return True
 
-    def _close(self, client: Client) -> None:
+    def _close(self, client: BulkClient) -> None:
         if client.socket() is not None:
             client.disconnect()
             while client.want_write() and client.socket() is not None:
@@ -359,7 +344,6 @@ class Mqtt:
         self._listener.subscribed()
 
     def _on_message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
-        self._heard_bytes += len(message.payload)
         self._heard.append(
             Delivery(
                 message.topic,
@@ -370,3 +354,9 @@ class Mqtt:
                 bool(message.dup),
             )
         )
+
+
+def _has_read_on(client: BulkClient, sock: object) -> bool:
+    """Say whether bytes wait that select does not see: read already, or held by TLS."""
+    pending = getattr(sock, "pending", None)
+    return client.inbound.is_ready() or (pending is not None and pending() > 0)
