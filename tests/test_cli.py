@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.cli import main, words
+from gateway.records import proof
 from gateway.store import state
 from tests.holding import Holding, strokes
 from tests.operations import chinese
@@ -176,7 +177,15 @@ def test_a_proof_is_checked_under_the_roster_alone(
     good = terminal.type("verify", str(file), "--roster", roster, "--json")
     assert (good.status, good.facts["ok"], good.facts["checked"]) == (0, True, 5)
     assert good.facts["record"] == row["record"]
-    assert terminal.type("verify", str(file), "--roster", "00" * 32).status == 1
+    assert (good.facts["author"]["node"], good.facts["held_by"]) == (row["node"], [])
+    told = terminal.type("verify", str(file), "--roster", roster).out
+    assert "who else holds it was not shown" in told and row["record"] in told
+    other = terminal.type("verify", str(file), "--roster", "00" * 32)
+    assert (other.status, "no record was shown to be anybody's" in other.out) == (1, True)
+    nothing = tmp_path / "nothing.proof"
+    nothing.write_bytes(proof.encode(proof.Proof()))
+    empty = terminal.type("verify", str(nothing), "--roster", roster, "--json")
+    assert (empty.status, empty.facts["ok"], empty.facts["checked"]) == (1, False, 0)
     file.write_bytes(file.read_bytes()[:-1])
     assert terminal.type("verify", str(file), "--roster", roster).status == 2
 

@@ -1,133 +1,149 @@
-"""Proof bundles: what they show, and that they never show what they do not hold."""
+"""Proofs and their verdicts: what they show, and that they never show what does not hold."""
 
-import random
-from dataclasses import fields, replace
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 
-from gateway.errors import MalformedProof
-from gateway.records import cbor, feed, proof
-from gateway.records.proof import Opening, Proof, Verdict
-from gateway.store import proofs, questions
+from gateway.errors import BadAck, MalformedProof
+from gateway.groups import agreement, verdict
+from gateway.groups.agreement import Entry
+from gateway.groups.verdict import Verdict
+from gateway.records import proof, record
+from gateway.records.proof import Proof
+from gateway.store import database, feeds, groups, outbox, peers, proofs, questions
+from gateway.store.database import Connection
+from tests.damage import all_refused, flips, never_escapes, truncations
 from tests.holding import Holding, strokes
+from tests.mutate import known, mutations
+from tests.vectors import build_proof, load
+from tests.vectors.build_proof import CHAIN, GROUP, LONG, ROSTER, SHORT, expect, refused
 
-SHOWN = {"roster", "certificates", "record", "body", "head"}
+SHOWN = {"roster", "certificates", "record", "body", "group"}
+TRUSTED = {ROSTER.hash}
 
 
 @pytest.fixture(scope="module")
 def held(tmp_path_factory: pytest.TempPathFactory) -> Holding:
-    """Give a gateway with a few records."""
+    """Give a gateway alone with a few records."""
     made = Holding(tmp_path_factory.mktemp("proof"))
     for at in range(5):
         made.say(strokes(3, at * 3))
     return made
 
 
-def _proof(held: Holding, seq: int = 2) -> Proof:
-    row = held.db.execute("SELECT id FROM records WHERE place & 0xffffffff = ?", (seq,))
-    return proofs.of(held.db, questions.find(held.db, row.get.hex()))
+@pytest.fixture
+def shared() -> Connection:
+    """Give the maker's store, with the chain of the vectors and two peers' ACKs."""
+    db = database.connect(":memory:")
+    with db:
+        groups.register(db, "pressing", GROUP)
+        for written in CHAIN:
+            feeds.append(db, record.parse(written.encoded), written.body, written.feed)
+        for by, size in ((build_proof.BUYERS, LONG), (build_proof.CARRIERS, SHORT)):
+            signed = build_proof.receipt(by, 0, size)
+            outbox.acknowledged(db, by.node, CHAIN[size - 1].feed.head(), signed.ack)
+            peers.remember(db, by.credentials)
+    return db
 
 
-def _held(verdict: Verdict) -> dict[str, bool | None]:
-    return {statement.name: statement.held for statement in verdict.statements}
+def _exported(db: Connection, seq: int) -> Proof:
+    row = db.execute("SELECT id FROM records WHERE place & 0xffffffff = ?", (seq,))
+    return proofs.of(db, questions.find(db, row.get.hex()))
 
 
-def test_a_whole_proof_holds_under_the_roster_alone(held: Holding) -> None:
-    """Every record's proof shows who wrote what and where; who else has it, it does not show."""
-    for seq in range(6):
-        encoded = proof.encode(_proof(held, seq))
-        verdict = proof.judge(encoded, held.state.roster.hash)
-        assert verdict.holds
-        assert {name for name, shown in _held(verdict).items() if shown} == SHOWN
-        assert _held(verdict)["witnesses"] is None
-        assert proof.encode(proof.decode(encoded)) == encoded
+def _held(found: Verdict) -> dict[str, bool | None]:
+    return {statement.name: statement.held for statement in found.statements}
 
 
-def test_nothing_shows_nothing(held: Holding) -> None:
-    """An empty proof, and one without a member that others rest on, never holds."""
-    whole, trusted = _proof(held), held.state.roster.hash
-    assert not proof.judge(proof.encode(Proof()), trusted).holds
-    assert not any(_held(proof.judge(proof.encode(Proof()), trusted)).values())
-    for member, empty in (("record", None), ("certificates", None), ("rosters", ())):
-        less = replace(whole, **{member: empty})  # type: ignore[arg-type]
-        verdict = proof.judge(proof.encode(less), trusted)
-        assert not verdict.holds
-        assert _held(verdict)["record"] is None
+@pytest.mark.parametrize("vector", load("proof")["good"], ids=lambda vector: vector["name"])
+def test_a_good_vector_shows_what_it_shows(vector: dict[str, object]) -> None:
+    """Each good vector has the one verdict, and the same bytes when it is written again."""
+    encoded, trusted = bytes.fromhex(str(vector["hex"])), bytes.fromhex(str(vector["trusted"]))
+    assert expect(verdict.judge(encoded, {trusted})) == vector["expect"]
+    assert proof.encode(proof.decode(encoded)) == encoded
 
 
-def test_what_is_absent_was_not_shown(held: Holding) -> None:
-    """Without opening or path the record still holds, and the answer says what was not shown."""
-    bare = replace(_proof(held), opening=None, path=None)
-    verdict = proof.judge(proof.encode(bare), held.state.roster.hash)
-    assert verdict.holds
-    assert (_held(verdict)["body"], _held(verdict)["head"]) == (None, None)
+@pytest.mark.parametrize("vector", load("proof")["bad"], ids=lambda vector: vector["name"])
+def test_a_bad_vector_never_holds(vector: dict[str, str]) -> None:
+    """Each bad vector is refused, or its first statement that fails has the expected code."""
+    encoded, trusted = bytes.fromhex(vector["hex"]), bytes.fromhex(vector["trusted"])
+    assert refused(encoded, trusted) == vector["error"]
 
 
-def test_no_member_can_be_exchanged(held: Holding) -> None:
-    """A member of another record's proof, or another trusted roster, makes the proof fail."""
-    whole, other, trusted = _proof(held, 2), _proof(held, 4), held.state.roster.hash
-    for field in ("record", "opening", "path"):
-        mixed = replace(whole, **{field: getattr(other, field)})
-        assert not proof.judge(proof.encode(mixed), trusted).holds
-    assert whole.head is not None
-    wrong = replace(whole, head=feed.Head(whole.head.feed, whole.head.size, bytes(32)))
-    assert not proof.judge(proof.encode(wrong), trusted).holds
-    assert not proof.judge(proof.encode(whole), bytes(32)).holds
+def test_a_bad_receipt_is_never_counted() -> None:
+    """Beside a bad receipt the good one still says who holds the record; the proof fails."""
+    named = {vector["name"]: vector for vector in load("proof")["bad"]}
+    for name, vector in named.items():
+        if "receipt" in name and vector["error"] != MalformedProof.code:
+            found = verdict.judge(bytes.fromhex(vector["hex"]), TRUSTED)
+            assert (found.holds, _held(found)["receipts"]) == (False, False)
+            buyers = {build_proof.BUYER.node.id} if name.startswith("one good") else set()
+            assert {holder.node for holder in found.holders} == buyers
 
 
-def test_no_bit_can_be_changed(held: Holding) -> None:
-    """A flipped bit fails or unshows something; but a head's size only its signers can show."""
-    whole, trusted = _proof(held), held.state.roster.hash
+def test_every_flipped_bit_of_a_proof_is_refused_or_does_not_hold(held: Holding) -> None:
+    """There is no bit of a proof that says nothing: a change of any makes it fail."""
+    encoded, trusted = proof.encode(_exported(held.db, 2)), held.state.roster.hash
+    assert verdict.judge(encoded, {trusted}).holds
+    for changed in flips(encoded):
+        assert refused(changed, trusted)
+
+
+def test_no_byte_of_a_proof_with_a_receipt_can_change() -> None:
+    """With a receipt too every byte of a proof counts; of an ACK, every bit."""
+    whole = replace(build_proof.whole(), receipts=build_proof.whole().receipts[:1])
     encoded = proof.encode(whole)
-    draw = random.Random(5)
-    for _ in range(400):
-        at, bit = draw.randrange(len(encoded)), 1 << draw.randrange(8)
-        changed = encoded[:at] + bytes((encoded[at] ^ bit,)) + encoded[at + 1 :]
-        try:
-            verdict = proof.judge(changed, trusted)
-        except MalformedProof:
-            continue
-        shown = {name for name, value in _held(verdict).items() if value}
-        if verdict.holds and shown >= SHOWN:
-            read = proof.decode(changed)
-            assert whole.head and read.head and read.head.size != whole.head.size
-            assert replace(read, head=whole.head) == whole
+    for at, byte in enumerate(encoded):
+        changed = encoded[:at] + bytes([byte ^ 1 << at % 8]) + encoded[at + 1 :]
+        assert refused(changed, ROSTER.hash)
+    (signed,), key = whole.receipts, build_proof.BUYERS.key.public
+    all_refused(lambda said: agreement.decode(said).verify(key), flips(signed.ack), BadAck)
 
 
-@pytest.mark.parametrize(
-    "said",
-    [
-        1,
-        [],
-        {},
-        {0: 2},
-        {0: True},
-        {0: 1, 11: b""},
-        {0: 1, "x": 1},
-        {0: 1, 1: None},
-        {0: 1, 1: bytes(3000)},
-        {0: 1, 2: [b"", b""]},
-        {0: 1, 3: [b"short"]},
-        {0: 1, 3: [bytes(32)] * 65},
-        {0: 1, 4: [bytes(32), 0, bytes(32)]},
-        {0: 1, 5: []},
-        {0: 1, 5: [1]},
-        {0: 1, 9: [b"", b""]},
-        {0: 1, 10: bytes(4)},
-    ],
-)
-def test_what_is_no_proof_is_malformed(said: object) -> None:
-    """Deterministic CBOR of any other shape raises MalformedProof and nothing else."""
-    with pytest.raises(MalformedProof):
-        proof.decode(cbor.encode(said))
+def test_every_truncation_of_a_proof_is_refused() -> None:
+    """A proof cut anywhere is no proof, and noise raises nothing but that."""
+    encoded = proof.encode(build_proof.whole())
+    all_refused(proof.decode, truncations(encoded), MalformedProof)
+    noise = mutations(known("proof"), 500, seed=3)
+    assert never_escapes(lambda said: verdict.judge(said, TRUSTED), noise, MalformedProof)
 
 
-def test_any_bytes_are_a_proof_or_malformed(tmp_path: Path) -> None:
-    """A decoder fed noise, or a proof cut anywhere, raises its own error only."""
-    encoded = proof.encode(Proof(b"r", Opening(bytes(32), b"c"), (bytes(32),), None, (b"a",)))
-    for at in range(len(encoded)):
-        with pytest.raises(MalformedProof):
-            proof.decode(encoded[:at])
-    assert proof.decode(encoded).receipts == (b"a",)
-    assert len(fields(Proof)) == 10
+def test_no_part_can_be_exchanged(held: Holding) -> None:
+    """A part of another record's proof, or another trusted roster, makes the proof fail."""
+    whole, other, trusted = _exported(held.db, 2), _exported(held.db, 4), {held.state.roster.hash}
+    for part in ("record", "opening"):
+        mixed = replace(whole, **{part: getattr(other, part)})
+        assert not verdict.judge(proof.encode(mixed), trusted).holds
+    assert not verdict.judge(proof.encode(whole), {bytes(32)}).holds
+    assert not verdict.judge(proof.encode(whole), frozenset()).holds
+
+
+def test_every_record_of_a_gateway_alone_can_be_shown(held: Holding) -> None:
+    """A store's proof shows who wrote what in which group; and that nobody else has signed."""
+    for seq in range(6):
+        found = verdict.judge(proof.encode(_exported(held.db, seq)), {held.state.roster.hash})
+        assert found.holds
+        assert {name for name, shown in _held(found).items() if shown} == SHOWN
+        assert found.holders == ()
+
+
+def test_a_store_shows_the_receipts_that_cover_a_record(shared: Connection) -> None:
+    """The peers whose ACKs cover a record are shown; those it cannot show are left out."""
+    for seq in range(LONG):
+        gathered = _exported(shared, seq)
+        found = verdict.judge(proof.encode(gathered), TRUSTED)
+        assert found.holds
+        buyers = {build_proof.BUYER.node.id}
+        carriers = {build_proof.CARRIER.node.id} if seq < SHORT else set()
+        assert {holder.node for holder in found.holders} == buyers | carriers
+    shared.execute("DELETE FROM peers")
+    assert _exported(shared, 0).receipts == ()
+
+
+def test_a_body_that_is_owed_is_no_receipt(shared: Connection) -> None:
+    """An ACK that says that the record's body is not held is not exported as a receipt."""
+    head = CHAIN[-1].feed.head()
+    unheld = build_proof.receipt(build_proof.BUYERS, 0, LONG, entries=(Entry(head, ((1, 3),)),))
+    shared.execute("UPDATE acks SET encoded = ? WHERE size = ?", (unheld.ack, LONG))
+    shown = [len(_exported(shared, seq).receipts) for seq in range(LONG)]
+    assert shown == [2, 1, 1, 2, 1, 1, 1]

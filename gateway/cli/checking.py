@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Collection, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +12,10 @@ import typer
 from gateway.cli import place
 from gateway.cli.words import say
 from gateway.errors import BadQuestion, FileUnusable
-from gateway.records import proof
+from gateway.groups import verdict
+from gateway.groups.verdict import Party
+from gateway.records import proof, roster as rosters
+from gateway.records.proof import Proof
 from gateway.store import checking, proofs, questions, state
 
 
@@ -33,7 +37,7 @@ def _export() -> None:
 def verify(
     file: Annotated[Path | None, typer.Argument(help="a proof")] = None,
     roster: Annotated[
-        str | None, typer.Option(metavar="HASH", help="the roster you trust; absent: your own")
+        str | None, typer.Option(metavar="HASH", help="the roster you trust; absent: your own ones")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="every record stored here")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="facts for programs")] = False,
@@ -48,8 +52,8 @@ def verify(
     else:
         for fault in facts["faults"]:
             print(f"  {fault}")
-        for name, held in facts.get("statements", {}).items():
-            print(f"  {name:<14} {_held(held)}")
+        for line in _told(facts) if file else ():
+            print(f"  {line}")
         counted = "{checked} checked: {valid} valid, {invalid} invalid, {unknown} unknown"
         print(say(counted, **facts))
     raise typer.Exit(0 if facts["ok"] else 1)
@@ -61,20 +65,21 @@ def export_proof(
     as_json: Annotated[bool, typer.Option("--json", help="facts for programs")] = False,
 ) -> None:
     """Write the proof of one record, which verifies offline under one roster's hash."""
-    held, db = place.opened()
+    _, db = place.opened()
     with closing(db):
         story = questions.find(db, identity)
-        encoded = proof.encode(proofs.of(db, story))
+        gathered = proofs.of(db, story)
+        encoded = proof.encode(gathered)
     try:
         out.write_bytes(encoded)
     except OSError as fault:
         raise FileUnusable(path=out, reason=fault.strerror) from fault
     facts = {"record": story.record.id.hex(), "file": str(out), "bytes": len(encoded)}
-    facts |= {"roster": held.roster.hash.hex()}
+    facts |= {"roster": _roster(gathered).hex(), "receipts": len(gathered.receipts)}
     if as_json:
         print(json.dumps(facts))
     else:
-        print(say("{file}: {bytes} bytes", **facts))
+        print(say("{file}: {bytes} bytes, {receipts} receipts", **facts))
         print(say("to check it: hulian verify {file} --roster {roster}", **facts))
 
 
@@ -125,33 +130,62 @@ def _verified_store() -> dict[str, Any]:
     }
 
 
-def _verified_proof(file: Path, trusted: bytes) -> dict[str, Any]:
+def _verified_proof(file: Path, trusted: Collection[bytes]) -> dict[str, Any]:
     try:
-        encoded = file.read_bytes()
+        with file.open("rb") as read:
+            encoded = read.read(proof.PROOF_BYTES_MAX + 1)
     except OSError as fault:
         raise FileUnusable(path=file, reason=fault.strerror) from fault
-    verdict = proof.judge(encoded, trusted)
-    held = [statement.held for statement in verdict.statements]
+    found = verdict.judge(encoded, trusted)
+    held = [statement.held for statement in found.statements]
     return {
         "checked": len(held) - held.count(None),
         "valid": held.count(True),
         "invalid": held.count(False),
         "unknown": held.count(None),
-        "ok": verdict.holds,
-        "record": None if verdict.record is None else verdict.record.id.hex(),
-        "statements": {statement.name: statement.held for statement in verdict.statements},
-        "faults": [statement.reason for statement in verdict.statements if statement.reason],
+        "ok": found.holds,
+        "record": None if found.record is None else found.record.id.hex(),
+        "author": None if found.author is None else _party(found.author),
+        "held_by": [_party(holder) for holder in found.holders],
+        "statements": {statement.name: statement.held for statement in found.statements},
+        "faults": [each.reason for each in found.statements if each.held is False],
     }
 
 
-def _trusted(roster: str | None) -> bytes:
-    if roster is None:
-        return state.load(place.state_dir()).roster.hash
+def _party(party: Party) -> dict[str, str]:
+    return {"node": party.node.hex(), "org": party.organisation.hex(), "name": party.name}
+
+
+def _told(facts: dict[str, Any]) -> Iterator[str]:
+    """Say in words what a proof shows, and what it does not."""
+    for name, held in facts["statements"].items():
+        yield f"{name:<14} {_held(held)}"
+    if facts["record"] is None:
+        yield say("no record was shown to be anybody's")
+        return
+    yield say("record {record}", record=facts["record"])
+    yield say("written by node {node} of {name} ({org})", **facts["author"])
+    for party in facts["held_by"]:
+        yield say("held by node {node} of {name} ({org}), under its signature", **party)
+    if not facts["held_by"]:
+        yield say("who else holds it was not shown")
+
+
+def _trusted(said: str | None) -> frozenset[bytes]:
+    """Give the roster that is trusted; else those of this gateway and of its groups."""
+    if said is None:
+        held = state.load(place.state_dir())
+        return frozenset({held.roster.hash, *(each.roster.hash for each in held.groups.values())})
     try:
-        return bytes.fromhex(roster)
+        return frozenset({bytes.fromhex(said)})
     except ValueError:
         reason = "it takes the 64 hex digits that 'hulian init' printed"
-        raise BadQuestion(option="--roster", found=roster[:80], reason=reason) from None
+        raise BadQuestion(option="--roster", found=said[:80], reason=reason) from None
+
+
+def _roster(gathered: Proof) -> bytes:
+    assert gathered.roster is not None, "the store's proofs have one"
+    return rosters.decode(gathered.roster).hash
 
 
 def _held(held: bool | None) -> str:

@@ -103,8 +103,17 @@ class Group:
 
     def admit(self, opened: Feed) -> None:
         """Check that a feed's author is a member, for its own organisation; raise NotAMember."""
-        if opened.group != self.id or self.member(opened.node).organisation != opened.organisation:
+        if opened.group != self.id:
             raise NotAMember(node=opened.node.hex(), group=self.id.hex()[:16])
+        self._check(opened.node, opened.organisation)
+
+    def check_member(self, node: Certificate) -> None:
+        """Check that a verified node certificate is a member's; raise NotAMember."""
+        self._check(node.subject, node.issuer)
+
+    def _check(self, node: bytes, organisation: bytes) -> None:
+        if self.member(node).organisation != organisation:
+            raise NotAMember(node=node.hex(), group=self.id.hex()[:16])
 
 
 def found(run_key: SigningKey, founder: Credentials, founding: Founding, within: Roster) -> Group:

@@ -1,36 +1,29 @@
 """A proof: a record with all that is needed to check it offline. Protocol: docs/protocol/proof.md.
 
-In: the parts, or bytes from anywhere and the hash of the one roster that is trusted. Out: bytes; or
-a verdict, statement by statement, that says what held, what did not, and what was not shown. It
-never says yes to nothing: what is absent, or rests on something absent, was not shown.
+In: the parts, or bytes from anywhere. Out: bytes, or the parts. Nothing is verified here: what a
+proof shows is for the verdict to say. A part that no verdict could check is refused, so that a
+proof holds as a whole or not at all.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final
 
-from gateway.errors import (
-    AuthorError,
-    BadBody,
-    MalformedCbor,
-    MalformedGenesis,
-    MalformedProof,
-    ProofFails,
-    UnknownRoster,
-    WrongFeed,
-)
-from gateway.records import cbor, feed, merkle, record, roster
-from gateway.records.feed import Credentials, Head
-from gateway.records.record import BODY_BYTES_MAX, RECORD_BYTES_MAX, SALT_BYTES, Record
-from gateway.records.roster import Roster
+from gateway.errors import MalformedCbor, MalformedProof
+from gateway.records import cbor
+from gateway.records.identity import CERTIFICATE_BYTES_MAX
+from gateway.records.record import BODY_BYTES_MAX, RECORD_BYTES_MAX, SALT_BYTES
+from gateway.records.roster import ROSTER_BYTES_MAX
 
-T = TypeVar("T")
+PROOF_BYTES_MAX: Final = 8 * 1024 * 1024
+PATH_MAX: Final = 53  # as deep as a tree of 2^53 leaves
+RECEIPTS_MAX: Final = 64  # as many as a group has members
+ITEM_BYTES_MAX: Final = 64 * 1024  # an ACK, a founding; what reads them has its own limits
+_MEMBERS: Final = frozenset({0, 1, 2, 5, 9, 10, 11})
+_JOURNAL: Final = frozenset({3, 4, 6, 7, 8})
 
-PROOF_BYTES_MAX = 1024 * 1024
-PATH_MAX = 64  # as deep as a tree of 2^64 leaves
-ITEMS_MAX = 64
-ITEM_BYTES_MAX = 64 * 1024
-_MEMBERS = range(11)
+Parts = Mapping[object, object]
+Certificates = tuple[bytes, bytes, bytes]  # of a node, its run, its encryption key
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,58 +35,45 @@ class Opening:
 
 
 @dataclass(frozen=True, slots=True)
+class Receipt:
+    """An ACK, the certificates of the run that signed it, and the record's path to its head."""
+
+    ack: bytes
+    certificates: Certificates
+    path: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Founded:
+    """A group's founding and the certificates of the run that signed it."""
+
+    founding: bytes
+    certificates: Certificates
+
+
+@dataclass(frozen=True, slots=True)
 class Proof:
     """The parts of a proof; None and empty where they are absent."""
 
     record: bytes | None = None
     opening: Opening | None = None
-    path: tuple[bytes, ...] | None = None
-    head: Head | None = None
-    receipts: tuple[bytes, ...] = ()
-    journal_path: tuple[bytes, ...] | None = None
-    checkpoint: bytes | None = None
-    cosignatures: tuple[bytes, ...] = ()
-    certificates: tuple[bytes, bytes, bytes] | None = None
-    rosters: tuple[bytes, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """One thing that a proof may show: True held, False did not, None was not shown; and why."""
-
-    name: str
-    held: bool | None
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a proof shows, statement by statement."""
-
-    statements: tuple[Statement, ...]
-    record: Record | None = None
-
-    @property
-    def holds(self) -> bool:
-        """Say whether the record is its author's, as far as anything was shown."""
-        held = {statement.name: statement.held for statement in self.statements}
-        return held.get("record") is True and False not in held.values()
+    receipts: tuple[Receipt, ...] = ()
+    certificates: Certificates | None = None
+    roster: bytes | None = None
+    founded: Founded | None = None
 
 
 def encode(proof: Proof) -> bytes:
     """Write a proof; absent parts take no room."""
-    opening, head = proof.opening, proof.head
+    opening, founded = proof.opening, proof.founded
+    receipts = [[each.ack, list(each.certificates), list(each.path)] for each in proof.receipts]
     parts: dict[int, object] = {
         1: proof.record,
         2: None if opening is None else [opening.salt, opening.content],
-        3: None if proof.path is None else list(proof.path),
-        4: None if head is None else [head.feed, head.size, head.root],
-        5: list(proof.receipts) or None,
-        6: None if proof.journal_path is None else list(proof.journal_path),
-        7: proof.checkpoint,
-        8: list(proof.cosignatures) or None,
+        5: receipts or None,
         9: None if proof.certificates is None else list(proof.certificates),
-        10: list(proof.rosters) or None,
+        10: None if proof.roster is None else [proof.roster],
+        11: None if founded is None else [founded.founding, list(founded.certificates)],
     }
     return cbor.encode({0: 1} | {key: part for key, part in parts.items() if part is not None})
 
@@ -106,164 +86,72 @@ def decode(encoded: bytes) -> Proof:
         raise MalformedProof(reason=fault) from None
     if not isinstance(said, dict) or type(said.get(0)) is not int or said[0] != 1:
         raise MalformedProof(reason="not a map of version 1")
-    if not all(type(key) is int and key in _MEMBERS for key in said):
+    if said.keys() & _JOURNAL:
+        raise MalformedProof(reason="it speaks of a journal, which this version cannot check")
+    if not said.keys() <= _MEMBERS:
         raise MalformedProof(reason="an unknown member")
-    parts: Mapping[object, object] = said
     return Proof(
-        _bytes(parts, 1, RECORD_BYTES_MAX),
-        _opening(parts),
-        _hashes(parts, 3),
-        _head(parts),
-        _items(parts, 5),
-        _hashes(parts, 6),
-        _bytes(parts, 7, ITEM_BYTES_MAX),
-        _items(parts, 8),
-        _certificates(parts),
-        _items(parts, 10),
+        _bytes(said[1], "record", RECORD_BYTES_MAX) if 1 in said else None,
+        _opening(said[2]) if 2 in said else None,
+        _receipts(said[5]) if 5 in said else (),
+        _certificates(said[9]) if 9 in said else None,
+        _roster(said[10]) if 10 in said else None,
+        _founded(said[11]) if 11 in said else None,
     )
 
 
-def judge(encoded: bytes, trusted: bytes) -> Verdict:
-    """Check a proof, trusting nothing but one roster's hash; raise MalformedProof."""
-    proof = decode(encoded)
-    judging = _Judging()
-    within = credentials = shown = None
-    if proof.rosters:
-        within = judging.check("roster", lambda: _roster(proof.rosters, trusted))
-    if within and (certificates := proof.certificates):
-        roster_ = within
-        credentials = judging.check("certificates", lambda: _credentials(certificates, roster_))
-    if credentials and (encoded_record := proof.record):
-        by = credentials
-        shown = judging.check("record", lambda: _record(encoded_record, by))
-    if shown and (opening := proof.opening):
-        said = shown
-        judging.check("body", lambda: _body(said, opening))
-    if shown and proof.path is not None and (head := proof.head):
-        placed, path = shown, proof.path
-        judging.check("head", lambda: _placed(placed, path, head))
-    return Verdict(judging.statements(), shown)
+def _bytes(part: object, name: str, size_max: int) -> bytes:
+    if isinstance(part, bytes) and len(part) <= size_max:
+        return part
+    raise MalformedProof(reason=f"its {name} is no byte string, or too long")
 
 
-NAMES = ("roster", "certificates", "record", "body", "head", "receipts", "journal", "witnesses")
-
-
-class _Judging:
-    """Statements as they are judged. Receipts, journal and witnesses are not judged yet."""
-
-    def __init__(self) -> None:
-        self._judged: dict[str, Statement] = {}
-
-    def check(self, name: str, step: Callable[[], T]) -> T | None:
-        """Take one step; None where it did not hold."""
-        try:
-            result = step()
-        except AuthorError as fault:
-            self._judged[name] = Statement(name, False, str(fault))
-            return None
-        self._judged[name] = Statement(name, True)
-        return result
-
-    def statements(self) -> tuple[Statement, ...]:
-        """Give all statements in order; what no step was taken for was not shown."""
-        return tuple(self._judged.get(name, Statement(name, None)) for name in NAMES)
-
-
-def _roster(rosters: Sequence[bytes], trusted: bytes) -> Roster:
-    for encoded in rosters:
-        known = roster.decode(encoded)
-        if known.hash == trusted:
-            return known
-    raise UnknownRoster(roster=trusted.hex())
-
-
-def _credentials(certificates: tuple[bytes, bytes, bytes], within: Roster) -> Credentials:
-    credentials = feed.decode_credentials(*certificates)
-    credentials.verify(within)
-    return credentials
-
-
-def _record(encoded: bytes, credentials: Credentials) -> Record:
-    shown = record.decode(encoded, credentials.run.key)
-    if shown.feed != feed.feed_id(credentials.run.key, shown.group):
-        raise WrongFeed(part="feed")
-    return shown
-
-
-def _body(shown: Record, opening: Opening) -> bool:
-    if shown.body is None:
-        raise BadBody(reason="the record has no body")
-    if record.commitment(opening.salt, opening.content) != shown.body.commitment:
-        raise BadBody(reason="its content is not the one committed to")
-    if shown.key_number == 0:
-        record.check_body(shown, record.clear_body(opening.content, opening.salt))
-    return True
-
-
-def _placed(shown: Record, path: Sequence[bytes], head: Head) -> bool:
-    # That the head is the author's, its size among it, shows only who signed it: see receipts.
-    if head.feed != shown.feed:
-        raise WrongFeed(part="feed")
-    if merkle.root_by_inclusion(shown.id, shown.seq, head.size, path) != head.root:
-        raise ProofFails(reason="the path does not lead to the head's root")
-    return True
-
-
-def _bytes(parts: Mapping[object, object], key: int, size_max: int) -> bytes | None:
-    match parts.get(key):
-        case None if key not in parts:
-            return None
-        case bytes() as part if len(part) <= size_max:
-            return part
-    raise MalformedProof(reason=f"member {key} is no byte string, or too long")
-
-
-def _items(parts: Mapping[object, object], key: int) -> tuple[bytes, ...]:
-    match parts.get(key):
-        case None if key not in parts:
-            return ()
-        case list() as items if 0 < len(items) <= ITEMS_MAX:
-            found = tuple(item for item in items if isinstance(item, bytes))
-            if len(found) == len(items) and all(len(item) <= ITEM_BYTES_MAX for item in found):
-                return found
-    raise MalformedProof(reason=f"member {key} is no list of byte strings, or too long")
-
-
-def _hashes(parts: Mapping[object, object], key: int) -> tuple[bytes, ...] | None:
-    match parts.get(key):
-        case None if key not in parts:
-            return None
-        case list() as items if len(items) <= PATH_MAX:
-            hashes = tuple(item for item in items if isinstance(item, bytes) and len(item) == 32)
-            if len(hashes) == len(items):
-                return hashes
-    raise MalformedProof(reason=f"member {key} is no list of hashes, or too long")
-
-
-def _opening(parts: Mapping[object, object]) -> Opening | None:
-    match parts.get(2):
-        case None if 2 not in parts:
-            return None
+def _opening(part: object) -> Opening:
+    match part:
         case [bytes() as salt, bytes() as content] if (
-            len(salt) == SALT_BYTES and len(content) <= BODY_BYTES_MAX
+            len(salt) == SALT_BYTES and len(salt) + len(content) <= BODY_BYTES_MAX
         ):
             return Opening(salt, content)
-    raise MalformedProof(reason="member 2 is no salt and content")
+    raise MalformedProof(reason="its opening is no salt and content")
 
 
-def _head(parts: Mapping[object, object]) -> Head | None:
-    if 4 not in parts:
-        return None
-    try:
-        return feed.decode_head(parts[4])
-    except MalformedGenesis:
-        raise MalformedProof(reason="member 4 is no head") from None
+def _receipts(part: object) -> tuple[Receipt, ...]:
+    if isinstance(part, list) and 0 < len(part) <= RECEIPTS_MAX:
+        return tuple(_receipt(row) for row in part)
+    raise MalformedProof(reason=f"its receipts are not 1 to {RECEIPTS_MAX}")
 
 
-def _certificates(parts: Mapping[object, object]) -> tuple[bytes, bytes, bytes] | None:
-    match parts.get(9):
-        case None if 9 not in parts:
-            return None
-        case [bytes() as node, bytes() as run, bytes() as encryption]:
-            return node, run, encryption
-    raise MalformedProof(reason="member 9 is not three certificates")
+def _receipt(row: object) -> Receipt:
+    match row:
+        case [ack, certificates, list() as path] if len(path) <= PATH_MAX:
+            hashes = tuple(each for each in path if isinstance(each, bytes) and len(each) == 32)
+            if len(hashes) == len(path):
+                signed = _bytes(ack, "ACK", ITEM_BYTES_MAX)
+                return Receipt(signed, _certificates(certificates), hashes)
+    raise MalformedProof(reason="a receipt is no ACK with certificates and a path")
+
+
+def _certificates(part: object) -> Certificates:
+    match part:
+        case [node, run, encryption]:
+            return (
+                _bytes(node, "certificate", CERTIFICATE_BYTES_MAX),
+                _bytes(run, "certificate", CERTIFICATE_BYTES_MAX),
+                _bytes(encryption, "certificate", CERTIFICATE_BYTES_MAX),
+            )
+    raise MalformedProof(reason="its certificates are not three")
+
+
+def _roster(part: object) -> bytes:
+    match part:
+        case [encoded]:
+            return _bytes(encoded, "roster", ROSTER_BYTES_MAX)
+    raise MalformedProof(reason="its rosters are not one, and there is no other than roster 0 yet")
+
+
+def _founded(part: object) -> Founded:
+    match part:
+        case [founding, certificates]:
+            signed = _bytes(founding, "founding", ITEM_BYTES_MAX)
+            return Founded(signed, _certificates(certificates))
+    raise MalformedProof(reason="its founding is not there with its founder's certificates")

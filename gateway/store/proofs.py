@@ -1,37 +1,58 @@
 """Proofs of stored records: all that the store holds to show one of them to somebody outside."""
 
+from collections.abc import Iterator
+from itertools import islice
+
 import apsw
 
 from gateway.errors import StoreDamaged
+from gateway.groups import agreement
 from gateway.records import feed, merkle, record
-from gateway.records.feed import Genesis
-from gateway.records.proof import Opening, Proof
-from gateway.records.record import SALT_BYTES
-from gateway.store import feeds, groups, outbox
+from gateway.records.feed import Credentials, Genesis
+from gateway.records.proof import RECEIPTS_MAX, Certificates, Founded, Opening, Proof, Receipt
+from gateway.records.record import SALT_BYTES, Record
+from gateway.store import feeds, groups, outbox, peers
 from gateway.store.questions import Story
 
 
 def of(db: apsw.Connection, story: Story) -> Proof:
-    """Gather the proof of a record under its feed's present head; raise StoreDamaged."""
+    """Gather the proof of a record with the receipts that are held; raise StoreDamaged."""
     said = story.record
     held = feeds.load(db, said.feed)
     if held is None or held.size <= said.seq:
         raise StoreDamaged(path=db.filename, reason="a record beyond its feed's head")
     genesis = _genesis(db, said.feed)
-    known = groups.rosters(db).get(genesis.view.roster)
-    node, run, encryption = genesis.credentials.encoded()
+    among = groups.load(db, said.group)
     opening = None
     if story.body is not None and said.key_number == 0:
         opening = Opening(story.body[:SALT_BYTES], story.body[SALT_BYTES:])
     return Proof(
         said.encoded,
         opening,
-        merkle.inclusion(said.seq, held.size, feeds.subtree(db, said.feed)),
-        held.head(),
-        tuple(ack for _, size, ack in outbox.receipts(db, said.feed) if size > said.seq),
-        certificates=(node, run, encryption),
-        rosters=() if known is None else (known.encoded,),
+        tuple(islice(_receipts(db, said, held.size), RECEIPTS_MAX)),
+        _certificates(genesis.credentials),
+        among.roster.encoded,
+        Founded(among.encoded, _certificates(among.founder)),
     )
+
+
+def _receipts(db: apsw.Connection, said: Record, size: int) -> Iterator[Receipt]:
+    """Give the ACKs that cover a record with its body, if their run's certificates are held."""
+    for node, _, encoded in outbox.receipts(db, said.feed):
+        claim = agreement.decode(encoded)
+        runs = (each for each in peers.runs(db, claim.kid) if each.node.subject == node)
+        credentials = next(runs, None)
+        entry = next((each for each in claim.ack.entries if each.head.feed == said.feed), None)
+        if credentials is None or entry is None or not said.seq < entry.head.size <= size:
+            continue
+        if not any(low <= said.seq < high for low, high in entry.ranges):
+            path = merkle.inclusion(said.seq, entry.head.size, feeds.subtree(db, said.feed))
+            yield Receipt(encoded, _certificates(credentials), path)
+
+
+def _certificates(credentials: Credentials) -> Certificates:
+    node, run, encryption = credentials.encoded()
+    return node, run, encryption
 
 
 def _genesis(db: apsw.Connection, name: bytes) -> Genesis:

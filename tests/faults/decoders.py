@@ -58,18 +58,6 @@ def _bodies() -> list[bytes]:
     return [body[SALT_BYTES:] for body in bodies if len(body) > SALT_BYTES]
 
 
-def _proofs() -> list[bytes]:
-    """Give bundles of the vectors' records: alone, with a path, with a head, with certificates."""
-    shown = [bytes.fromhex(vector["hex"]) for vector in mutate.vectors("record")[:8]]
-    name = bytes(range(32))
-    parts: tuple[dict[int, object], ...] = (
-        {},
-        {3: [name, name], 4: [name, 2, name]},
-        {2: [name, b"x"], 9: shown[:3], 10: shown[:1]},
-    )
-    return [cbor.encode({0: 1, 1: each} | part) for each in shown for part in parts]
-
-
 @cache
 def _mappings() -> tuple[Mapping, ...]:
     every = sorted({vector["settings"] for vector in mutate.vectors("mapping")})
@@ -92,7 +80,7 @@ DECODERS = {
     "roster": Decoder(roster.decode, AuthorError, _known("roster")),
     "record": Decoder(record.parse, AuthorError, _known("record")),
     "genesis": Decoder(feed.decode_genesis, AuthorError, _bodies),
-    "proof": Decoder(proof.decode, MalformedProof, _proofs),
+    "proof": Decoder(proof.decode, MalformedProof, _known("proof")),
     "group file": Decoder(group.decode_file, GroupError, _known("group")),
     "pack": Decoder(senml.decode, MalformedPack, _known("senml")),
     "payload": Decoder(_map, PayloadError, _known("mapping")),
