@@ -8,13 +8,14 @@ import traceback
 from collections.abc import Sequence
 from io import TextIOWrapper
 from pathlib import Path
+from types import TracebackType
 from typing import Annotated, Optional
 
 import typer
 from typer.main import get_command
 
 from gateway import VERSION
-from gateway.cli import asking, checking, pages, place, running, setting_up, words
+from gateway.cli import asking, checking, pages, place, running, setting_up, trying, words
 from gateway.errors import Defect, GatewayError
 
 app = typer.Typer(
@@ -23,7 +24,7 @@ app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for commands in (setting_up, running, asking, checking):
+for commands in (setting_up, running, trying, asking, checking):
     commands.register(app)
 pages.speak(app)
 
@@ -53,12 +54,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal that cannot show every letter
             stream.reconfigure(errors="backslashreplace")
+    if not debug:
+        sys.excepthook = _tell_defect
     try:
         sys.exit(get_command(app).main(given, prog_name="hulian", standalone_mode=False) or 0)
     except BrokenPipeError:  # `hulian query | head`: whoever read has enough
         sys.stderr.close()
         sys.exit(0)
-    except Exception as raised:
+    except (GatewayError, ExceptionGroup, typer.Abort, pages.Misread) as raised:
         if debug:
             traceback.print_exc()
         print(_told(raised, given), file=sys.stderr)
@@ -83,6 +86,19 @@ def _error(raised: Exception, given: list[str]) -> GatewayError:
             return pages.unanswered(given)
     if isinstance(raised, pages.Misread):
         return pages.explained(raised)
-    where = traceback.extract_tb(raised.__traceback__)[-1]
-    place_ = f"{Path(where.filename).name}:{where.lineno}"
-    return Defect(reason=f"{type(raised).__name__}: {raised} ({place_})")
+    return _defect(raised)
+
+
+def _defect(raised: BaseException) -> Defect:
+    last = traceback.extract_tb(raised.__traceback__)[-1:]
+    where = f" ({Path(last[0].filename).name}:{last[0].lineno})" if last else ""
+    return Defect(reason=f"{type(raised).__name__}: {raised}{where}")
+
+
+def _tell_defect(
+    kind: type[BaseException], raised: BaseException, trace: TracebackType | None
+) -> None:
+    """Tell what nobody foresaw without its stack trace, as the interpreter ends."""
+    if not issubclass(kind, KeyboardInterrupt):
+        print(words.tell(_defect(raised)), file=sys.stderr)
+    sys.exit(2)

@@ -7,7 +7,7 @@ be understood. Commands made of these classes ask their questions in that langua
 import re
 from difflib import get_close_matches
 from enum import Enum
-from typing import Any
+from typing import Any, cast
 
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
@@ -24,7 +24,7 @@ from gateway.errors import (
 )
 
 # What Typer raises at a command line that it cannot understand; it exports only this child of it.
-Misread = typer.BadParameter.__mro__[1]
+Misread = cast(type[Exception], typer.BadParameter.__mro__[1])
 
 _REASONS = (
     ("Input should be a valid integer", "it takes an integer"),

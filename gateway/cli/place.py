@@ -1,19 +1,27 @@
-"""Where the commands find things: the config, the state directory, the store.
+"""Where the commands find things: the config, the state directory, the store, the agent.
 
 In: --config and the environment. Out: settings and open connections, or the operator's errors.
 """
 
+import json
 import os
+import socket
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import apsw
 
 from gateway import agent
 from gateway.config import Config
+from gateway.errors import NotRunning
 from gateway.store import database, state
 from gateway.store.state import State
+from gateway.web.local import SOCKET
 
 DEFAULTS = (Path("gateway.toml"), Path("/etc/hulian/gateway.toml"))
+PATIENCE_S = 5.0
 _chosen: list[Path] = []
 
 
@@ -39,6 +47,19 @@ def config() -> Config:
 def state_dir() -> Path:
     """Give the state directory that the config names."""
     return Path(config().gateway.state_dir)
+
+
+def ask_agent(state_dir: Path, question: str, patience_s: float | None) -> Iterator[dict[str, Any]]:
+    """Ask the running agent and give what it answers, a line each; raise NotRunning."""
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as door:
+        try:
+            door.settimeout(PATIENCE_S)
+            door.connect(str(state_dir / SOCKET))
+            door.sendall(json.dumps({"ask": question}).encode() + b"\n")
+            door.settimeout(patience_s)
+            yield from map(json.loads, door.makefile("r", encoding="utf-8"))
+        except (OSError, ValueError):
+            raise NotRunning(state_dir=state_dir) from None
 
 
 def opened() -> tuple[State, apsw.Connection]:

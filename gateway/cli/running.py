@@ -1,13 +1,10 @@
 """`run`, `status` and `live`: the agent, and what it says of itself at its door."""
 
 import json
-import socket
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import closing, suppress
 from itertools import islice
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -18,9 +15,7 @@ from gateway.cli.words import say
 from gateway.errors import NotRunning
 from gateway.query import matches, show_time
 from gateway.store import questions
-from gateway.web.local import SOCKET
 
-_PATIENCE_S = 5.0
 _WATCH_S = 1.0
 
 
@@ -63,7 +58,7 @@ def live(
     as_json: Annotated[bool, typer.Option("--json", help="an object a line")] = False,
 ) -> None:
     """Print readings as they are committed, until Ctrl-C."""
-    rows = _asked(place.state_dir(), "live", None)
+    rows = place.ask_agent(place.state_dir(), "live", None)
     wanted = (row for row in rows if _is_shown(row, device))
     with suppress(KeyboardInterrupt):
         for row in islice(wanted, limit):
@@ -79,23 +74,10 @@ def _is_shown(row: dict[str, Any], device: str | None) -> bool:
     return matches(device, row["device"])
 
 
-def _asked(state_dir: Path, what: str, patience_s: float | None) -> Iterator[dict[str, Any]]:
-    """Ask the running agent and give what it answers, a line each; raise NotRunning."""
-    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as door:
-        try:
-            door.settimeout(_PATIENCE_S)
-            door.connect(str(state_dir / SOCKET))
-            door.sendall(json.dumps({"ask": what}).encode() + b"\n")
-            door.settimeout(patience_s)
-            yield from map(json.loads, door.makefile("r", encoding="utf-8"))
-        except (OSError, ValueError):
-            raise NotRunning(state_dir=state_dir) from None
-
-
 def _facts() -> dict[str, Any]:
     state_dir = place.state_dir()
     try:
-        for answer in _asked(state_dir, "status", _PATIENCE_S):
+        for answer in place.ask_agent(state_dir, "status", place.PATIENCE_S):
             return {"state": "running", **answer}
     except NotRunning:
         pass

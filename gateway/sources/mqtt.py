@@ -6,10 +6,12 @@ runs in the connection's thread, a batch at a time. It never drops a delivery: w
 is quarantined, what was committed before is recognised, what cannot be stored yet waits.
 """
 
+import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from gateway.config import addresses
@@ -58,7 +60,7 @@ class MqttListener:
         self._config, self._intake, self._now = config, intake, now
         self._commit_ms = commit_ms
         self._mapping = Mapping.of(config)
-        self._mqtt = Mqtt(_endpoint(config), self)
+        self._mqtt = Mqtt(endpoint(config), self)
         self._pending = _Pending()
         self._committing: _Pending | None = None
         self._retry_at_ms = 0
@@ -74,6 +76,15 @@ class MqttListener:
     def start(self) -> None:
         """Begin to listen."""
         self._mqtt.start()
+
+    async def run(self) -> None:
+        """Listen until cancelled; then commit and acknowledge what was heard."""
+        self.start()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            with suppress(TimeoutError):
+                await asyncio.to_thread(self.stop)
 
     def stop(self) -> None:
         """Hand over what was heard, wait for its commit, acknowledge it, disconnect."""
@@ -274,7 +285,8 @@ def _joined(first: _Pending, then: _Pending) -> _Pending:
     )
 
 
-def _endpoint(config: MqttSource) -> Endpoint:
+def endpoint(config: MqttSource) -> Endpoint:
+    """Give where and as whom a source connects; raise PasswordUnreadable."""
     broker = addresses.broker(config.url)
     return Endpoint(
         host=broker.host,
