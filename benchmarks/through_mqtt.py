@@ -52,6 +52,7 @@ def run() -> list[str]:
         broker = Broker(folder)
         agent = AgentProcess(folder, "bench", _SOURCE.format(url=broker.url))
         agent.start()
+        agent.listen()  # From here on the broker keeps what comes for it.
         bare = _start_bare(broker)
         try:
             rates = _measure(broker, agent, bare)
