@@ -24,6 +24,7 @@ import apsw
 
 from gateway.clock import KernelClock, random_bytes
 from gateway.config import Config, FramedSource, MqttSource, load
+from gateway.config.settings import Source as SourceSettings
 from gateway.errors import AlreadyRunning, ConfigUnreadable, GatewayError
 from gateway.groups.group import Group
 from gateway.peers.circle import Me
@@ -88,26 +89,7 @@ class Agent:
         self._peers_reader = database.connect_to_read(path)
         self._peers = self._meet()
         desk = self._desk()
-        self._mqtt = [
-            MqttListener(
-                source,
-                Intake(desk, source.name, Provenance.GATEWAY_ATTESTED),
-                self._clock.now,
-                config.gateway.commit_ms,
-            )
-            for source in config.source
-            if isinstance(source, MqttSource)
-        ]
-        self._framed = [
-            FramedListener(
-                source,
-                Intake(desk, source.name, Provenance.UNAUTHENTICATED_LINE),
-                self._clock.now,
-                config.gateway.commit_ms,
-            )
-            for source in config.source
-            if isinstance(source, FramedSource)
-        ]
+        self._sources = [self._listener(source, desk) for source in config.source]
         self._stop: asyncio.Event | None = None
         self._failure: BaseException | None = None
         self._next: Config | None = None
@@ -123,9 +105,7 @@ class Agent:
         try:
             async with asyncio.TaskGroup() as tasks:
                 running = [tasks.create_task(self._door.serve())]
-                running += [tasks.create_task(line.run()) for line in self._framed]
-                for source in self._mqtt:
-                    source.start()
+                running += [tasks.create_task(source.run()) for source in self._sources]
                 self._peers.start()
                 running.append(tasks.create_task(self._watchdog()))
                 _notify("READY=1")
@@ -143,7 +123,7 @@ class Agent:
         """Say how things stand, as `status --json` prints it."""
         moment = self._clock.now()
         counts: Counter[str] = Counter()
-        for source in self._sources():
+        for source in self._sources:
             counts += source.counts
         return {
             "gateway": self._config.gateway.name,
@@ -175,7 +155,7 @@ class Agent:
                     "reason": each.reason,
                     "counts": dict(each.counts),
                 }
-                for each in self._sources()
+                for each in self._sources
             ],
             "clock": {
                 "state": moment.source.name.lower(),
@@ -194,7 +174,7 @@ class Agent:
                 "last_reading": self._when(heard_ms, moment),
                 "last_reading_age_ms": moment.monotonic_ms - heard_ms,
             }
-            for source in self._sources()
+            for source in self._sources
             for device, heard_ms in sorted(source.devices.items())
         ]
 
@@ -204,8 +184,16 @@ class Agent:
             return None
         return show_time(moment.unix_ms - (moment.monotonic_ms - heard_ms))
 
-    def _sources(self) -> list[Source]:
-        return [*self._mqtt, *self._framed]
+    def _listener(self, source: SourceSettings, desk: Desk) -> Source:
+        """Build what hears for one entry of the config."""
+        commit_ms = self._config.gateway.commit_ms
+        match source:
+            case MqttSource():
+                intake = Intake(desk, source.name, Provenance.GATEWAY_ATTESTED)
+                return MqttListener(source, intake, self._clock.now, commit_ms)
+            case FramedSource():
+                intake = Intake(desk, source.name, Provenance.UNAUTHENTICATED_LINE)
+                return FramedListener(source, intake, self._clock.now, commit_ms)
 
     def _new_run(self) -> Run:
         held = self._state
@@ -286,9 +274,6 @@ class Agent:
     def _close(self) -> None:
         """Drain: commit and acknowledge what was heard, then close in the order of the path."""
         _notify("STOPPING=1")
-        for source in self._mqtt:
-            with suppress(TimeoutError):
-                source.stop()
         self._peers.stop()
         self._writer.close()
         self._reader.close()

@@ -12,3 +12,6 @@ class Source(Protocol):
     reason: str
     counts: Counter[str]
     devices: dict[str, int]  # each device's last reading, monotonic ms
+
+    async def run(self) -> None:
+        """Hear until cancelled; then commit and acknowledge what was heard, and leave."""
