@@ -8,15 +8,16 @@ from gateway.errors import BadAck, MalformedProof
 from gateway.groups import agreement, verdict
 from gateway.groups.agreement import Entry
 from gateway.groups.verdict import Verdict
-from gateway.records import proof, record
+from gateway.records import proof
 from gateway.records.proof import Proof
-from gateway.store import database, feeds, groups, outbox, peers, proofs, questions
+from gateway.store import database, proofs, questions
 from gateway.store.database import Connection
 from tests.damage import all_refused, flips, never_escapes, truncations
 from tests.holding import Holding, strokes
 from tests.mutate import known, mutations
+from tests.sharing import shared_with_peers
 from tests.vectors import build_proof, load
-from tests.vectors.build_proof import CHAIN, GROUP, LONG, ROSTER, SHORT, expect, refused
+from tests.vectors.build_proof import CHAIN, LONG, ROSTER, SHORT, expect, refused
 
 SHOWN = {"roster", "certificates", "record", "body", "group"}
 TRUSTED = {ROSTER.hash}
@@ -35,14 +36,7 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Holding:
 def shared() -> Connection:
     """Give the maker's store, with the chain of the vectors and two peers' ACKs."""
     db = database.connect(":memory:")
-    with db:
-        groups.register(db, "pressing", GROUP)
-        for written in CHAIN:
-            feeds.append(db, record.parse(written.encoded), written.body, written.feed)
-        for by, size in ((build_proof.BUYERS, LONG), (build_proof.CARRIERS, SHORT)):
-            signed = build_proof.receipt(by, 0, size)
-            outbox.acknowledged(db, by.node, CHAIN[size - 1].feed.head(), signed.ack)
-            peers.remember(db, by.credentials)
+    shared_with_peers(db)
     return db
 
 
