@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from fnmatch import fnmatchcase
 
-from gateway.readings.reading import Reading
+from gateway.readings.reading import Gap, Reading
 from gateway.records.record import Record
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -54,6 +54,7 @@ class Told:
     status: Status
     newest_ms: int | None  # no reading in it is newer
     readings: tuple[Reading, ...] | None  # None: the body is not held
+    gap: Gap | None = None  # instead of readings: what is missing for good
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +92,40 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Missed:
+    """A gap that the question would have asked for, and the record that says it."""
+
+    gap: Gap
+    told: Told
+
+    def shown(self) -> dict[str, object]:
+        """Give the gap under the names that tools rely on; times are RFC 3339 in UTC."""
+        gap, numbers = self.gap, self.gap.numbers
+        return {
+            "record": self.told.record.id.hex(),
+            "node": self.told.node.hex(),
+            "org": self.told.organisation.hex(),
+            "group": self.told.group,
+            "device": gap.device,
+            "metrics": list(gap.metrics),
+            "reason": gap.reason.told,
+            "count": gap.count,
+            "boot": None if numbers is None else numbers.boot.hex(),
+            "numbers": None if numbers is None else [numbers.start, numbers.stop],
+            "after": None if gap.after_ms is None else show_time(gap.after_ms),
+            "before": None if gap.before_ms is None else show_time(gap.before_ms),
+            "status": self.told.status.name.lower(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """Rows, oldest first, and what is known to be missing from them."""
 
     rows: tuple[Row, ...]
     more: bool  # older ones were left out by the limit
     bodies_missing: int  # records that may answer, and whose body is not held
+    gaps: tuple[Missed, ...] = ()  # readings that there were and that nobody has, newest first
 
 
 @dataclass(slots=True)
@@ -126,12 +155,15 @@ class _Newest:
 
 def answer(question: Question, told: Iterable[Told]) -> Answer:
     """Pick the readings that answer; records come with the newest first."""
-    kept, missing = _Newest(question.limit), 0
+    kept, missing, gaps = _Newest(question.limit), 0, list[Missed]()
     for each in told:
         if not kept.can_grow(each.newest_ms):
             kept.dropped = True
             break
         if not _record_fits(question, each):
+            continue
+        if each.gap is not None:
+            gaps += [Missed(each.gap, each)] if _gap_fits(question, each.gap) else []
             continue
         if each.readings is None:
             missing += 1
@@ -139,7 +171,7 @@ def answer(question: Question, told: Iterable[Told]) -> Answer:
         for key, row in _rows(question, each, each.readings):
             kept.add(key, row)
     ordered = sorted(kept.rows, key=lambda item: item[0])
-    return Answer(tuple(row for _, row in ordered), kept.dropped, missing)
+    return Answer(tuple(row for _, row in ordered), kept.dropped, missing, tuple(gaps))
 
 
 def show_time(unix_ms: int) -> str:
@@ -170,6 +202,18 @@ def _rows(
         if _reading_fits(question, reading):
             when = _NEVER if reading.time_ms is None else reading.time_ms
             yield (when, feed, seq, at), Row(reading, told)
+
+
+def _gap_fits(question: Question, gap: Gap) -> bool:
+    """Say whether readings that were asked for may be among those that are missing."""
+    if question.from_ms is not None and (gap.before_ms is None or gap.before_ms < question.from_ms):
+        return False
+    first_ms = gap.before_ms if gap.after_ms is None else gap.after_ms
+    if question.to_ms is not None and (first_ms is None or first_ms >= question.to_ms):
+        return False
+    return matches(question.device, gap.device) and any(
+        matches(question.metric, metric) for metric in gap.metrics
+    )
 
 
 def _reading_fits(question: Question, reading: Reading) -> bool:

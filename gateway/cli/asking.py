@@ -21,7 +21,7 @@ from gateway.store import questions
 from gateway.store.questions import Story
 
 _TABLE_ROWS = 100
-_COLUMNS = ("time", "device", "metric", "value", "unit", "quality", "status", "group")
+COLUMNS = ("time", "device", "metric", "value", "unit", "quality", "status", "group")
 
 
 class Format(StrEnum):
@@ -125,7 +125,11 @@ def _story(story: Story, here: bytes) -> dict[str, object]:
 
 
 def _write(found: Answer, form: Format, as_of: str) -> None:
-    missing = {"more": found.more, "bodies_missing": found.bodies_missing}
+    missing = {
+        "more": found.more,
+        "bodies_missing": found.bodies_missing,
+        "gaps": [each.shown() for each in found.gaps],
+    }
     match form:
         case Format.JSON:
             rows = [row.shown(as_of) for row in found.rows]
@@ -152,9 +156,9 @@ def _write_csv(rows: Sequence[Row], as_of: str) -> None:
 
 
 def _write_table(rows: Sequence[Row], as_of: str) -> None:
-    lines = [[str(row.shown(as_of)[name] or "-") for name in _COLUMNS] for row in rows]
-    lines.insert(0, [say(name) for name in _COLUMNS])
-    widths = [max(wide(line[at]) for line in lines) for at in range(len(_COLUMNS))]
+    lines = [[str(row.shown(as_of)[name] or "-") for name in COLUMNS] for row in rows]
+    lines.insert(0, [say(name) for name in COLUMNS])
+    widths = [max(wide(line[at]) for line in lines) for at in range(len(COLUMNS))]
     for line in lines:
         cells = (pad(cell, columns) for cell, columns in zip(line, widths, strict=True))
         print("  ".join(cells).rstrip())
@@ -167,6 +171,14 @@ def _say_missing(found: Answer) -> None:
         told = say(
             "{count} records could not answer: their bodies are not held here",
             count=found.bodies_missing,
+        )
+        print(told, file=sys.stderr)
+    for each in found.gaps:
+        shown = {name: fact or "-" for name, fact in each.shown().items()}
+        told = say(
+            "{count} readings of {device} are missing for good, after {after} and before {before}:"
+            " {reason}",
+            **shown,
         )
         print(told, file=sys.stderr)
 

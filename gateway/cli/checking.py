@@ -90,22 +90,23 @@ def fsck(
     """Check the store against itself; nothing is changed."""
     _, db = place.opened()
     steps = [checking.integrity, checking.heads, checking.tiles, checking.totals]
+    steps += [checking.records] if deep else []
     found: dict[str, list[str]] = {}
     with closing(db), db:  # one snapshot: a running agent may go on
         for step in steps:
             _progress(step.__name__, as_json)
-            found[step.__name__] = step(db)
-        if deep:
-            _progress("records", as_json)
-            found["records"] = checking.verify_all(db).faults
+            found[step.__name__] = checking.examine(db, step)
+        notes = checking.examine(db, checking.notes)
     ok = not any(found.values())
     if as_json:
-        print(json.dumps({"ok": ok, "checks": found}, ensure_ascii=False))
+        print(json.dumps({"ok": ok, "checks": found, "notes": notes}, ensure_ascii=False))
     else:
         for name, faults in found.items():
             print(f"{name:<12} {say('good') if not faults else say('damaged')}")
             for fault in faults:
                 print(f"  {fault}")
+        for note in notes:
+            print(note)
         if not ok:
             print(say("next: stop the agent, keep a copy of the state directory, and restore"))
     raise typer.Exit(0 if ok else 1)

@@ -14,6 +14,7 @@ from gateway.errors.author import (
     ForkedFeed as ForkedFeed,
     MalformedCbor as MalformedCbor,
     MalformedCertificate as MalformedCertificate,
+    MalformedGap as MalformedGap,
     MalformedGenesis as MalformedGenesis,
     MalformedPack as MalformedPack,
     MalformedProof as MalformedProof,

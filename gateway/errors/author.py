@@ -147,6 +147,15 @@ class MalformedGenesis(AuthorError):
     next = "its author must open a new feed"
 
 
+class MalformedGap(AuthorError):
+    """A gap record's body does not say what is missing."""
+
+    code = "gap.malformed"
+    what = "not a gap: {reason}"
+    why = "a gap says which readings of which device there were and cannot be had"
+    next = "its author must write it by docs/protocol/gap.md"
+
+
 class MalformedProof(AuthorError):
     """Bytes are not a proof bundle."""
 

@@ -9,13 +9,20 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gateway.errors import AuthorError, BadBody, BrokenChain, GroupError, MalformedPack, WrongFeed
+from gateway.errors import (
+    AuthorError,
+    BadBody,
+    BrokenChain,
+    GroupError,
+    MalformedGap,
+    MalformedPack,
+    WrongFeed,
+)
 from gateway.groups.group import Group
-from gateway.readings import senml
 from gateway.readings.senml import Span
 from gateway.records import record
 from gateway.records.feed import Credentials, Feed, Head, open_feed
-from gateway.records.record import Kind, Record
+from gateway.records.record import Record
 from gateway.records.roster import Roster
 from gateway.store import feeds, observations, outbox, peers
 from gateway.store.database import Connection
@@ -129,10 +136,9 @@ class Staged:
         if body is None:
             return ()
         content = record.check_body(verified, body)
-        if verified.kind is not Kind.OBSERVATION:
-            return ()
         try:
-            return tuple(senml.spans(senml.decode(content)))
-        except MalformedPack as fault:  # Its author signed it: it is kept, and not understood.
+            return tuple(observations.spans_of(verified.kind, content))
+        except (MalformedPack, MalformedGap) as fault:
+            # Its author signed it: it is kept, and not understood.
             self._counts[fault.code] += 1
             return ()

@@ -21,7 +21,16 @@ from gateway.readings.frame import (
     Samples,
     Table,
 )
-from gateway.readings.reading import Arrival, Position, Quality, Reading, Unreadable
+from gateway.readings.reading import (
+    Arrival,
+    Gap,
+    GapReason,
+    Numbers,
+    Position,
+    Quality,
+    Reading,
+    Unreadable,
+)
 
 ASK_MS_MIN = 500
 # Boots whose numbers are kept, for devices that take turns on one line.
@@ -42,6 +51,7 @@ class Take:
     """An action: commit these samples, and the position that covers them, at once.
 
     Before them the device dropped `lost` samples; they count once this is committed, not before.
+    Their numbers begin at `lost_from`; None where only their count is known.
     """
 
     name: str
@@ -49,6 +59,7 @@ class Take:
     samples: tuple[Sample, ...]
     position: Position
     lost: int = 0
+    lost_from: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,15 +147,23 @@ class Line:
             return (Count("unidentified", len(said.samples)), *self._ask(now_ms))
         expected = self._expected.get(said.boot)
         if expected is None:
-            return self._take(said, table, said.oldest, said.dropped)
+            return self._take_first(said, table)
         if said.next < expected:
-            again = Count(ReusedBoot.code, 1)
-            return (again, *self._take(said, table, said.oldest, said.dropped))
-        start = max(expected, said.oldest)
-        return self._take(said, table, start, start - expected)
+            return (Count(ReusedBoot.code, 1), *self._take_first(said, table))
+        lost = max(0, said.oldest - expected)
+        return self._take(said, table, lost, expected)
 
-    def _take(self, said: Samples, table: _Known, start: int, lost: int) -> tuple[Action, ...]:
-        """Take the samples from number `start` on, if none between is missing."""
+    def _take_first(self, said: Samples, table: _Known) -> tuple[Action, ...]:
+        """Take what a boot never heard before still has."""
+        # What it dropped are all before, unless another gateway has acknowledged some of them.
+        lost_from = 0 if said.dropped == said.oldest else None
+        return self._take(said, table, said.dropped, lost_from)
+
+    def _take(
+        self, said: Samples, table: _Known, lost: int, lost_from: int | None
+    ) -> tuple[Action, ...]:
+        """Take the samples after those lost, if none between is missing."""
+        start = said.oldest if lost_from is None else lost_from + lost
         if said.first > start:
             return (Count("early", len(said.samples)),)
         fresh = said.samples[start - said.first :]
@@ -154,7 +173,8 @@ class Line:
             return (*again, *self._acknowledge_again(said.boot))
         position = Position(said.boot, start + len(fresh) - 1)
         self._keep(self._expected, said.boot, position.sequence + 1)
-        return (*again, Take(table.name, table.metrics(), fresh, position, lost))
+        first = lost_from if lost else None
+        return (*again, Take(table.name, table.metrics(), fresh, position, lost, first))
 
     def _acknowledge_again(self, boot: bytes) -> tuple[Action, ...]:
         following = self._committed.get(boot)
@@ -183,7 +203,7 @@ def to_reading(sample: Sample, table: tuple[Metric, ...], device: str, heard: Ar
         raise UnknownQuality(metric=sample.metric, quality=sample.quality)
     quality = _QUALITIES[sample.quality]
     metric = table[sample.metric]
-    unix_ms = None if heard.unix_ms is None else heard.unix_ms - sample.age_ms
+    unix_ms = when(sample, heard)
     monotonic_ms = heard.monotonic_ms - sample.age_ms
     unplaced = sample.age_ms == AGE_MS_MAX or (unix_ms is None and monotonic_ms < 0)
     if unplaced and quality is Quality.GOOD:
@@ -197,6 +217,11 @@ def to_reading(sample: Sample, table: tuple[Metric, ...], device: str, heard: Ar
         monotonic_ms=max(0, monotonic_ms) if unix_ms is None else None,
         quality=quality,
     )
+
+
+def when(sample: Sample, heard: Arrival) -> int | None:
+    """Give the Unix time at which a sample was taken; None while the clock is unset."""
+    return None if heard.unix_ms is None else heard.unix_ms - sample.age_ms
 
 
 def _value(sample: Sample) -> int | float:
@@ -220,3 +245,26 @@ def to_readings(
         except FrameError as error:
             unreadable.append(Unreadable(origin, sample.encode(), error.code, str(error)))
     return readings, unreadable
+
+
+def to_gap(taken: Take, device: str, heard: Arrival, after_ms: int | None) -> Gap | None:
+    """Say what the device dropped before taken samples; None where it dropped nothing.
+
+    `after_ms` is the time of the sample taken last before them, None where nobody knows it.
+    """
+    if not taken.lost:
+        return None
+    numbers = None
+    if taken.lost_from is not None:
+        boot, start = taken.position.boot, taken.lost_from
+        numbers = Numbers(boot, start, start + taken.lost)
+    before_ms = when(taken.samples[0], heard)
+    return Gap(
+        device,
+        tuple(sorted({metric.name for metric in taken.table})),
+        GapReason.DEVICE_OVERRUN,
+        taken.lost,
+        numbers,
+        after_ms,
+        before_ms,
+    )

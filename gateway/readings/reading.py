@@ -12,7 +12,7 @@ garbage collector need not look at them.
 """
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, IntEnum
 from hashlib import sha256
 
 import msgspec
@@ -92,6 +92,43 @@ class Position:
     sequence: int
 
 
+class GapReason(IntEnum):
+    """Why readings are missing for good; numbered as docs/protocol/gap.md lists them."""
+
+    DEVICE_OVERRUN = 0  # the device's own memory was full
+
+    @property
+    def told(self) -> str:
+        """Give it as people and programs read it."""
+        return self.name.lower().replace("_", "-")
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """The sequence numbers [start, stop) of one boot of a device."""
+
+    boot: bytes
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Readings that there were and that nobody will get: how many, of what, why, and when.
+
+    `metrics` are those that it may concern, sorted. `numbers` are None where not exactly known.
+    They were taken after `after_ms` and before `before_ms`, Unix time; None where not known.
+    """
+
+    device: str
+    metrics: tuple[str, ...]
+    reason: GapReason
+    count: int
+    numbers: Numbers | None = None
+    after_ms: int | None = None
+    before_ms: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """What a source heard and hands over at once; acknowledged only after the commit of it all."""
@@ -100,4 +137,5 @@ class Batch:
     unreadable: tuple[Unreadable, ...] = ()
     delivered: tuple[Delivered, ...] = ()
     position: Position | None = None
+    gaps: tuple[Gap, ...] = ()
     settled: int = 0  # earlier batches whose deliveries the broker has shown to be acknowledged

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 
 from gateway.config import FramedSource, serial_line
 from gateway.errors import FrameNoise, GatewayError, SerialError, SerialGone, StoreClosed
-from gateway.readings.frame import Frame, Refused, Samples, Splitter, encode
-from gateway.readings.line import Count, Line, Send, Take, to_readings
-from gateway.readings.reading import Arrival, Batch, Position, Reading, Unreadable
+from gateway.readings.frame import AGE_MS_MAX, Frame, Refused, Samples, Splitter, encode
+from gateway.readings.line import Count, Line, Send, Take, to_gap, to_readings, when
+from gateway.readings.reading import Arrival, Batch, Gap, Position, Reading, Unreadable
 from gateway.records.record import ClockSource, Moment
 from gateway.sources.intake import Intake
 from gateway.transport.serial import Port
@@ -38,12 +38,17 @@ class _Pending:
     readings: list[Reading] = field(default_factory=list)
     unreadable: list[Unreadable] = field(default_factory=list)
     position: Position | None = None
+    gaps: list[Gap] = field(default_factory=list)
     samples: int = 0
-    lost: int = 0
 
     def batch(self) -> Batch:
         """Freeze it."""
-        return Batch(tuple(self.readings), tuple(self.unreadable), position=self.position)
+        return Batch(
+            tuple(self.readings),
+            tuple(self.unreadable),
+            position=self.position,
+            gaps=tuple(self.gaps),
+        )
 
 
 class FramedListener:
@@ -58,6 +63,7 @@ class FramedListener:
         self._line = Line(None)
         self._port: Port | None = None
         self._pending, self._some = _Pending(), asyncio.Event()
+        self._taken_ms: int | None = None  # when the sample taken last was sampled
         self.counts: Counter[str] = Counter()
         self.devices: dict[str, int] = {}
         self.state, self.reason = "connecting", ""
@@ -138,7 +144,10 @@ class FramedListener:
         pending.unreadable += unreadable
         pending.position = taken.position
         pending.samples += len(taken.samples)
-        pending.lost += taken.lost
+        if missed := to_gap(taken, self.name, arrival, self._taken_ms):
+            pending.gaps.append(missed)
+        last = taken.samples[-1]
+        self._taken_ms = None if last.age_ms == AGE_MS_MAX else when(last, arrival)
         self.counts["received"] += len(taken.samples)
         self.devices[self.name] = arrival.monotonic_ms
         self._some.set()
@@ -187,7 +196,7 @@ class FramedListener:
     def _acknowledge(self, stored: _Pending) -> None:
         self.counts["stored"] += len(stored.readings)
         self.counts["quarantined"] += len(stored.unreadable)
-        self.counts["dropped"] += stored.lost
+        self.counts["dropped"] += sum(missed.count for missed in stored.gaps)
         if stored.position is not None:
             self._write(encode(self._line.committed(stored.position)))
             self.counts["acknowledged"] += stored.samples
@@ -199,6 +208,7 @@ class FramedListener:
         self._pending = _Pending()
         self._some.clear()
         self._line.refused()
+        self._taken_ms = None
         self._tell("waiting", fault)
 
     def _write(self, said: bytes) -> None:

@@ -7,14 +7,16 @@ Readings go to the groups their routes name, otherwise to the organisation's own
 
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from gateway.config.settings import Route
 from gateway.errors import UnknownGroup
 from gateway.readings import senml
-from gateway.readings.reading import Batch, Delivered, Position, Provenance, Reading
+from gateway.readings.reading import Batch, Delivered, Gap, Position, Provenance, Reading
 from gateway.readings.senml import Pack
+from gateway.records import gap
+from gateway.records.feed import CBOR_TYPE
 from gateway.records.record import Kind, Said
 from gateway.store import arrivals, authoring, observations, quarantine, state
 from gateway.store.authoring import Author, Venue
@@ -77,8 +79,9 @@ class Intake:
             for venue, readings in self._by_venue(batch.readings).items()
             for pack in senml.encode(readings, self._provenance)
         ]
-        groups = frozenset(venue.group for venue, _ in packs)
-        future = self._desk.writer.submit(lambda db: self._keep(db, batch, packs))
+        gaps = [part for missed in batch.gaps for part in self._parts(missed)]
+        groups = frozenset(venue.group for venue, _ in (*packs, *gaps))
+        future = self._desk.writer.submit(lambda db: self._keep(db, batch, packs, gaps))
         if groups:
             future.add_done_callback(lambda done: self._tell(done, groups, batch.readings))
         return future
@@ -104,8 +107,26 @@ class Intake:
             sorted_out.setdefault(venue, []).append(reading)
         return sorted_out
 
-    def _keep(self, db: Connection, batch: Batch, packs: Sequence[tuple[Venue, Pack]]) -> None:
+    def _parts(self, missed: Gap) -> list[tuple[Venue, Gap]]:
+        """Tell each group of a gap only the metrics that it gets."""
+        metrics: dict[Venue, list[str]] = {}
+        for metric in missed.metrics:
+            venue = self._desk.routes.venue(missed.device, metric)
+            metrics.setdefault(venue, []).append(metric)
+        return [(venue, replace(missed, metrics=tuple(its))) for venue, its in metrics.items()]
+
+    def _keep(
+        self,
+        db: Connection,
+        batch: Batch,
+        packs: Sequence[tuple[Venue, Pack]],
+        gaps: Sequence[tuple[Venue, Gap]],
+    ) -> None:
         author, source = self._desk.author, self._source
+        for venue, missed in gaps:
+            said = Said(Kind.GAP, gap.encode(missed), CBOR_TYPE)
+            place = authoring.say(db, author, venue, said)
+            observations.keep(db, place, observations.spans_of_gap(missed))
         for venue, pack in packs:
             said = Said(Kind.OBSERVATION, pack.encoded, senml.CONTENT_TYPE)
             place = authoring.say(db, author, venue, said)

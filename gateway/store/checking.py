@@ -13,10 +13,10 @@ import apsw
 from gateway.errors import GatewayError, StoreError
 from gateway.groups.group import Group
 from gateway.readings import senml
-from gateway.records import feed, record
+from gateway.records import feed, gap, record
 from gateway.records.feed import Feed, Rosters
 from gateway.records.merkle import Frontier
-from gateway.records.record import Record
+from gateway.records.record import Kind, Record
 from gateway.store import feeds, groups, quarantine
 from gateway.store.database import explained
 
@@ -112,6 +112,8 @@ def _check_body(said: Record, body: bytes | None) -> bool:
     content = record.check_body(said, body)
     if said.body.content_type == senml.CONTENT_TYPE:
         senml.decode(content)
+    if said.kind is Kind.GAP:
+        gap.decode(content)
     return True
 
 

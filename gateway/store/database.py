@@ -52,15 +52,22 @@ def explained(path: str) -> Iterator[None]:
     """Turn what SQLite raises into errors that say what to do."""
     try:
         yield
-    except apsw.FullError as fault:
-        raise StoreFull(path=path) from fault
-    except (apsw.CorruptError, apsw.NotADBError) as fault:
-        raise StoreDamaged(path=path, reason=fault) from fault
     except apsw.Error as fault:
-        # A full disk ends the whole transaction; the savepoint in it then fails for another reason.
-        if isinstance(fault.__context__, apsw.FullError):
-            raise StoreFull(path=path) from fault
-        raise StoreUnwritable(path=path, reason=f"{type(fault).__name__}: {fault}") from fault
+        match _first(fault):
+            case apsw.FullError():
+                raise StoreFull(path=path) from fault
+            case apsw.CorruptError() | apsw.NotADBError() as first:
+                raise StoreDamaged(path=path, reason=first) from fault
+            case first:
+                reason = f"{type(first).__name__}: {first}"
+                raise StoreUnwritable(path=path, reason=reason) from fault
+
+
+def _first(fault: BaseException) -> BaseException:
+    """Give what failed first: it ends the transaction, and then the savepoints in it fail too."""
+    while isinstance(fault.__context__, apsw.Error):
+        fault = fault.__context__
+    return fault
 
 
 def _schema() -> list[str]:

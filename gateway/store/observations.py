@@ -8,7 +8,10 @@ from collections.abc import Sequence
 import apsw
 
 from gateway.readings import senml
+from gateway.readings.reading import Gap
 from gateway.readings.senml import Span
+from gateway.records import gap
+from gateway.records.record import Kind
 
 
 def keep(db: apsw.Connection, place: int, spans: Sequence[Span]) -> None:
@@ -26,3 +29,19 @@ def keep(db: apsw.Connection, place: int, spans: Sequence[Span]) -> None:
 def keep_content(db: apsw.Connection, place: int, content: bytes) -> None:
     """Index an observation that somebody else wrote, from its opened body; raise MalformedPack."""
     keep(db, place, senml.spans(senml.decode(content)))
+
+
+def spans_of(kind: Kind, content: bytes) -> Sequence[Span]:
+    """Say of which devices a body speaks, and of when; raise MalformedPack or MalformedGap."""
+    match kind:
+        case Kind.OBSERVATION:
+            return senml.spans(senml.decode(content))
+        case Kind.GAP:
+            return spans_of_gap(gap.decode(content))
+    return ()
+
+
+def spans_of_gap(missed: Gap) -> Sequence[Span]:
+    """Index a gap as what it is: of one device, of a time, and without a reading."""
+    known = [each for each in (missed.after_ms, missed.before_ms) if each is not None]
+    return (Span(missed.device, min(known, default=None), missed.before_ms, 0),)

@@ -13,9 +13,9 @@ import apsw
 from gateway.errors import AuthorError, UnknownRecord
 from gateway.query import Question, Status, Told
 from gateway.readings import senml
-from gateway.readings.reading import Reading
-from gateway.records import record
-from gateway.records.record import Record
+from gateway.readings.reading import Gap, Reading
+from gateway.records import gap, record
+from gateway.records.record import Kind, Record
 from gateway.store import outbox
 
 _RECORDS = (
@@ -63,9 +63,10 @@ def select(db: apsw.Connection, question: Question, here: bytes) -> Iterator[Tol
             receipts[said.feed] = [(who, size) for who, size, _ in outbox.receipts(db, said.feed)]
         holders = tuple(who for who, size in receipts[said.feed] if size > said.seq)
         story = Story(said, body, name, node, organisation, run_key, holders)
-        yield Told(
-            said, name, node, organisation, story.status(here), newest, readings_of(said, body)
-        )
+        missed = gap_of(said, body)
+        readings = readings_of(said, body) if missed is None else ()
+        status = story.status(here)
+        yield Told(said, name, node, organisation, status, newest, readings, missed)
 
 
 def find(db: apsw.Connection, name: str) -> Story:
@@ -92,6 +93,16 @@ def readings_of(said: Record, body: bytes | None) -> tuple[Reading, ...] | None:
         return None
     try:
         return tuple(senml.decode(record.check_body(said, body)))
+    except AuthorError:
+        return None
+
+
+def gap_of(said: Record, body: bytes | None) -> Gap | None:
+    """Decode what a gap record says is missing; None for every other record."""
+    if body is None or said.kind is not Kind.GAP:
+        return None
+    try:
+        return gap.decode(record.check_body(said, body))
     except AuthorError:
         return None
 
