@@ -2,7 +2,7 @@
 
 In: what was committed and perhaps not acknowledged, in order, and each delivery of the resumed
 session. Out: whether it is a repeat. Two equal readings are two: where it cannot be told, a
-delivery counts as new, so that nothing is lost. Protocol: docs/protocol/observation.md.
+delivery counts as new, so that nothing is lost. Protocol: docs/protocol/redelivery.md.
 """
 
 from collections.abc import Sequence
