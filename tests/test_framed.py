@@ -178,7 +178,7 @@ def test_a_store_that_is_full_takes_nothing_and_loses_nothing(
         async with wired(tmp_path) as wire, listening(station, wire.link) as it:
             with running(program, wire.device, "--count", "1500", "--period-ms", "1") as device:
                 await until(lambda: it.state == "waiting")
-                assert it.reason.startswith("store.")
+                assert it.reason.startswith("store.full")
                 full = len(station.stored())
                 assert len(device.said("acknowledged")) <= full
                 station.writer.submit(limit(1 << 20)).result()
