@@ -114,10 +114,11 @@ def test_an_id_is_the_merkle_leaf() -> None:
     ("kind", "size_max"), [(Kind.OBSERVATION, 48 * 1024), (Kind.RECEIPT, 40 * 1024)]
 )
 def test_a_body_is_bounded(kind: Kind, size_max: int) -> None:
-    """A body of the largest size is signed, one byte more is refused before signing."""
+    """A body of the largest size is signed and read, one byte more is refused before signing."""
     content = bytes(size_max - len(SALT))
     moment = Moment(0, 0, ClockSource.UNSET, bytes(8), 0)
-    _, body = record.sign(KEY, SECOND, Said(kind, content, "x"), moment, SALT)
+    encoded, body = record.sign(KEY, SECOND, Said(kind, content, "x"), moment, SALT)
+    assert record.check_body(record.parse(encoded), body) == content
     assert len(body) == size_max
     more = Said(kind, content + b"x", "x")
     refusal(lambda: record.sign(KEY, SECOND, more, moment, SALT), RecordTooLarge)

@@ -136,6 +136,11 @@ class Said:
     deps: tuple[bytes, ...] = ()
 
 
+def body_bytes_max(kind: Kind) -> int:
+    """Say how long a stored body of this kind may be; what always travels stays shorter."""
+    return FIXED_BODY_BYTES_MAX if kind in FIXED_KINDS else BODY_BYTES_MAX
+
+
 def clear_body(content: bytes, salt: bytes) -> bytes:
     """Give the stored bytes of a clear body; the salt keeps its commitment from being guessed."""
     return salt + content
@@ -151,7 +156,7 @@ def sign(
 ) -> tuple[bytes, bytes]:
     """Sign what comes at a place, with a clear body; give the record's bytes and the body's."""
     body = clear_body(said.content, salt)
-    limit = FIXED_BODY_BYTES_MAX if said.kind in FIXED_KINDS else BODY_BYTES_MAX
+    limit = body_bytes_max(said.kind)
     if len(body) > limit:
         raise RecordTooLarge(size=len(body), size_max=limit)
     known = moment.source is not ClockSource.UNSET
@@ -231,17 +236,18 @@ def _parse(encoded: bytes) -> tuple[Record, cose.Signed]:
             _check_numbers(version, seq, key_number)
             if (seq == 0) != (previous == NO_RECORD) or (seq == 0) != (kind == Kind.GENESIS):
                 raise MalformedRecord(reason="a genesis, and only that, is number 0 after nothing")
+            said = _kind(kind, key_number)
             record = Record(
                 feed,
                 seq,
                 previous,
                 group,
                 key_number,
-                _kind(kind, key_number),
+                said,
                 activity,
                 _deps(deps),
                 _moment(time, boot),
-                _body(body),
+                _body(body, body_bytes_max(said)),
                 leaf_hash(encoded),
                 encoded,
             )
@@ -291,14 +297,14 @@ def _moment(time: object, boot: object) -> Moment:
     raise MalformedRecord(reason="time or boot have the wrong shape")
 
 
-def _body(body: object) -> BodyRef | None:
+def _body(body: object, bytes_max: int) -> BodyRef | None:
     match body:
         case None:
             return None
         case [bytes() as digest, int() as length, bytes() as committed, str() as content_type]:
             _check_hashes(digest, committed)
             _check_numbers(length)
-            if length < SALT_BYTES or length > BODY_BYTES_MAX:
+            if not SALT_BYTES <= length <= bytes_max:
                 raise MalformedRecord(reason="the body is shorter than its salt, or too long")
             if len(content_type) > CONTENT_TYPE_CHARS_MAX:
                 raise MalformedRecord(reason="the content type is too long")

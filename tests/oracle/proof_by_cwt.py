@@ -127,7 +127,8 @@ def record_of(encoded: bytes, by: Names) -> Said:
     need(all(is_bytes(said[key], 32) for key in (1, 3, 4)))
     need(said[7] is None or is_bytes(said[7], 32))
     need((said[2] == 0) == (said[6] == 0) == (said[3] == bytes(32)))
-    need(said[6] not in (0, 1, 2, 3, 11) or said[5] == 0)
+    travels = said[6] in (0, 1, 2, 3, 11)
+    need(said[5] == 0 or not travels)
     need(isinstance(said[8], list) and len(said[8]) <= 16)
     need(all(is_bytes(dep, 32) for dep in said[8]) and said[8] == sorted(set(said[8])))
     need(isinstance(said[9], list) and len(said[9]) == 3 and all(map(is_number, said[9])))
@@ -138,7 +139,7 @@ def record_of(encoded: bytes, by: Names) -> Said:
         need(isinstance(said[11], list) and len(said[11]) == 4)
         digest, length, commitment, content_type = said[11]
         need(is_bytes(digest, 32) and is_bytes(commitment, 32) and is_text(content_type, 64))
-        need(is_number(length, 32) and length <= 49_152)
+        need(is_number(length, 32) and length <= (40_960 if travels else 49_152))
     need(said[1] == sha256(b"hulian/1/feed" + by[2] + said[4]).digest())
     return dict(said)
 

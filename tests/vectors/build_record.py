@@ -190,10 +190,12 @@ def _changes() -> dict[str, object]:
         name: {**_payload(), key: value} for name, (key, value) in wrong.items()
     }
     sealed_receipt = {**_payload(), 5: 1, 6: int(Kind.RECEIPT)}
+    long_receipt = {**_payload(), 6: int(Kind.RECEIPT), 11: [body[0], 40 * 1024 + 1, *body[2:]]}
     without = {key: value for key, value in _payload().items() if key != 8}
     return {
         **changed,
         "receipt sealed": sealed_receipt,
+        "receipt of 40 KiB and a byte": long_receipt,
         "deps missing": without,
         "not a map": [1, 2],
         "null": None,
