@@ -13,8 +13,10 @@ from gateway.groups.agreement import Ack, Entry
 from gateway.records.feed import Head
 from gateway.sync.asking import (
     ATTEMPTS_MAX,
+    CREDIT_HEARD_MAX,
     CREDIT_MAX,
     CREDIT_TOTAL_MAX,
+    HEARD_MAX,
     WAITING_MAX,
     Asking,
 )
@@ -116,10 +118,16 @@ class AskingMachine(RuleBasedStateMachine):
         self.granted: dict[bytes, int] = {}
         self.wanted: dict[bytes, int] = {}
 
-    @rule(feed=some.sampled_from(feeds(9)), start=some.integers(0, 99), count=SIZES)
-    def want(self, feed: bytes, start: int, count: int) -> None:
+    @rule(
+        feed=some.sampled_from(feeds(9)),
+        start=some.integers(0, 99),
+        count=SIZES,
+        is_offered=some.booleans(),
+    )
+    def want(self, feed: bytes, start: int, count: int, is_offered: bool) -> None:
         """Something is lacking."""
-        self.asking.want(GROUP.id, feed, start, start + count)
+        ask = self.asking.offered if is_offered else self.asking.heard_of
+        ask(GROUP.id, feed, start, start + count)
         self.wanted[feed] = max(self.wanted.get(feed, 0), start + count)
 
     @rule(
@@ -176,7 +184,7 @@ def test_what_waits_is_bounded() -> None:
     """A peer that names feeds without end is heard as far as there is room."""
     asking = Asking()
     for number in range(WAITING_MAX + 50):
-        asking.want(GROUP.id, number.to_bytes(32, "big"), 0, HIGHEST)
+        asking.offered(GROUP.id, number.to_bytes(32, "big"), 0, HIGHEST)
     assert not asking.asks(WAITING_MAX.to_bytes(32, "big"))
     said = _asked(asking)
     assert sum(want.credit for want in said) <= CREDIT_TOTAL_MAX
@@ -185,13 +193,13 @@ def test_what_waits_is_bounded() -> None:
 def test_an_answer_that_does_not_come_is_asked_for_again_and_given_up_at_last() -> None:
     """Four times, ever later; then the peer must offer it anew."""
     asking = Asking()
-    asking.want(GROUP.id, FEED, 0, 9)
+    asking.offered(GROUP.id, FEED, 0, 9)
     said = [now_ms for now_ms, _ in _seconds(asking, 200_000)]
     waits = [two - one for one, two in pairwise(said)]
     assert len(said) == ATTEMPTS_MAX
     assert waits == sorted(waits)
     assert not asking.asks(FEED)
-    asking.want(GROUP.id, FEED, 0, 9)
+    asking.offered(GROUP.id, FEED, 0, 9)
     assert [(want.start, want.stop) for want in _asked(asking, 300_000)] == [(0, 9)]
 
 
@@ -199,7 +207,7 @@ def test_a_long_feed_takes_turns_with_those_that_wait() -> None:
     """When its credit is used up, the others come first."""
     asking, names = Asking(), feeds(6)
     for name in names:
-        asking.want(GROUP.id, name, 0, 10_000)
+        asking.offered(GROUP.id, name, 0, 10_000)
     first = _asked(asking)
     assert [want.feed for want in first] == names[:4]
     asking.came(names[0], 500, CREDIT_MAX, 0)
@@ -208,6 +216,37 @@ def test_a_long_feed_takes_turns_with_those_that_wait() -> None:
     assert [want.feed for want in _asked(asking)] == [names[5]]
     asking.came(names[2], 500, CREDIT_MAX, 0)
     assert [(want.feed, want.start) for want in _asked(asking)] == [(names[0], 500)]
+
+
+def test_what_was_only_heard_of_leaves_room_for_what_is_offered() -> None:
+    """Whatever is said to be somewhere: what a peer offers in a session is asked for at once."""
+    asking = Asking()
+    for number in range(HEARD_MAX + 50):
+        asking.heard_of(GROUP.id, number.to_bytes(32, "big"), 0, HIGHEST)
+    assert not asking.asks(HEARD_MAX.to_bytes(32, "big"))
+    assert sum(want.credit for want in _asked(asking)) <= CREDIT_HEARD_MAX
+    asking.offered(GROUP.id, FEED, 0, HIGHEST)
+    assert [want.feed for want in _asked(asking)] == [FEED]
+
+
+def test_what_is_not_answered_goes_behind_what_waits() -> None:
+    """A peer that names many feeds which are nowhere cannot hide one that is there for long."""
+    asking, nowhere = Asking(), feeds(40)
+    for name in (*nowhere, FEED):
+        asking.offered(GROUP.id, name, 0, HIGHEST)
+    when_ms = next(now_ms for now_ms, want in _seconds(asking, 300_000) if want.feed == FEED)
+    assert when_ms <= 40_000
+
+
+def test_an_offer_counts_more_than_what_was_heard_of_another_group() -> None:
+    """A feed that was placed in a wrong group is asked for in the one in which it is offered."""
+    asking = Asking()
+    asking.heard_of(seed("another group"), FEED, 0, 99)
+    asking.heard_of(GROUP.id, FEED, 0, 100)
+    assert [group for group, _ in asking.take(0, 0.5)] == [seed("another group")]
+    asking.offered(GROUP.id, FEED, 0, 9)
+    said = asking.take(0, 0.5)
+    assert [(group, want.stop) for group, want in said] == [(GROUP.id, 9)]
 
 
 @given(

@@ -18,6 +18,7 @@ from gateway.errors import (
     GroupError,
     MalformedMessage,
     PeerError,
+    WrongFeed,
 )
 from gateway.groups.agreement import Ack, Claim
 from gateway.groups.group import Group
@@ -51,8 +52,11 @@ T = TypeVar("T")
 REFUSED_CREDIT = "sync.credit"
 DOUBTFUL_HINT = "sync.hint"
 ASKED_ELSEWHERE = "sync.asked-elsewhere"
+UNANSWERED = "sync.unanswered"
 FORK = ForkedFeed.code
 FORKS_MAX = 1024
+# What one BWANT is answered with; each roster is below it.
+BODIES_BYTES_MAX = 128 * 1024
 
 
 class Store(Protocol):
@@ -135,6 +139,8 @@ class Hearing:
                     pass  # The author's own outbox asks for a signature where it lacks one.
                 case Forked():
                     self.counts[DOUBTFUL_HINT] += 1
+                case Ask():
+                    self._ask(action, relation, group, is_offered=False)
                 case _:
                     self._do(action, relation, group, now_ms)
 
@@ -173,6 +179,9 @@ class Hearing:
         is_new = session.theirs != before.theirs
         if is_new:
             self._staged.remember(said.credentials)
+            if not relation.may_answer(now_ms):
+                self.counts[UNANSWERED] += 1
+                return
         elif not session.may_greet(now_ms):
             return
         if not session.up:
@@ -225,8 +234,11 @@ class Hearing:
         match action:
             case Append():
                 self._append(action, relation, group, now_ms)
-            case Ask(feed, start, stop):
-                self._ask(Ask(feed, start, stop), relation, group, now_ms)
+            case Ask() if relation is not None:
+                self._ask(action, relation, group, is_offered=True)
+            case Ask(feed):
+                for each in self._circle.relations.values():
+                    each.asking.missed(feed, now_ms)
             case Acknowledge(head) if relation is not None:
                 signing = self._signing.setdefault((relation.node, group.id), {})
                 signing.setdefault(head.feed, head)
@@ -234,7 +246,10 @@ class Hearing:
                 if not relation.owe(group, action):
                     self.counts[REFUSED_CREDIT] += 1
             case SendBodies(hashes) if relation is not None:
-                self._send_bodies(hashes, relation, group)
+                if relation.may_answer(now_ms):
+                    self._send_bodies(hashes, relation, group)
+                else:
+                    self.counts[UNANSWERED] += 1
             case Forked(ours):
                 # A peer's word, not the author's: remembered and shown, and nothing is frozen.
                 self.counts[FORK] += 1
@@ -269,18 +284,20 @@ class Hearing:
         for each in self._circle.relations.values():
             each.stir(now_ms, RELAYED_MS)
 
-    def _ask(self, ask: Ask, relation: Relation | None, group: Group, now_ms: int) -> None:
+    def _ask(self, ask: Ask, relation: Relation, group: Group, is_offered: bool) -> None:
         """Ask the peer that has it, unless another is just giving it."""
         others = [each for each in self._circle.relations.values() if each is not relation]
-        if relation is None:
-            for each in others:
-                each.asking.missed(ask.feed, now_ms)
+        held = self._staged.feed(ask.feed)
+        if held is not None and held.group != group.id:
+            self.counts[WrongFeed.code] += 1
         elif ask.feed in self.frozen:
             self.counts[FORK] += 1
         elif any(each.asking.asks_now(ask.feed) for each in others):
             self.counts[ASKED_ELSEWHERE] += 1
+        elif is_offered:
+            relation.asking.offered(group.id, ask.feed, ask.start, ask.stop)
         else:
-            relation.asking.want(group.id, ask.feed, ask.start, ask.stop)
+            relation.asking.heard_of(group.id, ask.feed, ask.start, ask.stop)
 
     def _freeze(self, feed: bytes) -> None:
         """Ask for no more of a feed whose author signed two histories."""
@@ -332,14 +349,18 @@ class Hearing:
         """Ask for the earlier feeds that a genesis names: heads list only the last ones."""
         for lacking in feeds.missing(self._read, group):
             if lacking.feed not in self.frozen:
-                relation.asking.want(group, lacking.feed, lacking.start, lacking.stop)
+                relation.asking.heard_of(group, lacking.feed, lacking.start, lacking.stop)
 
     def _send_bodies(self, hashes: tuple[bytes, ...], relation: Relation, group: Group) -> None:
         """Send the rosters that are wanted by hash; other bodies travel with their records."""
         held = groups.rosters(self._read)
+        room_bytes = BODIES_BYTES_MAX
         for name in hashes:
-            if name in held:
+            if name not in held:
+                self.counts[decide.NOT_HELD] += 1
+            elif room_bytes < len(held[name].encoded):
+                self.counts[REFUSED_CREDIT] += 1
+            else:
+                room_bytes -= len(held[name].encoded)
                 piece = Body(name, 0, held[name].encoded)
                 self._out.append(self._voice.bare(relation, group, piece))
-            else:
-                self.counts[decide.NOT_HELD] += 1

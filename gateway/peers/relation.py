@@ -23,6 +23,9 @@ OFFER_MS_MAX = 30_000
 REFRESH = Pace(300_000, 300_000)
 SILENT_MS = 750_000
 AWAY_MS = 10_000
+# Answers that cost more than their question, at once; each second one more.
+ANSWERS_MAX = 16
+ANSWER_MS = 1_000
 SERVING_MAX = 64
 SERVING_BYTES_MAX = 2 * 1024 * 1024
 
@@ -52,6 +55,7 @@ class Relation:
         self.lacking = 0
         self._offered_ms = self._refresh_ms = 0
         self._offered_to: dict[bytes, bytes] = {}
+        self._answered_ms = -ANSWERS_MAX * ANSWER_MS
 
     @property
     def encryption(self) -> bytes:
@@ -76,6 +80,14 @@ class Relation:
         if heard_ms is not None and now_ms - heard_ms > SILENT_MS:
             return "silent"
         return "connected" if self.session.up else "greeting"
+
+    def may_answer(self, now_ms: int) -> bool:
+        """Say whether there is an answer left for what costs more than its question; count it."""
+        since_ms = max(self._answered_ms, now_ms - ANSWERS_MAX * ANSWER_MS)
+        if since_ms + ANSWER_MS > now_ms:
+            return False
+        self._answered_ms = since_ms + ANSWER_MS
+        return True
 
     def owe(self, group: Group, send: SendRecords) -> bool:
         """Queue what the peer asked for; False if it has asked for too much."""
