@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
 from itertools import islice
 from typing import Annotated, Any
@@ -11,7 +12,7 @@ import typer
 
 from gateway import agent, demo as demonstration
 from gateway.cli import place
-from gateway.cli.words import say
+from gateway.cli.words import pad, retell, say
 from gateway.errors import NotRunning
 from gateway.query import matches, show_time
 from gateway.store import questions
@@ -44,12 +45,13 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="facts for programs")] = False,
 ) -> None:
     """Say how things stand; exit status 1 while the agent is not running."""
-    while True:
-        facts = _facts()
-        print(json.dumps(facts, ensure_ascii=False) if as_json else _told(facts), flush=True)
-        if not watch:
-            raise typer.Exit(0 if facts["state"] == "running" else 1)
-        time.sleep(_WATCH_S)
+    facts: dict[str, Any] = {}
+    with suppress(KeyboardInterrupt):  # the way to end watching
+        while not facts or watch:
+            time.sleep(_WATCH_S if facts else 0)
+            facts = _facts()
+            print(json.dumps(facts, ensure_ascii=False) if as_json else _told(facts), flush=True)
+    raise typer.Exit(0 if facts.get("state") == "running" else 1)
 
 
 def live(
@@ -106,10 +108,21 @@ def _at_rest() -> dict[str, Any]:
         "uptime_s": 0,
         "store": counts,
         "devices": devices,
-        "links": [],
+        "links": [
+            {"name": one.name, "state": "unknown", "reason": ""} for one in place.config().link
+        ],
         "peers": [],
-        "clock": {"state": "unknown"},
+        "groups": [
+            {"name": name, "id": group.id.hex(), "members": len(group.founding.members)}
+            for name, group in sorted(held.groups.items())
+        ],
+        "sources": [
+            {"name": one.name, "state": "unknown", "reason": "", "counts": {}}
+            for one in place.config().source
+        ],
+        "clock": {"state": "unknown", "uncertainty_ms": None},
         "counters": {},
+        "refused": {},
     }
 
 
@@ -121,20 +134,32 @@ def _told(facts: dict[str, Any]) -> str:
     lines = [
         f"{facts['gateway']}: {running}",
         say("store: {records} records, {readings} readings, {quarantined} in quarantine", **counts),
-        say("clock: {state}", state=facts["clock"]["state"]),
+        say("clock: {state}", state=say(facts["clock"]["state"])),
     ]
-    for one in facts["devices"]:
-        last = one["last_reading"]
-        last = show_time(last) if isinstance(last, int) else last or "-"
-        lines.append(f"  {one['name']:<24} {one['state']:<12} {last}")
-    for peer in facts["peers"]:
-        lacking = say("{count} records not yet acknowledged", count=peer["lacking"])
-        lines.append(f"  {peer['node']}: {lacking}")
-    counters = facts["counters"]
-    lines += ["  ".join(f"{name} {count}" for name, count in counters.items())] if counters else []
-    return "\n".join(lines)
+    lines += _listed("sources:", facts.get("sources", ()), lambda one: retell(one["reason"]))
+    lines += _listed("devices:", facts["devices"], lambda one: one["last_reading"] or "-")
+    lines += _listed("links:", facts["links"], lambda one: retell(one.get("reason", "")))
+    lines += _listed("peers:", facts["peers"], _lacking)
+    counters = [f"{say(name)} {count}" for name, count in facts["counters"].items()]
+    return "\n".join([*lines, *(["  ".join(counters)] if counters else [])])
+
+
+def _listed(
+    title: str, rows: Iterable[dict[str, Any]], told: Callable[[dict[str, Any]], str]
+) -> list[str]:
+    """Give a line for each row: its name, how it stands, and what else there is to tell."""
+    lines = [
+        f"  {pad(one.get('name') or one['node'], 24)} {pad(say(one['state']), 12)} {told(one)}"
+        for one in rows
+    ]
+    return [say(title), *(line.rstrip() for line in lines)] if lines else []
+
+
+def _lacking(peer: dict[str, Any]) -> str:
+    return say("{count} records not yet acknowledged", count=peer["lacking"])
 
 
 def _line(row: dict[str, Any]) -> str:
     when = "-" if row["time_ms"] is None else show_time(row["time_ms"])
-    return f"{when:<24} {row['device']:<20} {row['metric']:<20} {row['value']} {row['unit']}"
+    named = f"{pad(row['device'], 20)} {pad(row['metric'], 20)}"
+    return f"{when:<24} {named} {row['value']} {row['unit']}".rstrip()

@@ -66,9 +66,10 @@ def retell(said: str, deep: int = 0) -> str:
     if (error := _errors().get(code)) and (found := _pattern(error.what).fullmatch(rest)):
         facts = {name: retell(text, deep + 1) for name, text in found.groupdict().items()}
         return f"{_chinese('').get(error.what, error.what).format(**facts)}  [{code}]"
-    for english, chinese in reasons.items():
-        if "{0}" in english and (found := _pattern(english).fullmatch(said)):
-            return chinese.format(*(retell(text, deep + 1) for text in found.groups()))
+    for english in _filled():
+        if found := _pattern(english).fullmatch(said):
+            told = (retell(text, deep + 1) for text in found.groups())
+            return reasons[english].format(*told)
     return said
 
 
@@ -110,6 +111,12 @@ def _below(error: type[GatewayError]) -> Iterator[type[GatewayError]]:
 @cache
 def _errors() -> dict[str, type[GatewayError]]:
     return {error.code: error for error in _below(GatewayError)}
+
+
+@cache
+def _filled() -> list[str]:
+    """Give the reasons with fields in them, those first that say the most beside their fields."""
+    return sorted((each for each in _chinese(_REASON) if "{0}" in each), key=len, reverse=True)
 
 
 @cache
