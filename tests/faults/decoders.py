@@ -14,14 +14,23 @@ from functools import cache
 from multiprocessing import get_context
 
 from gateway import config
-from gateway.errors import AuthorError, ConfigFaults, GatewayError, GroupError, PayloadError
+from gateway.errors import (
+    AuthorError,
+    ConfigFaults,
+    GatewayError,
+    GroupError,
+    PayloadError,
+    PeerError,
+)
 from gateway.errors.author import MalformedCbor, MalformedPack, MalformedProof
-from gateway.groups import group
+from gateway.errors.peer import BadAck, BadControl
+from gateway.groups import agreement, group
 from gateway.readings import senml
 from gateway.readings.mapping import Mapping
 from gateway.readings.reading import Arrival
 from gateway.records import cbor, cose, feed, identity, proof, record, roster
 from gateway.records.record import SALT_BYTES
+from gateway.sync import control, envelope, message
 from tests import mutate
 from tests.test_mapping import mapping
 
@@ -82,6 +91,10 @@ DECODERS = {
     "genesis": Decoder(feed.decode_genesis, AuthorError, _bodies),
     "proof": Decoder(proof.decode, MalformedProof, _known("proof")),
     "group file": Decoder(group.decode_file, GroupError, _known("group")),
+    "message": Decoder(message.decode, PeerError, _known("message")),
+    "envelope": Decoder(envelope.decode, PeerError, _known("envelope")),
+    "control": Decoder(control.decode, BadControl, _known("control")),
+    "ack": Decoder(agreement.decode, BadAck, _known("ack")),
     "pack": Decoder(senml.decode, MalformedPack, _known("senml")),
     "payload": Decoder(_map, PayloadError, _known("mapping")),
     "config": Decoder(
