@@ -27,7 +27,7 @@ REASONERS = (
     *sorted((GATEWAY / "config").glob("*.py")),
     *(GATEWAY / "readings" / f"{name}.py" for name in ("frame", "mapping", "payloads", "times")),
 )
-SAYS = ("say", "_tell_now", "_section")
+SAYS = ("say", "titled", "_tell_now", "_section", "_listed")
 
 
 def _catalogue(context: str) -> dict[str, str]:

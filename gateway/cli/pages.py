@@ -12,7 +12,7 @@ from typing import Any, cast
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
-from gateway.cli.words import pad, say, wide
+from gateway.cli.words import pad, say, titled, wide
 from gateway.errors import (
     ExtraValue,
     Unanswered,
@@ -121,7 +121,7 @@ def _section(title: str, rows: list[tuple[str, str]]) -> str:
         return ""
     column = max(wide(name) for name, _ in rows) + 2
     lines = [f"  {pad(name, column)}{told}".rstrip() for name, told in rows]
-    return "\n".join((say(title) + ":", *lines)) + "\n"
+    return "\n".join((titled(title, "").rstrip(), *lines)) + "\n"
 
 
 def _argument(argument: Any) -> str:
@@ -130,7 +130,7 @@ def _argument(argument: Any) -> str:
 
 
 def _option(option: Any, ctx: Any) -> str:
-    names = ", ".join(option.opts)
+    names = ", ".join(sorted(option.opts, key=len))
     if option.is_flag:
         return names
     default = option.get_default(ctx, call=False)

@@ -29,9 +29,9 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    seconds: Annotated[float | None, typer.Option(help="stop after so long")] = None,
+    seconds: Annotated[float | None, typer.Option(min=1, help="stop after so long")] = None,
 ) -> None:
-    """Show a machine, a broker and a gateway at work on this computer."""
+    """Show two factories at work on this computer: machines, gateways and a broker."""
     raise typer.Exit(demonstration.run(seconds))
 
 
@@ -56,7 +56,7 @@ def status(
 
 def live(
     device: Annotated[str | None, typer.Argument(help="a name; * and ? stand for others")] = None,
-    limit: Annotated[int | None, typer.Option(help="stop after so many readings")] = None,
+    limit: Annotated[int | None, typer.Option(min=0, help="stop after so many readings")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="an object a line")] = False,
 ) -> None:
     """Print readings as they are committed, until Ctrl-C."""
@@ -132,7 +132,7 @@ def _told(facts: dict[str, Any]) -> str:
         running = say("running for {uptime_s} s", uptime_s=facts["uptime_s"])
     counts = facts["store"]
     lines = [
-        f"{facts['gateway']}: {running}",
+        say("{title}: {told}", title=facts["gateway"], told=running),
         say("store: {records} records, {readings} readings, {quarantined} in quarantine", **counts),
         say("clock: {state}", state=say(facts["clock"]["state"])),
     ]

@@ -12,7 +12,8 @@ from gateway.cli import place
 from gateway.cli.words import say
 from gateway.clock import KernelClock, random_bytes
 from gateway.config import load, show
-from gateway.errors import ConfigUnreadable
+from gateway.errors import ConfigFaults, FileUnusable, GatewayError, WrongValue
+from gateway.readings.names import is_name
 from gateway.records import identity
 from gateway.store import state
 from gateway.store.state import Names, State
@@ -42,19 +43,27 @@ def init(
     name: Annotated[str, typer.Option(prompt="This gateway's name", help="e.g. press-shop")],
     org: Annotated[str, typer.Option(prompt="The organisation's name", help="e.g. Alpha Ltd")],
     state_dir: Annotated[
-        Path, typer.Option(prompt="The folder for keys and records", help="its own folder")
+        Path,
+        typer.Option(
+            metavar="FOLDER", prompt="The folder for keys and records", help="its own folder"
+        ),
     ] = Path(_STATE_DIR),
     as_json: Annotated[bool, typer.Option("--json", help="facts for programs")] = False,
 ) -> None:
     """Make keys and a commented gateway.toml, and print the fingerprint."""
     text = _config_text(name, state_dir)
-    load(text)  # a name that the config would refuse is refused before any key is made
+    _check_names(name, org, text)  # what would be refused later is refused before any key is made
     moment = KernelClock().now()
     issued_s = moment.unix_ms // 1000 or None
     passphrase = Mnemonic("english").to_mnemonic(random_bytes(16))
-    made = state.create(state_dir, Names(name, org), random_bytes, issued_s, passphrase)
     path = place.config_path()
     written = _write_config(path, text)
+    try:
+        made = state.create(state_dir, Names(name, org), random_bytes, issued_s, passphrase)
+    except GatewayError:
+        if written:
+            path.unlink()
+        raise
     facts = _facts(made, name, org) | {
         "config": str(path),
         "config_written": written,
@@ -81,6 +90,21 @@ def check(
         print(say("{path} is good: {count} source(s)", path=path, count=len(found.source)))
 
 
+def _check_names(name: str, org: str, text: str) -> None:
+    """Refuse a name that the config or a certificate cannot hold."""
+    command = "hulian init"
+    try:
+        load(text)
+    except ConfigFaults as faults:
+        reason = faults.faults[0].facts.get("expected", faults.faults[0])
+        found = str(faults.faults[0].facts["key"])
+        option = "--name" if found == "gateway.name" else "--state-dir"
+        raise WrongValue(command=command, option=option, reason=reason) from None
+    if not is_name(org):
+        reason = "1 to 128 letters without control characters"
+        raise WrongValue(command=command, option="--org", reason=reason)
+
+
 def _config_text(name: str, state_dir: Path) -> str:
     template = resources.files("gateway.cli").joinpath("gateway.toml").read_text("utf-8")
     folder = json.dumps(str(state_dir.absolute()), ensure_ascii=False)
@@ -95,7 +119,7 @@ def _write_config(path: Path, text: str) -> bool:
     except FileExistsError:
         return False
     except OSError as fault:
-        raise ConfigUnreadable(path=path, reason=fault.strerror) from fault
+        raise FileUnusable(path=path, reason=fault.strerror) from fault
     return True
 
 

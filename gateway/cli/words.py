@@ -47,12 +47,18 @@ def what(fault: GatewayError) -> str:
 
 def tell(fault: GatewayError) -> str:
     """Tell an error as a person reads it: what, why, what next, and its stable code."""
-    lines = [f"{what(fault)}  [{fault.code}]"]
+    first, *more = what(fault).split("\n")
+    lines = [f"{first}  [{fault.code}]", *more]
     if fault.why:
-        lines.append(f"  {say('why')}: {say(fault.why, **fault.facts)}")
+        lines.append("  " + titled("why", say(fault.why, **fault.facts)))
     if fault.next:
-        lines.append(f"  {say('next')}: {say(fault.next, **fault.facts)}")
+        lines.append("  " + titled("next", say(fault.next, **fault.facts)))
     return "\n".join(lines)
+
+
+def titled(title: str, told: str) -> str:
+    """Put a title, itself a sentence of ours, before what it is about."""
+    return say("{title}: {told}", title=say(title), told=told)
 
 
 def retell(said: str, deep: int = 0) -> str:
