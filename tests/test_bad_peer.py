@@ -4,6 +4,7 @@ It speaks to the production exchange over the simulator's network. After each li
 outbox has moved, nothing held is gone, and two honest members go on syncing as before.
 """
 
+import functools
 import random
 from hashlib import sha256
 
@@ -16,7 +17,7 @@ from gateway.store import feeds, outbox
 from gateway.sync import envelope, message
 from gateway.sync.envelope import Envelope, Seal
 from gateway.sync.message import Bwant, Carried, Heads, Listed, Recs
-from tests.liar import ALL, APART, BUYER, LIAR, PAIR, World
+from tests.liar import ALL, APART, BUYER, LIAR, MAKER, PAIR, World
 from tests.lies import LIES, Lie
 from tests.people import moment, seed
 from tests.vectors.build_message import HIGHEST
@@ -153,3 +154,26 @@ def test_messages_damaged_on_the_way_are_lost_and_nothing_else(world: World) -> 
     assert world.signed_for() == 0
     assert world.counted().total() > 50
     world.catch_up(CATCHING_UP_MS)
+
+
+def test_greetings_in_anothers_name_keep_nobody_apart(world: World) -> None:
+    """A member's certificates are no secret, so anybody may greet with them: all the time, here."""
+    for number in range(200):
+        forged = functools.partial(world.liar.greet, number + 1, world.buyer.run)
+        world.clock.after(100 * number, forged)
+    world.catch_up(CATCHING_UP_MS)
+    world.converse()
+
+
+def test_an_earlier_greeting_said_again_keeps_nobody_apart(world: World) -> None:
+    """What the buyer said in an earlier run is said again, all the time."""
+    mine = wire.to_node(MAKER.node.id)
+    early = [each for each in world.liar.heard if each.topic == mine]
+    world.buyer.start()
+    world.converse()
+    for number in range(200):
+        for arrived in early[:9]:
+            again = functools.partial(world.liar.publish, arrived.topic, arrived.payload)
+            world.clock.after(100 * number, again)
+    world.catch_up(CATCHING_UP_MS)
+    world.converse()
