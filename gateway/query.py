@@ -6,16 +6,25 @@ never hides: what is known to be missing is counted.
 """
 
 import heapq
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from fnmatch import fnmatchcase
 
+from gateway.errors import BadQuestion
 from gateway.readings.reading import Gap, Reading
 from gateway.records.record import Record
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_OPTIONS = frozenset(
+    {"group", "device", "metric", "activity", "org", "from", "to", "min-status", "limit"}
+)
+_TIME = re.compile(  # RFC 3339, or its date alone, or without seconds or a zone
+    "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?"
+)
 _NEVER = -1  # sorts before every time: nobody knows when it was
 
 
@@ -43,6 +52,28 @@ class Question:
     limit: int | None = None  # the newest so many
 
 
+def understand(options: Mapping[str, str]) -> Question:
+    """Read a question from its options by name, as people type them; raise BadQuestion."""
+    if unknown := sorted(options.keys() - _OPTIONS):
+        raise BadQuestion(
+            option=unknown[0], found=options[unknown[0]][:80], reason="no such filter"
+        )
+    from_ms, to_ms = (_time(name, options.get(name)) for name in ("from", "to"))
+    if from_ms is not None and to_ms is not None and from_ms > to_ms:
+        raise BadQuestion(option="to", found=options["to"], reason="it is before 'from'")
+    return Question(
+        options.get("group"),
+        options.get("device"),
+        options.get("metric"),
+        _hash("activity", options.get("activity"), 32),
+        _hash("org", options.get("org"), 16),
+        from_ms,
+        to_ms,
+        _status(options.get("min-status", "local")),
+        _limit(options.get("limit")),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """One record that may answer: what it says, where, by whom, and how far it is agreed."""
@@ -52,7 +83,8 @@ class Told:
     node: bytes
     organisation: bytes
     status: Status
-    newest_ms: int | None  # no reading in it is newer
+    oldest_ms: int | None  # no reading in it is older
+    newest_ms: int | None  # nor newer
     readings: tuple[Reading, ...] | None  # None: the body is not held
     gap: Gap | None = None  # instead of readings: what is missing for good
 
@@ -118,28 +150,45 @@ class Missed:
         }
 
 
+class Missing:
+    """What is known to be missing from an answer; whole once all its rows were taken."""
+
+    __slots__ = ("bodies", "gaps", "more")
+
+    def __init__(self) -> None:
+        self.more = False  # older rows were left out by the limit
+        self.bodies = 0  # records that may answer, and whose body is not held
+        self.gaps: list[Missed] = []  # what nobody has, newest first
+
+    def shown(self) -> dict[str, object]:
+        """Give it under the names that tools rely on."""
+        gaps = [each.shown() for each in self.gaps]
+        return {"more": self.more, "bodies_missing": self.bodies, "gaps": gaps}
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """Rows, oldest first, and what is known to be missing from them."""
 
     rows: tuple[Row, ...]
-    more: bool  # older ones were left out by the limit
-    bodies_missing: int  # records that may answer, and whose body is not held
-    gaps: tuple[Missed, ...] = ()  # readings that there were and that nobody has, newest first
+    more: bool
+    bodies_missing: int
+    gaps: tuple[Missed, ...] = ()
+
+
+Key = tuple[int, str, int, int]
 
 
 @dataclass(slots=True)
 class _Newest:
     """Keep the newest rows within the limit while records come, newest first."""
 
-    limit: int | None
-    rows: list[tuple[tuple[int, str, int, int], Row]] = field(default_factory=list)
+    limit: int
+    rows: list[tuple[Key, Row]] = field(default_factory=list)
     dropped: bool = False
 
-    def add(self, key: tuple[int, str, int, int], row: Row) -> None:
-        if self.limit is None:
-            self.rows.append((key, row))
-        elif len(self.rows) < self.limit:
+    def add(self, key: Key, row: Row) -> None:
+        if len(self.rows) < self.limit:
             heapq.heappush(self.rows, (key, row))
         else:
             self.dropped = True
@@ -148,30 +197,54 @@ class _Newest:
 
     def can_grow(self, newest_ms: int | None) -> bool:
         """Say whether a record whose readings are no newer than this can still change the rows."""
-        if self.limit is None or len(self.rows) < self.limit:
+        if len(self.rows) < self.limit:
             return True
         return self.limit > 0 and (_NEVER if newest_ms is None else newest_ms) >= self.rows[0][0][0]
 
 
 def answer(question: Question, told: Iterable[Told]) -> Answer:
-    """Pick the readings that answer; records come with the newest first."""
-    kept, missing, gaps = _Newest(question.limit), 0, list[Missed]()
+    """Give the whole answer at once; `told` is as `stream` wants it."""
+    missing = Missing()
+    rows = tuple(stream(question, told, missing))
+    return Answer(rows, missing.more, missing.bodies, tuple(missing.gaps))
+
+
+def stream(question: Question, told: Iterable[Told], missing: Missing) -> Iterator[Row]:
+    """Give the rows that answer, oldest first, and say in `missing` what is not among them.
+
+    With a limit records come with the newest readings first, and so many rows are held; without
+    one they come with the oldest first, and what is held are rows of records that overlap.
+    """
+    if question.limit is not None:
+        return _newest(question, question.limit, told, missing)
+    return _merged(question, told, missing)
+
+
+def _newest(
+    question: Question, limit: int, told: Iterable[Told], missing: Missing
+) -> Iterator[Row]:
+    kept = _Newest(limit)
     for each in told:
         if not kept.can_grow(each.newest_ms):
             kept.dropped = True
             break
-        if not _record_fits(question, each):
-            continue
-        if each.gap is not None:
-            gaps += [Missed(each.gap, each)] if _gap_fits(question, each.gap) else []
-            continue
-        if each.readings is None:
-            missing += 1
-            continue
-        for key, row in _rows(question, each, each.readings):
+        for key, row in _rows(question, each, missing):
             kept.add(key, row)
-    ordered = sorted(kept.rows, key=lambda item: item[0])
-    return Answer(tuple(row for _, row in ordered), kept.dropped, missing, tuple(gaps))
+    missing.more = kept.dropped
+    yield from (row for _, row in sorted(kept.rows, key=lambda item: item[0]))
+
+
+def _merged(question: Question, told: Iterable[Told], missing: Missing) -> Iterator[Row]:
+    waiting: list[tuple[Key, Row]] = []
+    for each in told:
+        before = _NEVER if each.oldest_ms is None else each.oldest_ms
+        while waiting and waiting[0][0][0] < before:
+            yield heapq.heappop(waiting)[1]
+        for item in _rows(question, each, missing):
+            heapq.heappush(waiting, item)
+    while waiting:
+        yield heapq.heappop(waiting)[1]
+    missing.gaps.reverse()
 
 
 def show_time(unix_ms: int) -> str:
@@ -194,13 +267,19 @@ def _record_fits(question: Question, told: Told) -> bool:
     )
 
 
-def _rows(
-    question: Question, told: Told, readings: tuple[Reading, ...]
-) -> Iterator[tuple[tuple[int, str, int, int], Row]]:
+def _rows(question: Question, told: Told, missing: Missing) -> Iterator[tuple[Key, Row]]:
+    """Give a record's rows that answer; a reading without a time stands where its record begins."""
+    if not _record_fits(question, told):
+        return
+    if told.gap is not None:
+        missing.gaps += [Missed(told.gap, told)] if _gap_fits(question, told.gap) else []
+        return
+    missing.bodies += told.readings is None
     feed, seq = told.record.feed.hex(), told.record.seq
-    for at, reading in enumerate(readings):
+    start = _NEVER if told.oldest_ms is None else told.oldest_ms
+    for at, reading in enumerate(told.readings or ()):
         if _reading_fits(question, reading):
-            when = _NEVER if reading.time_ms is None else reading.time_ms
+            when = start if reading.time_ms is None else reading.time_ms
             yield (when, feed, seq, at), Row(reading, told)
 
 
@@ -225,3 +304,41 @@ def _reading_fits(question: Question, reading: Reading) -> bool:
         if question.to_ms is not None and reading.time_ms >= question.to_ms:
             return False
     return matches(question.device, reading.device) and matches(question.metric, reading.metric)
+
+
+def _hash(option: str, said: str | None, size: int) -> bytes | None:
+    if said is None:
+        return None
+    if re.fullmatch(f"[0-9a-fA-F]{{{2 * size}}}", said) is None:
+        raise BadQuestion(option=option, found=said[:80], reason=f"it takes {2 * size} hex digits")
+    return bytes.fromhex(said)
+
+
+def _time(option: str, said: str | None) -> int | None:
+    if said is None:
+        return None
+    try:
+        if _TIME.fullmatch(said) is None:
+            raise ValueError
+        moment = datetime.fromisoformat(said)
+    except ValueError:
+        reason = "it takes a time such as 2026-05-01T08:00:00Z, UTC where no zone is said"
+        raise BadQuestion(option=option, found=said[:80], reason=reason) from None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
+
+
+def _status(said: str) -> Status:
+    names = [status.name.lower() for status in Status]
+    if said.lower() not in names:
+        reason = f"it takes {', '.join(names)}"
+        raise BadQuestion(option="min-status", found=said[:80], reason=reason)
+    return Status[said.upper()]
+
+
+def _limit(said: str | None) -> int | None:
+    if said is None:
+        return None
+    if re.fullmatch("[0-9]{1,9}", said) is None:
+        raise BadQuestion(option="limit", found=said[:80], reason="it takes a number from 0 on")
+    return int(said)

@@ -1,19 +1,24 @@
 """Questions: which readings answer, in which order, and what is said to be missing."""
 
 import random
+import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway import query
-from gateway.errors import UnknownRecord
+from gateway.errors import OperatorError, UnknownRecord
 from gateway.query import Question, Status
 from gateway.readings.reading import Quality, Reading
 from gateway.records.feed import Head
 from gateway.store import outbox, questions
 from gateway.store.database import connect_to_read
+from tests.damage import refusal
 from tests.holding import T0, Holding
+from tests.vectors import load
+from tests.vectors.build_query import expect
 
 
 def _reading(at: int, device: str = "press-1", metric: str = "strokes") -> Reading:
@@ -66,6 +71,51 @@ def test_an_answer_is_what_a_plain_filter_finds(tmp_path: Path) -> None:
         count = len(expected) if question.limit is None else min(question.limit, len(expected))
         assert _values(answer) == expected[len(expected) - count :]
         assert answer.more or count == len(expected)
+
+
+@pytest.mark.parametrize("vector", load("query")["good"], ids=lambda vector: vector["name"])
+def test_a_good_question_is_understood(vector: dict[str, Any]) -> None:
+    """Filters as they are typed ask what the vector says."""
+    assert expect(query.understand(vector["options"])) == vector["expect"]
+
+
+@pytest.mark.parametrize("vector", load("query")["bad"], ids=lambda vector: vector["name"])
+def test_a_bad_question_is_refused(vector: dict[str, Any]) -> None:
+    """A filter that cannot be understood is never left out, but refused with its code."""
+    assert refusal(lambda: query.understand(vector["options"]), OperatorError) == vector["error"]
+
+
+def test_rows_come_in_one_order_with_and_without_a_limit(tmp_path: Path) -> None:
+    """Streamed or held, rows are in the order of time, feed, number and place; untimed ones too."""
+    draw = random.Random(8)
+    batches = []
+    for at in range(40):
+        untimed = Reading("oven", "t", at, "1", None, 7)
+        timed = [_reading(draw.randrange(200)) for _ in range(draw.randrange(4))]
+        batches.append([*timed, untimed] if at % 4 == 0 or not timed else timed)
+    held = _filled(tmp_path, batches)
+    streamed, limited = _asked(held, Question()), _asked(held, Question(limit=1_000))
+    assert streamed == limited
+    assert len(streamed.rows) == sum(map(len, batches))
+    times = [row.reading.time_ms for row in streamed.rows if row.reading.time_ms is not None]
+    assert times == sorted(times)
+
+
+def test_an_answer_of_any_length_takes_the_same_memory(tmp_path: Path) -> None:
+    """Rows that are streamed are not held: four times the history peaks at no more memory."""
+    history = [[_reading(at * 50 + each) for each in range(50)] for at in range(160)]
+    peaks = []
+    for count in (40, 160):
+        held = _filled(tmp_path / str(count), history[:count])
+        db, missing, rows = connect_to_read(held.path), query.Missing(), 0
+        tracemalloc.start()
+        told = questions.select(db, Question(), held.state.node_id)
+        for _ in query.stream(Question(), told, missing):
+            rows += 1
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert (rows, missing.more) == (50 * count, False)
+    assert peaks[1] < 1.3 * peaks[0]
 
 
 def test_a_row_has_the_names_that_tools_rely_on(tmp_path: Path) -> None:

@@ -4,9 +4,8 @@ import csv
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -15,8 +14,7 @@ import typer
 from gateway import query as asked
 from gateway.cli import place
 from gateway.cli.words import pad, say, wide
-from gateway.errors import BadQuestion
-from gateway.query import Answer, Question, Row, Status, show_time
+from gateway.query import Missing, Row, show_time
 from gateway.store import questions
 from gateway.store.questions import Story
 
@@ -66,21 +64,19 @@ def query(
 ) -> None:
     """Ask for readings; the oldest come first, and what is missing is said."""
     form = Format.JSON if as_json else form
-    question = Question(
-        group,
-        device,
-        metric,
-        _hex("--activity", activity, 32),
-        _hex("--org", org, 16),
-        _time("--from", since),
-        _time("--to", until),
-        _status(min_status),
-        _TABLE_ROWS if limit is None and form is Format.TABLE else limit,
-    )
+    if limit is None and form is Format.TABLE:
+        limit = _TABLE_ROWS
+    said = {"group": group, "device": device, "metric": metric, "activity": activity, "org": org}
+    said |= {"from": since, "to": until, "min-status": min_status}
+    said |= {"limit": None if limit is None else str(limit)}
+    question = asked.understand({name: each for name, each in said.items() if each is not None})
+    as_of, missing = show_time(time.time_ns() // 1_000_000), Missing()
     held, db = place.opened()
-    with closing(db):
-        found = asked.answer(question, questions.select(db, question, held.node_id))
-    _write(found, form, show_time(time.time_ns() // 1_000_000))
+    with closing(db), db:  # one snapshot: a running agent may go on
+        told = questions.select(db, question, held.node_id)
+        _write(asked.stream(question, told, missing), form, as_of, missing)
+    if form is not Format.JSON:
+        _say_missing(missing)
 
 
 def record_show(
@@ -124,28 +120,28 @@ def _story(story: Story, here: bytes) -> dict[str, object]:
     }
 
 
-def _write(found: Answer, form: Format, as_of: str) -> None:
-    missing = {
-        "more": found.more,
-        "bodies_missing": found.bodies_missing,
-        "gaps": [each.shown() for each in found.gaps],
-    }
+def _write(rows: Iterator[Row], form: Format, as_of: str, missing: Missing) -> None:
     match form:
         case Format.JSON:
-            rows = [row.shown(as_of) for row in found.rows]
-            print(json.dumps({"as_of": as_of, **missing, "rows": rows}, ensure_ascii=False))
+            _write_json(rows, as_of, missing)
         case Format.JSONL:
-            for row in found.rows:
+            for row in rows:
                 print(json.dumps(row.shown(as_of), ensure_ascii=False))
         case Format.CSV:
-            _write_csv(found.rows, as_of)
+            _write_csv(rows, as_of)
         case Format.TABLE:
-            _write_table(found.rows, as_of)
-    if form is not Format.JSON:
-        _say_missing(found)
+            _write_table(rows, as_of)
 
 
-def _write_csv(rows: Sequence[Row], as_of: str) -> None:
+def _write_json(rows: Iterator[Row], as_of: str, missing: Missing) -> None:
+    """Write one object while the rows come; what is missing is known after the last of them."""
+    print(json.dumps({"as_of": as_of})[:-1], end=', "rows": [')
+    for at, row in enumerate(rows):
+        print(", " if at else "", json.dumps(row.shown(as_of), ensure_ascii=False), sep="", end="")
+    print("], ", json.dumps(missing.shown(), ensure_ascii=False)[1:], sep="")
+
+
+def _write_csv(rows: Iterator[Row], as_of: str) -> None:
     writer: csv.DictWriter[str] | None = None
     for row in rows:
         shown = row.shown(as_of)
@@ -155,7 +151,7 @@ def _write_csv(rows: Sequence[Row], as_of: str) -> None:
         writer.writerow(shown)
 
 
-def _write_table(rows: Sequence[Row], as_of: str) -> None:
+def _write_table(rows: Iterator[Row], as_of: str) -> None:
     lines = [[str(row.shown(as_of)[name] or "-") for name in COLUMNS] for row in rows]
     lines.insert(0, [say(name) for name in COLUMNS])
     widths = [max(wide(line[at]) for line in lines) for at in range(len(COLUMNS))]
@@ -164,16 +160,16 @@ def _write_table(rows: Sequence[Row], as_of: str) -> None:
         print("  ".join(cells).rstrip())
 
 
-def _say_missing(found: Answer) -> None:
-    if found.more:
+def _say_missing(missing: Missing) -> None:
+    if missing.more:
         print(say("older readings were left out; --limit says how many"), file=sys.stderr)
-    if found.bodies_missing:
+    if missing.bodies:
         told = say(
             "{count} records could not answer: their bodies are not held here",
-            count=found.bodies_missing,
+            count=missing.bodies,
         )
         print(told, file=sys.stderr)
-    for each in found.gaps:
+    for each in missing.gaps:
         shown = {name: fact or "-" for name, fact in each.shown().items()}
         told = say(
             "{count} readings of {device} are missing for good, after {after} and before {before}:"
@@ -181,37 +177,3 @@ def _say_missing(found: Answer) -> None:
             **shown,
         )
         print(told, file=sys.stderr)
-
-
-def _hex(option: str, said: str | None, size: int) -> bytes | None:
-    if said is None:
-        return None
-    try:
-        found = bytes.fromhex(said)
-    except ValueError:
-        found = b""
-    if len(found) != size:
-        raise BadQuestion(option=option, found=said[:80], reason=f"it takes {2 * size} hex digits")
-    return found
-
-
-def _time(option: str, said: str | None) -> int | None:
-    if said is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(said)
-    except ValueError:
-        reason = "it takes a time such as 2026-05-01T08:00:00Z, UTC where no zone is said"
-        raise BadQuestion(option=option, found=said[:80], reason=reason) from None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return round(moment.timestamp() * 1000)
-
-
-def _status(said: str) -> Status:
-    try:
-        return Status[said.upper()]
-    except KeyError:
-        names = ", ".join(status.name.lower() for status in Status)
-        raise BadQuestion(
-            option="--min-status", found=said[:80], reason=f"it takes {names}"
-        ) from None

@@ -43,21 +43,11 @@ class Story:
 
 
 def select(db: apsw.Connection, question: Question, here: bytes) -> Iterator[Told]:
-    """Give the observations that may answer, those with the newest readings first."""
-    clauses, values = _clauses(question)
+    """Give the observations that may answer: with a limit newest first, without oldest first."""
     receipts: dict[bytes, list[tuple[bytes, int]]] = {}
-    rows = db.execute(
-        "SELECT r.encoded, r.body, g.name, f.node, f.organisation, f.run_key, o.newest FROM"
-        " (SELECT place, max(last_ms) AS newest FROM observations"
-        f" WHERE {' AND '.join(clauses) or 'true'} GROUP BY place) o"
-        " JOIN records r ON r.place = o.place JOIN feeds f ON f.number = r.place >> 32"
-        " JOIN groups g ON g.number = f.in_group"
-        " WHERE (:group_name IS NULL OR g.name = :group_name)"
-        " AND (:organisation IS NULL OR f.organisation = :organisation)"
-        " ORDER BY o.newest DESC NULLS LAST, r.place DESC",
-        {**values, "group_name": question.group, "organisation": question.organisation},
-    )
-    for encoded, body, name, node, organisation, run_key, newest in rows:
+    for place, oldest, newest in _places(db, question):
+        (row,) = db.execute(_RECORDS + " WHERE r.place = ?", (place,))
+        encoded, body, name, node, organisation, run_key = row
         said = record.parse(encoded)
         if said.feed not in receipts:
             receipts[said.feed] = [(who, size) for who, size, _ in outbox.receipts(db, said.feed)]
@@ -66,7 +56,26 @@ def select(db: apsw.Connection, question: Question, here: bytes) -> Iterator[Tol
         missed = gap_of(said, body)
         readings = readings_of(said, body) if missed is None else ()
         status = story.status(here)
-        yield Told(said, name, node, organisation, status, newest, readings, missed)
+        yield Told(said, name, node, organisation, status, oldest, newest, readings, missed)
+
+
+def _places(
+    db: apsw.Connection, question: Question
+) -> Iterator[tuple[int, int | None, int | None]]:
+    """Give where to look, in order: places alone, so that sorting them moves no bodies."""
+    clauses, values = _clauses(question)
+    order = "oldest ASC NULLS FIRST, o.place"
+    if question.limit is not None:
+        order = "newest DESC NULLS LAST, o.place DESC"
+    yield from db.execute(
+        "SELECT o.place, min(o.first_ms) AS oldest, max(o.last_ms) AS newest FROM observations o"
+        " JOIN feeds f ON f.number = o.place >> 32 JOIN groups g ON g.number = f.in_group"
+        f" WHERE {' AND '.join(clauses) or 'true'}"
+        " AND (:group_name IS NULL OR g.name = :group_name)"
+        " AND (:organisation IS NULL OR f.organisation = :organisation)"
+        f" GROUP BY o.place ORDER BY {order}",
+        {**values, "group_name": question.group, "organisation": question.organisation},
+    )
 
 
 def find(db: apsw.Connection, name: str) -> Story:
