@@ -3,20 +3,22 @@
 import json
 import sys
 from collections.abc import Collection, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from gateway.cli import place
-from gateway.cli.words import say
-from gateway.errors import BadQuestion, FileUnusable
+from gateway.cli.words import pad, retell, say
+from gateway.errors import FileUnusable, StoreDamaged, WrongValue
 from gateway.groups import verdict
 from gateway.groups.verdict import Party
 from gateway.records import proof, roster as rosters
 from gateway.records.proof import Proof
 from gateway.store import checking, proofs, questions, state
+
+_HASH_BYTES = 32
 
 
 def register(app: typer.Typer) -> None:
@@ -45,13 +47,13 @@ def verify(
     """Check every signature, chain, root and membership; nothing checked is a failure."""
     if (file is None) != everything:
         reason = "it takes either a FILE or --all"
-        raise BadQuestion(option="verify", found=file or "--all", reason=reason)
+        raise WrongValue(command="hulian verify", option="FILE", reason=reason)
     facts = _verified_store() if file is None else _verified_proof(file, _trusted(roster))
     if as_json:
         print(json.dumps(facts, ensure_ascii=False))
     else:
         for fault in facts["faults"]:
-            print(f"  {fault}")
+            print(f"  {retell(fault)}")
         for line in _told(facts) if file else ():
             print(f"  {line}")
         counted = "{checked} checked: {valid} valid, {invalid} invalid, {unknown} unknown"
@@ -61,7 +63,7 @@ def verify(
 
 def export_proof(
     identity: Annotated[str, typer.Argument(metavar="ID", help="the record's id")],
-    out: Annotated[Path, typer.Option("-o", "--output", help="the file to write")],
+    out: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="the file to write")],
     as_json: Annotated[bool, typer.Option("--json", help="facts for programs")] = False,
 ) -> None:
     """Write the proof of one record, which verifies offline under one roster's hash."""
@@ -88,33 +90,42 @@ def fsck(
     as_json: Annotated[bool, typer.Option("--json", help="facts for programs")] = False,
 ) -> None:
     """Check the store against itself; nothing is changed."""
-    _, db = place.opened()
-    steps = [checking.integrity, checking.heads, checking.tiles, checking.totals]
-    steps += [checking.records] if deep else []
-    found: dict[str, list[str]] = {}
-    with closing(db), db:  # one snapshot: a running agent may go on
-        for step in steps:
-            _progress(step.__name__, as_json)
-            found[step.__name__] = checking.examine(db, step)
-        notes = checking.examine(db, checking.notes)
+    try:
+        found, notes = _examined(deep, as_json)
+    except StoreDamaged as damage:  # it cannot even be opened: that is what this command is for
+        found, notes = {"integrity": [str(damage)]}, []
     ok = not any(found.values())
     if as_json:
         print(json.dumps({"ok": ok, "checks": found, "notes": notes}, ensure_ascii=False))
     else:
         for name, faults in found.items():
-            print(f"{name:<12} {say('good') if not faults else say('damaged')}")
+            print(f"{pad(say(name), 12)} {say('good') if not faults else say('damaged')}")
             for fault in faults:
-                print(f"  {fault}")
+                print(f"  {retell(fault)}")
         for note in notes:
-            print(note)
+            print(retell(note))
         if not ok:
             print(say("next: stop the agent, keep a copy of the state directory, and restore"))
     raise typer.Exit(0 if ok else 1)
 
 
+def _examined(deep: bool, as_json: bool) -> tuple[dict[str, list[str]], list[str]]:
+    """Do each check in one snapshot, so that a running agent may go on; give faults and notes."""
+    _, db = place.opened()
+    steps = [checking.integrity, checking.heads, checking.tiles, checking.totals]
+    steps += [checking.records, checking.indexes] if deep else []
+    found: dict[str, list[str]] = {}
+    with closing(db):
+        checking.examine(db, checking.snapshot)
+        for step in steps:
+            _progress(step.__name__, as_json)
+            found[step.__name__] = checking.examine(db, step)
+        return found, checking.examine(db, checking.notes)
+
+
 def _progress(name: str, as_json: bool) -> None:
     if sys.stderr.isatty() and not as_json:
-        print(f"\r{name} ...", end="\r", file=sys.stderr, flush=True)
+        print(f"\r{say(name)} ...", end="\r", file=sys.stderr, flush=True)
 
 
 def _verified_store() -> dict[str, Any]:
@@ -160,7 +171,7 @@ def _party(party: Party) -> dict[str, str]:
 def _told(facts: dict[str, Any]) -> Iterator[str]:
     """Say in words what a proof shows, and what it does not."""
     for name, held in facts["statements"].items():
-        yield f"{name:<14} {_held(held)}"
+        yield f"{pad(say(name), 14)} {_held(held)}"
     if facts["record"] is None:
         yield say("no record was shown to be anybody's")
         return
@@ -177,11 +188,11 @@ def _trusted(said: str | None) -> frozenset[bytes]:
     if said is None:
         held = state.load(place.state_dir())
         return frozenset({held.roster.hash, *(each.roster.hash for each in held.groups.values())})
-    try:
-        return frozenset({bytes.fromhex(said)})
-    except ValueError:
-        reason = "it takes the 64 hex digits that 'hulian init' printed"
-        raise BadQuestion(option="--roster", found=said[:80], reason=reason) from None
+    with suppress(ValueError):
+        if len(trusted := bytes.fromhex(said)) == _HASH_BYTES:
+            return frozenset({trusted})
+    reason = "it takes the 64 hex digits that 'hulian init' printed"
+    raise WrongValue(command="hulian verify", option="--roster", reason=reason)
 
 
 def _roster(gathered: Proof) -> bytes:

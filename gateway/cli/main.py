@@ -17,6 +17,7 @@ from typer.main import get_command
 from gateway import VERSION
 from gateway.cli import asking, checking, pages, place, running, setting_up, trying, words
 from gateway.errors import Defect, GatewayError
+from gateway.store import database, state
 
 app = typer.Typer(
     name="hulian",
@@ -61,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # `hulian query | head`: whoever read has enough
         sys.stderr.close()
         sys.exit(0)
-    except (GatewayError, ExceptionGroup, typer.Abort, pages.Misread) as raised:
+    except (GatewayError, database.Error, ExceptionGroup, typer.Abort, pages.Misread) as raised:
         if debug:
             traceback.print_exc()
         print(_told(raised, given), file=sys.stderr)
@@ -79,6 +80,8 @@ def _error(raised: Exception, given: list[str]) -> GatewayError:
     match raised:
         case GatewayError():
             return raised
+        case database.Error():  # of a store that is damaged where the command came to read it
+            return database.named(raised, str(place.state_dir() / state.STORE_FILE))
         case ExceptionGroup(exceptions=[first, *_]):  # of the agent's tasks
             return _error(first, given)
         case typer.Abort():

@@ -10,19 +10,21 @@ from typing import Any
 
 import apsw
 
-from gateway.errors import GatewayError, StoreError
+from gateway.errors import GatewayError
 from gateway.groups.group import Group
 from gateway.readings import senml
-from gateway.records import feed, gap, record
+from gateway.records import feed, gap, record, roster
 from gateway.records.feed import Feed, Rosters
 from gateway.records.merkle import Frontier
 from gateway.records.record import Kind, Record
-from gateway.store import feeds, groups, quarantine
+from gateway.records.roster import Roster
+from gateway.store import feeds, groups, observations, quarantine
 from gateway.store.database import explained
 
 _FAULTS_MAX = 100
 _TILE = 256
 _SEQ_MASK = (1 << 32) - 1
+Filed = tuple[int, bytes]  # the kind and the id that a record's row names
 
 
 @dataclass(slots=True)
@@ -54,7 +56,7 @@ def verify_all(db: apsw.Connection) -> Tally:
     """Verify every record from the rosters up, in one snapshot: a running agent may go on."""
     tally = Tally()
     with db:
-        rosters = groups.rosters(db)
+        rosters = _rosters(tally, db)
         rows: list[tuple[Any, ...]] = db.execute(
             "SELECT f.number, f.id, g.id FROM feeds f JOIN groups g ON g.number = f.in_group"
         ).fetchall()
@@ -62,6 +64,18 @@ def verify_all(db: apsw.Connection) -> Tally:
             held = _loaded(tally, db, group)
             _verify_feed(tally, db, (int(number), bytes(name)), held, rosters)
     return tally
+
+
+def _rosters(tally: Tally, db: apsw.Connection) -> dict[bytes, Roster]:
+    found: dict[bytes, Roster] = {}
+    for (encoded,) in db.execute("SELECT encoded FROM rosters"):
+        try:
+            decoded = roster.decode(encoded)
+        except GatewayError as fault:
+            tally.fault(f"a roster: {fault}")
+            continue
+        found[decoded.hash] = decoded
+    return found
 
 
 def _loaded(tally: Tally, db: apsw.Connection, group: bytes) -> Group | None:
@@ -83,7 +97,7 @@ def _verify_feed(
     number, name = named
     following: Feed | None = None
     broken = group is None
-    for seq, encoded, body in _records(db, number):
+    for seq, encoded, body, filed in _records(db, number):
         if broken or group is None:
             tally.unknown += 1
             continue
@@ -93,6 +107,8 @@ def _verify_feed(
                 group.admit(following)
             else:
                 said, following = following.accept(encoded)
+            if (int(said.kind), said.id) != filed:
+                tally.fault(f"feed {name.hex()[:16]} record {seq}: filed as another kind or id")
             tally.valid += _check_body(said, body)
             tally.unknown += body is None
         except GatewayError as fault:
@@ -123,14 +139,15 @@ def _verify_head(tally: Tally, db: apsw.Connection, name: bytes, found: Feed | N
         tally.fault(f"feed {name.hex()[:16]}: its records do not lead to its head")
 
 
-def _records(db: apsw.Connection, number: int) -> Iterator[tuple[int, bytes, bytes | None]]:
+def _records(db: apsw.Connection, number: int) -> Iterator[tuple[int, bytes, bytes | None, Filed]]:
     low, high = feeds.place(number, 0), feeds.place(number + 1, 0)
     rows = db.execute(
-        "SELECT place, encoded, body FROM records WHERE place >= ? AND place < ? ORDER BY place",
+        "SELECT place, encoded, body, kind, id FROM records WHERE place >= ? AND place < ?"
+        " ORDER BY place",
         (low, high),
     )
-    for place, encoded, body in rows:
-        yield int(place) & _SEQ_MASK, bytes(encoded), body
+    for place, encoded, body, kind, name in rows:
+        yield int(place) & _SEQ_MASK, bytes(encoded), body, (int(kind), bytes(name))
 
 
 def examine(db: apsw.Connection, step: Callable[[apsw.Connection], list[str]]) -> list[str]:
@@ -138,8 +155,14 @@ def examine(db: apsw.Connection, step: Callable[[apsw.Connection], list[str]]) -
     try:
         with explained(db.filename):
             return step(db)
-    except StoreError as fault:
+    except (GatewayError, UnicodeDecodeError) as fault:
         return [str(fault)]
+
+
+def snapshot(db: apsw.Connection) -> list[str]:
+    """Begin to read the store as it is now, until the connection is closed; find nothing yet."""
+    db.execute("BEGIN")
+    return []
 
 
 def integrity(db: apsw.Connection) -> list[str]:
@@ -209,6 +232,28 @@ def totals(db: apsw.Connection) -> list[str]:
 def records(db: apsw.Connection) -> list[str]:
     """Verify every record as `verify_all` does; give what was wrong."""
     return verify_all(db).faults
+
+
+def indexes(db: apsw.Connection) -> list[str]:
+    """Compute anew, from the bodies that are held, which records speak of whom and of when."""
+    faults: list[str] = []
+    rows: list[tuple[Any, ...]] = db.execute(
+        "SELECT place, encoded, body FROM records WHERE kind IN (?, ?) AND body IS NOT NULL",
+        (int(Kind.OBSERVATION), int(Kind.GAP)),
+    ).fetchall()
+    for place, encoded, body in rows:
+        kept = db.execute(
+            "SELECT device, first_ms, last_ms, readings FROM observations WHERE place = ?", (place,)
+        )
+        found = {(str(device), *more) for device, *more in kept}
+        try:
+            said = record.parse(encoded)
+            spans = observations.spans_of(said.kind, record.check_body(said, body))
+        except GatewayError:
+            continue  # `records` says what is wrong with it
+        if found != set(spans) and len(faults) < _FAULTS_MAX:
+            faults.append(f"record {place & _SEQ_MASK} of feed {place >> 32}: its index differs")
+    return faults
 
 
 def notes(db: apsw.Connection) -> list[str]:

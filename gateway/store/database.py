@@ -10,9 +10,9 @@ from importlib import resources
 from pathlib import Path
 
 import apsw
-from apsw import Connection as Connection
+from apsw import Connection as Connection, Error as Error
 
-from gateway.errors import StoreDamaged, StoreFull, StoreNewer, StoreUnwritable
+from gateway.errors import StoreDamaged, StoreError, StoreFull, StoreNewer, StoreUnwritable
 
 MEMORY = ":memory:"
 # A checkpoint writes a page once for many commits; 4,000 pages of 4 KiB bound the WAL to 16 MiB.
@@ -53,14 +53,18 @@ def explained(path: str) -> Iterator[None]:
     try:
         yield
     except apsw.Error as fault:
-        match _first(fault):
-            case apsw.FullError():
-                raise StoreFull(path=path) from fault
-            case apsw.CorruptError() | apsw.NotADBError() as first:
-                raise StoreDamaged(path=path, reason=first) from fault
-            case first:
-                reason = f"{type(first).__name__}: {first}"
-                raise StoreUnwritable(path=path, reason=reason) from fault
+        raise named(fault, path) from fault
+
+
+def named(fault: apsw.Error, path: str) -> StoreError:
+    """Give the operator's error for what SQLite raised."""
+    match _first(fault):
+        case apsw.FullError():
+            return StoreFull(path=path)
+        case apsw.CorruptError() | apsw.NotADBError() as first:
+            return StoreDamaged(path=path, reason=first)
+        case first:
+            return StoreUnwritable(path=path, reason=f"{type(first).__name__}: {first}")
 
 
 def _first(fault: BaseException) -> BaseException:
