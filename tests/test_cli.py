@@ -130,6 +130,8 @@ def test_query_filters_and_refuses_nonsense(terminal: Terminal, held: Holding) -
     for option, said in (("--from", "soon"), ("--org", "zz"), ("--min-status", "perhaps")):
         answer = terminal.type("query", option, said)
         assert (answer.status, "query.option" in answer.error) == (2, True)
+    answer = terminal.type("query", "--group", "nobody")
+    assert (answer.status, "group.unknown" in answer.error) == (2, True)
 
 
 def test_verify_all_counts_what_it_checked(terminal: Terminal, held: Holding) -> None:

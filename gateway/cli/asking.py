@@ -14,8 +14,9 @@ import typer
 from gateway import query as asked
 from gateway.cli import place
 from gateway.cli.words import pad, say, wide
+from gateway.errors import UnknownGroup
 from gateway.query import Missing, Row, show_time
-from gateway.store import questions
+from gateway.store import questions, state
 from gateway.store.questions import Story
 
 _TABLE_ROWS = 100
@@ -72,6 +73,9 @@ def query(
     question = asked.understand({name: each for name, each in said.items() if each is not None})
     as_of, missing = show_time(time.time_ns() // 1_000_000), Missing()
     held, db = place.opened()
+    if question.group is not None and question.group not in {state.OWN, *held.groups}:
+        db.close()
+        raise UnknownGroup(group=question.group)
     with closing(db), db:  # one snapshot: a running agent may go on
         told = questions.select(db, question, held.node_id)
         _write(asked.stream(question, told, missing), form, as_of, missing)
