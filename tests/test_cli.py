@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from gateway.cli import main, words
+from gateway.query import show_time
 from gateway.records import proof
 from gateway.store import state
-from tests.holding import Holding, strokes
+from tests.holding import T0, Holding, strokes
 
 
 @dataclass(frozen=True)
@@ -206,6 +207,7 @@ def test_fsck_and_status_at_rest(terminal: Terminal, held: Holding) -> None:
     said = terminal.type("status", "--json")
     assert (said.status, said.facts["state"]) == (1, "stopped")
     assert said.facts["store"]["readings"] == 10
+    assert [one["last_reading"] for one in said.facts["devices"]] == [show_time(T0 + 9)]
     assert terminal.type("live").status == 2
     held.db.execute("UPDATE totals SET value = 7 WHERE name = 'readings'")
     assert terminal.type("fsck").status == 1
