@@ -16,6 +16,7 @@ from tests.damage import all_refused, flips, never_escapes, truncations
 from tests.holding import Holding, strokes
 from tests.mutate import known, mutations
 from tests.sharing import shared_with_peers
+from tests.sim.consortium import Consortium, options_of
 from tests.vectors import build_proof, load
 from tests.vectors.build_proof import CHAIN, LONG, ROSTER, SHORT, expect, refused
 
@@ -141,3 +142,27 @@ def test_a_body_that_is_owed_is_no_receipt(shared: Connection) -> None:
     shared.execute("UPDATE acks SET encoded = ? WHERE size = ?", (unheld.ack, LONG))
     shown = [len(_exported(shared, seq).receipts) for seq in range(LONG)]
     assert shown == [2, 1, 1, 2, 1, 1, 1]
+
+
+def test_after_a_sync_every_author_can_show_who_holds_its_records() -> None:
+    """Once a world has settled, the proof of any own record names all other members as holders."""
+    world = Consortium(options_of(5))
+    world.live()
+    shown = 0
+    for gateway in world.gateways:
+        for group in world.groups:
+            others = {each.node for each in group.founding.members} - {gateway.node}
+            if len(others) == len(group.founding.members):
+                continue
+            rows = gateway.db.execute(
+                "SELECT lower(hex(r.id)) FROM records r JOIN feeds f ON f.number = r.place >> 32"
+                " JOIN groups g ON g.number = f.in_group WHERE f.node = ? AND g.id = ?",
+                (gateway.node, group.id),
+            ).fetchall()
+            for (identity,) in rows[:: 1 + len(rows) // 8]:
+                gathered = proofs.of(gateway.db, questions.find(gateway.db, str(identity)))
+                found = verdict.judge(proof.encode(gathered), {group.roster.hash})
+                assert found.holds
+                assert {holder.node for holder in found.holders} == others
+                shown += 1
+    assert shown
