@@ -47,7 +47,7 @@ def cursor(db: apsw.Connection, node: bytes, feed: bytes) -> int:
 def lacking(db: apsw.Connection, group: bytes, node: bytes) -> Lacking:
     """Count what a peer has not signed for, of all feeds but its own."""
     count = db.execute(
-        "SELECT coalesce(sum(h.size - coalesce(a.size, 0)), 0) FROM feeds f"
+        "SELECT coalesce(sum(max(h.size - coalesce(a.size, 0), 0)), 0) FROM feeds f"
         " JOIN groups g ON g.number = f.in_group JOIN heads h ON h.feed = f.number"
         " LEFT JOIN acks a ON a.feed = f.number AND a.node = ?2"
         " WHERE g.id = ?1 AND f.node <> ?2",
