@@ -13,7 +13,7 @@ from benchmarks._device import Device, encode
 from benchmarks._door import ask_door
 
 _CHUNK = 5_000
-_AHEAD_MAX = 40_000
+_AHEAD_MAX = 60_000
 
 
 def main(port: int, state_dir: Path) -> None:
@@ -27,7 +27,7 @@ def main(port: int, state_dir: Path) -> None:
         if device.sent - (_received(state_dir) - before) < _AHEAD_MAX:
             device.publish_all(chunk, _CHUNK)
         else:
-            time.sleep(0.02)
+            time.sleep(0.1)
     device.close()
     print(device.sent, flush=True)
 

@@ -211,11 +211,9 @@ class MqttListener:
             return
         if self._pending.deliveries and (drain or self._due_ms() == 0):
             self._committing, self._pending = self._pending, _Pending()
-        elif self._settled:
-            self._committing = _Pending()
-        else:
-            return
-        self._submit(self._committing)
+            self._submit(self._committing)
+        elif self._settled:  # No batch waits for this.
+            self._submit(_Pending())
 
     def _submit(self, pending: _Pending) -> None:
         settled, self._settled = self._settled, 0
@@ -240,11 +238,13 @@ class MqttListener:
             self._retry_at_ms = self._now().monotonic_ms + _RETRY_MS
             self.state, self.reason = "waiting", str(fault)
             self._pending = _joined(pending, self._pending)
-            self._committing = None
+            if pending is self._committing:
+                self._committing = None
             return
         if fault is not None:
             raise fault
-        self._committing = None
+        if pending is self._committing:
+            self._committing = None
         self.counts["stored"] += len(pending.readings)
         if self.state == "waiting":
             self.state, self.reason = "connected", ""
