@@ -1,7 +1,11 @@
 """Gaps: what a device dropped is a signed record, and shows beside every answer it concerns."""
 
 import asyncio
-from collections.abc import Iterator
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,7 +18,9 @@ from gateway.query import Answer, Missed, Question
 from gateway.readings.reading import Batch, Gap, GapReason, Numbers, Reading, Unreadable
 from gateway.records import gap
 from gateway.store import checking, database, questions
+from tests.agents import HULIAN, AgentProcess, introduce
 from tests.bridge_c import build_device
+from tests.broker import Broker
 from tests.damage import all_refused, flips, never_escapes, refusal, truncations
 from tests.mutate import known, mutations, vectors
 from tests.on_a_line import listening, running, until, wired
@@ -164,3 +170,74 @@ def test_a_gap_has_the_names_that_tools_rely_on(station: Station) -> None:
     )
     assert missed.told.record.id.hex() == shown["record"]
     assert Numbers(BOOT, 16, 51) == missed.gap.numbers
+
+
+_LINK = '[[link]]\nname = "consortium"\nurl = "{url}"\n'
+_LINE = """
+[[source]]
+name = "mcu-7"
+type = "framed"
+url = "serial://{path}?baud=115200"
+
+[[route]]
+group = "partner"
+"""
+
+
+def test_another_organisation_sees_what_is_missing(tmp_path: Path) -> None:
+    """A gap reaches the members who get the readings: their own query shows it, their check too."""
+    broker, line = Broker(tmp_path), tmp_path / "tty"
+    ace, bolt = (_agent(tmp_path, name, _LINK.format(url=broker.url)) for name in ("ace", "bolt"))
+    ace.config.write_text(ace.config.read_text() + _LINE.format(path=line))
+    introduce(ace, bolt)
+    try:
+        options = ("--pty", "--count", "120", "--period-ms", "5", "--ring", "16")
+        with running(build_device(tmp_path), line, *options) as device:
+            _wait(lambda: len(device.said("dropped")) > 60)
+            bolt.start()
+            ace.start()
+            _wait(device.gone)
+        dropped = ace.status()["counters"]["dropped"]
+        assert dropped > 60
+        _wait(lambda: len(_query(bolt)["rows"]) + dropped == 120)
+        shown = _query(bolt)
+        assert sum(each["count"] for each in shown["gaps"]) == dropped
+        assert {each["device"] for each in shown["gaps"]} == {"mcu-7"}
+        assert [each["record"] for each in shown["gaps"]] == [
+            each["record"] for each in _query(ace)["gaps"]
+        ]
+        assert shown["bodies_missing"] == 0
+        assert "missing for good" in _hulian(bolt, "query").stderr
+        assert _hulian(bolt, "fsck", "--deep").returncode == 0
+    finally:
+        for each in (ace, bolt):
+            if each.process is not None and each.process.poll() is None:
+                each.kill()
+        broker.stop()
+
+
+def _agent(folder: Path, name: str, said: str) -> AgentProcess:
+    (folder / name).mkdir()
+    return AgentProcess(folder / name, name, said)
+
+
+def _hulian(agent: AgentProcess, *command: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [*HULIAN, "--config", str(agent.config), *command],
+        env={**os.environ, "LC_ALL": "C"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def _query(agent: AgentProcess) -> dict[str, Any]:
+    shown: dict[str, Any] = json.loads(_hulian(agent, "query", "--json").stdout)
+    return shown
+
+
+def _wait(holds: Callable[[], bool]) -> None:
+    until_s = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < until_s, "it did not come to hold in time"
+        time.sleep(0.1)
