@@ -17,22 +17,26 @@ from gateway import config
 from gateway.errors import (
     AuthorError,
     ConfigFaults,
+    DeviceError,
     GatewayError,
     GroupError,
+    MalformedSparkplug,
     PayloadError,
     PeerError,
 )
-from gateway.errors.author import MalformedCbor, MalformedPack, MalformedProof
+from gateway.errors.author import MalformedCbor, MalformedGap, MalformedPack, MalformedProof
 from gateway.errors.peer import BadAck, BadControl
 from gateway.groups import agreement, group
 from gateway.readings import senml
 from gateway.readings.mapping import Mapping
-from gateway.readings.reading import Arrival
-from gateway.records import cbor, cose, feed, identity, proof, record, roster
+from gateway.readings.reading import Arrival, Provenance
+from gateway.readings.sparkplug import Host
+from gateway.records import cbor, cose, feed, gap, identity, proof, record, roster
 from gateway.records.record import SALT_BYTES
 from gateway.sync import control, envelope, message
 from tests import mutate
 from tests.test_mapping import mapping
+from tests.vectors.build_sparkplug import DEVICE, MS, NODE, births
 
 COUNT, COUNT_LONG, SEED = 200_000, 20_000_000, 20_262
 # The long column ends after this time, whatever it has reached, and says what that was.
@@ -41,6 +45,10 @@ PROCESSES = 2
 PORTION = 10_000
 # Larger vectors are about size alone, and mutating them is slow.
 KNOWN_BYTES_MAX = 4_096
+TOPICS = (
+    *(NODE.format(verb) for verb in ("NBIRTH", "NDATA", "NDEATH")),
+    *(DEVICE.format(verb) for verb in ("DBIRTH", "DDATA", "DDEATH")),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +88,23 @@ def _map(payload: bytes) -> object:
     return chosen.read("factory/press-1/telemetry", payload, Arrival(None, 815))
 
 
+def _host(said: bytes) -> object:
+    """Have a host hear it under a topic chosen by the bytes, after births, and wait its turn."""
+    host = Host(2_000, True, 65_536)
+    for _, topic, _, birth, _ in births():
+        host.hear(topic, birth, Arrival(MS, 815))
+    chosen = TOPICS[sum(said) % len(TOPICS)]
+    host.hear(chosen, said, Arrival(MS, 815))
+    host.turn(10_000)
+    heard = host.take()
+    assert all(type(one.value) in (bool, int, float, str) for one in heard.readings)
+    if heard.unreadable:
+        assert {one.payload for one in heard.unreadable} == {said}
+        raise MalformedSparkplug(reason=heard.unreadable[0].reason)
+    senml.encode(heard.readings, Provenance.GATEWAY_ATTESTED)
+    return heard
+
+
 DECODERS = {
     "cbor": Decoder(lambda said: cbor.decode(said, 65_536), MalformedCbor, _known("cbor")),
     "cose": Decoder(lambda said: cose.decode(said, "record"), AuthorError, _known("cose")),
@@ -95,8 +120,10 @@ DECODERS = {
     "envelope": Decoder(envelope.decode, PeerError, _known("envelope")),
     "control": Decoder(control.decode, BadControl, _known("control")),
     "ack": Decoder(agreement.decode, BadAck, _known("ack")),
+    "gap": Decoder(gap.decode, MalformedGap, _known("gap")),
     "pack": Decoder(senml.decode, MalformedPack, _known("senml")),
     "payload": Decoder(_map, PayloadError, _known("mapping")),
+    "sparkplug": Decoder(_host, DeviceError, _known("sparkplug")),
     "config": Decoder(
         lambda said: config.load(said.decode(errors="replace")), ConfigFaults, _configs
     ),
