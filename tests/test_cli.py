@@ -1,6 +1,7 @@
 """The command line: what each command prints, its exit status, and how errors are told."""
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -218,6 +219,73 @@ def test_errors_are_told_in_chinese(terminal: Terminal, monkeypatch: pytest.Monk
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
     said = terminal.type("query")
     assert "没有网关" in said.error and "state.missing" in said.error
+
+
+def test_nothing_is_left_in_english(
+    terminal: Terminal, held: Holding, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under HULIAN_LANG=zh no command, page of help or error prints an English sentence."""
+    row = json.loads(terminal.type("query", "--format", "jsonl", "--limit", "1").out)
+    file, record = str(tmp_path / "record.proof"), str(row["record"])
+    terminal.type("export", "proof", record, "-o", file)
+    monkeypatch.setenv("HULIAN_LANG", "zh")
+    commands = [
+        *([name, "--help"] for name in ("init", "check", "run", "status", "live", "query", "test")),
+        *([name, "--help"] for name in ("verify", "fsck", "demo", "record", "export")),
+        *([], ["status"], ["query"], ["record", "show", record], ["verify", "--all"], ["verify"]),
+        *(["verify", file], ["verify", file, "--roster", "00" * 32], ["verify", "--roster", "z"]),
+        *(["export", "proof", record, "-o", file], ["export", "proof", "0" * 64, "-o", file]),
+        *(["fsck", "--deep"], ["live"], ["test"], ["check"], ["nope"], ["query", "--limit", "x"]),
+        *(["query", "--nope"], ["query", "x"], ["record", "show"], ["query", "--from", "soon"]),
+    ]
+    for command in commands:
+        said = terminal.type(*command)
+        told = re.sub("'[^']*'|hulian [a-z ]+", "", f"{said.out}{said.error}")  # what to type
+        left = re.search(r"[a-z]{2,} [a-z]{2,} [a-z]{2,}", told)
+        assert left is None, (command, left)
+        assert said.out or said.error
+
+
+def test_init_that_fails_leaves_nothing(terminal: Terminal, tmp_path: Path) -> None:
+    """No key is made that its passphrase is not shown of, and no config of no gateway."""
+    terminal.config.unlink()
+    for name, org in (("bad name", "Alpha"), ("good", ""), ("good", "\n")):
+        said = terminal.type(
+            "init", "--name", name, "--org", org, "--state-dir", str(tmp_path / "s")
+        )
+        assert (said.status, "usage.value" in said.error) == (2, True)
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    said = terminal.type("init", "--name", "a", "--org", "A", "--state-dir", str(blocked / "s"))
+    assert (said.status, "state.unwritable" in said.error) == (2, True)
+    terminal.config = blocked / "gateway.toml"
+    said = terminal.type("init", "--name", "a", "--org", "A", "--state-dir", str(tmp_path / "s"))
+    assert (said.status, "file.unusable" in said.error) == (2, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (["nope"], "usage.command"),
+        (["query", "--nope"], "usage.option"),
+        (["query", "extra"], "usage.extra"),
+        (["record", "show"], "usage.missing"),
+        (["query", "--limit", "-1"], "usage.value"),
+        (["query", "--limit"], "usage.value"),
+        (["live", "--limit", "x"], "usage.value"),
+        (["verify"], "usage.value"),
+        (["verify", "x", "--all"], "usage.value"),
+        (["verify", "nothing.proof"], "file.unusable"),
+    ],
+)
+def test_a_wrong_command_line_has_a_code_and_advice(
+    terminal: Terminal, held: Holding, command: list[str], code: str
+) -> None:
+    """Whatever is typed, the answer is a code, what it means, and what to do; status 2."""
+    said = terminal.type(*command)
+    assert (said.status, f"[{code}]" in said.error, said.out) == (2, True, "")
+    assert "why: " in said.error and "next: " in said.error and "Traceback" not in said.error
 
 
 def test_the_language_follows_the_environment() -> None:

@@ -95,8 +95,18 @@ def record_show(
         print(json.dumps(facts, ensure_ascii=False))
         return
     for name, fact in facts.items():
-        shown = fact if isinstance(fact, (str, int)) else json.dumps(fact, ensure_ascii=False)
-        print(f"{pad(say(name), 21)} {shown}")
+        print(f"{pad(say(name), 21)} {_shown(fact)}")
+
+
+def _shown(fact: object) -> str:
+    match fact:
+        case bool():
+            return say("yes") if fact else say("no")
+        case None | []:
+            return "-"
+        case list():
+            return ", ".join(map(str, fact))
+    return str(fact)
 
 
 def _story(story: Story, here: bytes) -> dict[str, object]:

@@ -112,12 +112,12 @@ def _config_text(name: str, state_dir: Path) -> str:
 
 
 def _write_config(path: Path, text: str) -> bool:
+    if path.is_file():
+        return False
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
-    except FileExistsError:
-        return False
     except OSError as fault:
         raise FileUnusable(path=path, reason=fault.strerror) from fault
     return True

@@ -16,8 +16,15 @@ import typer
 from gateway.cli import place
 from gateway.cli.words import pad, retell, say, tell, what, wide
 from gateway.clock import KernelClock
-from gateway.config import MqttSource, Source
-from gateway.errors import GatewayError, NoSources, SerialBusy, SerialOwned, UnknownSource
+from gateway.config import FramedSource, MqttSource, Source
+from gateway.errors import (
+    GatewayError,
+    NoSources,
+    SerialBusy,
+    SerialOwned,
+    SourceUntried,
+    UnknownSource,
+)
 from gateway.query import show_time
 from gateway.readings.reading import Reading
 from gateway.sources import trial
@@ -89,7 +96,13 @@ def _trial(source: Source) -> Trial:
     now = KernelClock().now
     if isinstance(source, MqttSource):
         return MqttTrial(source, now, f"hulian-test-{token_hex(8)}")
-    return FramedTrial(source, now)
+    if isinstance(source, FramedSource):
+        return FramedTrial(source, now)
+    raise SourceUntried(kind=_kind(source), device=source.name)
+
+
+def _kind(source: Source) -> str:
+    return str(source.__struct_config__.tag)
 
 
 def _is_heard_by_agent(name: str) -> bool:
@@ -107,7 +120,7 @@ def _facts(source: Source, found: Findings) -> dict[str, Any]:
     fault = found.fault
     return {
         "name": source.name,
-        "type": "mqtt" if isinstance(source, MqttSource) else "framed",
+        "type": _kind(source),
         "url": source.url,
         "ok": found.good,
         "heard": found.heard,

@@ -19,7 +19,7 @@ from gateway.errors import ConfigFaults, GatewayError
 _NAMES = ("HULIAN_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
 # The context of a sentence in the catalogue that only ever fills a field of another.
 _REASON = "reason"
-_TOLD = ("reason", "expected", "advice", "found", "part", "kind", "what_is_it")
+_TOLD = ("reason", "expected", "advice", "found", "count", "part", "kind", "what_is_it")
 _DEEP_MAX = 4
 
 
@@ -90,7 +90,11 @@ def pad(text: str, columns: int) -> str:
 
 
 def _told(fault: GatewayError) -> str:
-    return f"{say(fault.what, **fault.facts)}  [{fault.code}]; {say(fault.next, **fault.facts)}"
+    facts = fault.facts
+    return say(
+        "{told}  [{code}]; {next}",
+        **{"told": say(fault.what, **facts), "code": fault.code, "next": say(fault.next, **facts)},
+    )
 
 
 def _fact(name: str, fact: object) -> object:

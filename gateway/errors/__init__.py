@@ -122,6 +122,7 @@ from gateway.errors.source import (
     SourceError as SourceError,
     SourceSilent as SourceSilent,
     SourceUnreachable as SourceUnreachable,
+    SourceUntried as SourceUntried,
     UnknownSource as UnknownSource,
 )
 from gateway.errors.tree import (
