@@ -50,6 +50,8 @@ docs-check: setup
 
 firmware: setup
 	@$(MAKE) --no-print-directory -C firmware_bridge
+	@command -v arm-none-eabi-gcc >/dev/null && $(PYTHON) -m tests.footprint || \
+		echo "no table of flash and stack without arm-none-eabi-gcc: make setup says how to get it"
 
 story: setup
 	@$(PYTHON) -m tests.stories $(S)

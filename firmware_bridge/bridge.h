@@ -10,6 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define BRIDGE_RAW_MAX 253u   /* version, type, body, CRC */
 #define BRIDGE_CODED_MAX 254u /* what stands between two delimiters */
 #define BRIDGE_WIRE_MAX 256u  /* with both delimiters */
@@ -100,5 +104,9 @@ size_t bridge_say(bridge *b, uint8_t wire[BRIDGE_WIRE_MAX], uint32_t now_ms);
 /* Turn what stood between two delimiters, in place, into a raw frame of any type at bytes + 1 (its
  * type at bytes[2]), of length - 1 bytes. BRIDGE_OK, or what is wrong with it. */
 bridge_status bridge_decode(uint8_t *bytes, size_t length);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -8,6 +8,7 @@ import asyncio
 import os
 import pty
 import random
+import termios
 import tty
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +25,7 @@ class Wire:
         self._before = ""
         self._loop = asyncio.get_running_loop()
         self._to_gateway = bytearray()
+        self.answers = bytearray()  # all that the gateway's end said and the device's end got
         self._far = _open()
         self.device.symlink_to(os.ttyname(self._far[1]))
         self._loop.add_reader(self._far[0], self._from_device)
@@ -57,6 +59,18 @@ class Wire:
         """Let the gateway hear bytes that no device said."""
         self._to_gateway += said
 
+    def within_frame(self) -> list[int]:
+        """Say after how many of the bytes on their way the next is inside a frame."""
+        said = self._to_gateway
+        return [at for at in range(1, len(said)) if said[at - 1] != 0 and said[at] != 0]
+
+    def cut(self, count: int) -> None:
+        """Lose all that is on its way, both ways, but for `count` bytes to the gateway."""
+        del self._to_gateway[count:]
+        termios.tcflush(self._far[1], termios.TCIOFLUSH)
+        self._from_device()
+        del self._to_gateway[count:]
+
     def close(self) -> None:
         """End it."""
         self._task.cancel()
@@ -65,15 +79,16 @@ class Wire:
         _close(self._far)
 
     def _from_device(self) -> None:
-        said = os.read(self._far[0], 4096)
-        self._to_gateway += self._hurt(said)
+        with suppress(BlockingIOError):
+            self._to_gateway += self._hurt(os.read(self._far[0], 4096))
 
     def _from_gateway(self) -> None:
         assert self._ends is not None
         said = os.read(self._ends[0], 4096)
         if not self.deaf:
             with suppress(BlockingIOError):
-                os.write(self._far[0], self._hurt(said))
+                hurt = self._hurt(said)
+                self.answers += hurt[: os.write(self._far[0], hurt)]
 
     async def _forward(self) -> None:
         """Hand on what was said in small pieces, so that frames are split anywhere."""
