@@ -1,5 +1,6 @@
 """Arrivals: what may be delivered again, and how far a line was heard, over restarts."""
 
+from itertools import chain
 from pathlib import Path
 
 import apsw
@@ -24,7 +25,7 @@ def _delivered(*numbers: int) -> list[Delivered]:
 def _expected(db: apsw.Connection, source: str) -> list[int]:
     """Read on a connection of its own what a resumed session of the source may repeat."""
     reader = database.connect_to_read(db.filename)
-    found = arrivals.perhaps_unacknowledged(reader, source)
+    found = [*chain(*arrivals.perhaps_unacknowledged(reader, source))]
     reader.close()
     assert found == [
         Delivered(each.packet, each.digest[:DIGEST_BYTES])

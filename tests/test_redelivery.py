@@ -1,7 +1,6 @@
 """Redelivery: what was committed is known again, and no new reading is ever taken for it."""
 
 import random
-from itertools import chain
 
 import pytest
 
@@ -83,11 +82,11 @@ def test_what_is_expected_is_kept_in_order_until_it_is_settled() -> None:
             arrivals.expect_acknowledged(db, "meters", batch)
         arrivals.expect_acknowledged(db, "others", batches[0])
     cut = [[Delivered(each.packet, each.digest[:16]) for each in batch] for batch in batches]
-    assert arrivals.perhaps_unacknowledged(db, "meters") == [*chain(*cut)]
+    assert arrivals.perhaps_unacknowledged(db, "meters") == cut
     with db:
         arrivals.settle(db, "meters", 2)
-    assert arrivals.perhaps_unacknowledged(db, "meters") == cut[2]
+    assert arrivals.perhaps_unacknowledged(db, "meters") == cut[2:]
     with db:
         arrivals.settle(db, "meters")
     assert arrivals.perhaps_unacknowledged(db, "meters") == []
-    assert arrivals.perhaps_unacknowledged(db, "others") == cut[0]
+    assert arrivals.perhaps_unacknowledged(db, "others") == cut[:1]

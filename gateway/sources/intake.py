@@ -86,8 +86,8 @@ class Intake:
             future.add_done_callback(lambda done: self._tell(done, groups, batch.readings))
         return future
 
-    def expected(self) -> list[Delivered]:
-        """Give, in order, the deliveries that a resumed session may repeat."""
+    def expected(self) -> list[list[Delivered]]:
+        """Give, batch by batch in order, the deliveries that a resumed session may repeat."""
         return self._desk.writer.submit(
             lambda db: arrivals.perhaps_unacknowledged(db, self._source)
         ).result()

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain
 
 from gateway.config import addresses
 from gateway.config.settings import MqttSource
@@ -69,6 +70,7 @@ class MqttListener:
         self._session = 0
         self._exact = self._resumed = self._draining = False
         self._unconfirmed = self._confirming = self._settled = 0
+        self._left = 0  # batches of earlier sessions that this one may still repeat
         self.counts: Counter[str] = Counter()
         self.devices: dict[str, int] = {}
         self.state, self.reason = "connecting", ""
@@ -160,8 +162,11 @@ class MqttListener:
     def _expect(self) -> Redelivery:
         """Find out what a resumed session may repeat; a new session repeats nothing."""
         if self._resumed:
-            return Redelivery(self._intake.expected(), self._exact)
+            batches = self._intake.expected()[self._settled :]
+            self._left = len(batches)
+            return Redelivery(list(chain.from_iterable(batches)), self._exact)
         self._intake.forget_expected()
+        self._settled = self._left = 0
         return Redelivery((), self._exact)
 
     def _map(self, delivery: Delivery, arrival: Arrival) -> None:
@@ -169,12 +174,9 @@ class MqttListener:
         if not pending.deliveries:
             pending.since_ms = arrival.monotonic_ms
         pending.deliveries.append(delivery)
-        known_by = digest(topic, payload)
-        assert self._redelivery is not None
-        if self._redelivery.repeats(delivery.packet, delivery.duplicate, known_by):
+        if delivery.qos and self._is_repeat(delivery, digest(topic, payload)):
             self.counts["duplicates"] += 1
             return
-        pending.delivered.append(Delivered(delivery.packet, known_by))
         try:
             readings, faults = self._mapping.read(topic, payload, arrival, delivery.retained)
         except DeviceError as fault:
@@ -184,6 +186,14 @@ class MqttListener:
             self._quarantine(delivery, faults[0])
         pending.readings.extend(readings)
         self.devices[readings[0].device] = arrival.monotonic_ms
+
+    def _is_repeat(self, delivery: Delivery, known_by: bytes) -> bool:
+        """Say whether a delivery was committed before; else it is one that may be repeated."""
+        assert self._redelivery is not None
+        if self._redelivery.repeats(delivery.packet, delivery.duplicate, known_by):
+            return True
+        self._pending.delivered.append(Delivered(delivery.packet, known_by))
+        return False
 
     def _quarantine(self, delivery: Delivery, fault: DeviceError) -> None:
         self.counts["quarantined"] += 1
@@ -251,7 +261,11 @@ class MqttListener:
         if session == self._session and pending.deliveries:
             self._mqtt.acknowledge([each for each in pending.deliveries if each.qos])
             self.counts["acknowledged"] += len(pending.deliveries)
-            self._unconfirmed += bool(pending.delivered)
+            if pending.delivered:
+                # Repeats come before anything new: none is left to come of what an earlier
+                # session left behind.
+                self._unconfirmed += 1 + self._left
+                self._left = 0
             if not self._confirming and self._unconfirmed:
                 self._confirming, self._unconfirmed = self._unconfirmed, 0
                 self._mqtt.confirm()

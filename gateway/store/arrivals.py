@@ -33,14 +33,20 @@ def settle(db: apsw.Connection, source: str, batches: int = -1) -> None:
     )
 
 
-def perhaps_unacknowledged(db: apsw.Connection, source: str) -> list[Delivered]:
-    """Give, in order, what is committed and perhaps not acknowledged; digests cut to 16 bytes."""
+def perhaps_unacknowledged(db: apsw.Connection, source: str) -> list[list[Delivered]]:
+    """Give, batch by batch in order, what is committed and perhaps not acknowledged.
+
+    Digests are cut to 16 bytes.
+    """
     rows = db.execute(
         "SELECT deliveries FROM unacknowledged WHERE source = ? ORDER BY number", (source,)
     )
+    return [_unpacked(packed) for (packed,) in rows]
+
+
+def _unpacked(packed: bytes) -> list[Delivered]:
     return [
         Delivered(int.from_bytes(packed[at : at + 2], "big"), packed[at + 2 : at + _DELIVERY_BYTES])
-        for (packed,) in rows
         for at in range(0, len(packed), _DELIVERY_BYTES)
     ]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.agents import AgentProcess
 from tests.broker import Broker, Publisher
 
-_SOURCE = """
+SOURCE = """
 [[source]]
 name = "load"
 type = "mqtt"
@@ -35,7 +35,7 @@ def campaign(kills: int, seed: int, term: int = 5) -> str:
         folder = Path(name)
         broker = Broker(folder)
         try:
-            agent = AgentProcess(folder, "killed", _SOURCE.format(url=broker.url))
+            agent = AgentProcess(folder, "killed", SOURCE.format(url=broker.url))
             agent.start()
             agent.listen()
             said = _suffer(agent, broker, chance, (kills, term))
