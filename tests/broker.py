@@ -4,6 +4,7 @@ import shutil
 import socket
 import subprocess
 import time
+from collections import deque
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
@@ -68,28 +69,29 @@ class Publisher:
 
     def __init__(self, port: int, topic: str) -> None:
         self.topic = topic
-        self._said: list[tuple[mqtt.MQTTMessageInfo, str]] = []
-        self._count = 0
+        self._waiting: deque[tuple[mqtt.MQTTMessageInfo, str]] = deque()
+        self._acknowledged: list[str] = []
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2)
         self._client.max_inflight_messages_set(200)
-        self._client.on_publish = self._on_publish
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
 
     def publish(self, payload: str) -> None:
         """Say something; it counts when the broker acknowledges it."""
-        self._said.append((self._client.publish(self.topic, payload, qos=1), payload))
-
-    def _on_publish(self, *_: object) -> None:
-        self._count += 1
+        self._waiting.append((self._client.publish(self.topic, payload, qos=1), payload))
 
     def acknowledged(self) -> list[str]:
-        """Give the payloads that the broker has acknowledged."""
-        return [payload for info, payload in self._said if info.is_published()]
+        """Give the payloads that the broker has acknowledged, in order."""
+        self.waiting()
+        return self._acknowledged + [
+            payload for info, payload in self._waiting if info.is_published()
+        ]
 
     def waiting(self) -> int:
         """Count what is not yet acknowledged."""
-        return len(self._said) - self._count
+        while self._waiting and self._waiting[0][0].is_published():
+            self._acknowledged.append(self._waiting.popleft()[1])
+        return len(self._waiting)
 
     def finish(self, seconds: float = 20) -> None:
         """Wait until all is acknowledged, and leave."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.agents import AgentProcess
 from tests.broker import Broker, Publisher
 
+_PATIENCE_S = 30
 SOURCE = """
 [[source]]
 name = "load"
@@ -66,8 +67,8 @@ def _suffer(
             if publisher.waiting() < 400:
                 publisher.publish(f'{{"n": {number}}}')
                 number += 1
-            if number % 50 == 0:
-                time.sleep(0.01)
+            if number % 50 == 0:  # More than it stores between two kills, so a queue is there.
+                time.sleep(0.05)
 
     thread = threading.Thread(target=publish)
     thread.start()
@@ -84,10 +85,13 @@ def _suffer(
 
 
 def settle(agent: AgentProcess, said: list[int]) -> None:
-    """Wait until the broker's queue has come in."""
-    wanted, until = set(said), time.monotonic() + 60
+    """Wait until the broker's queue has come in, or nothing comes any more."""
+    wanted, stored, until = len(set(said)), -1, time.monotonic() + _PATIENCE_S
     while time.monotonic() < until:
         time.sleep(0.5)
-        if agent.status()["store"]["readings"] >= len(wanted):
+        before, stored = stored, agent.status()["store"]["readings"]
+        if stored >= wanted:
             time.sleep(0.5)
             return
+        if stored > before:
+            until = time.monotonic() + _PATIENCE_S
