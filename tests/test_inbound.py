@@ -1,13 +1,15 @@
 """Reading PUBLISH packets in bulk gives what paho reads, however the bytes are cut."""
 
+import socket
 import struct
 from itertools import pairwise
 
 from hypothesis import given, strategies as st
 from paho.mqtt import _packet
-from paho.mqtt.client import MQTTv5, MQTTv311
+from paho.mqtt.client import Client, MQTTv5, MQTTv311
+from paho.mqtt.enums import CallbackAPIVersion
 
-from gateway.transport.inbound import Delivery, Inbound
+from gateway.transport.inbound import BulkClient, Delivery, Inbound
 
 TOPICS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=70)
 PUBLISHES = st.lists(
@@ -111,3 +113,24 @@ def test_a_packet_of_another_kind_stands_between_deliveries() -> None:
     assert 1 == len(inbound.deliveries(9))
     assert b"" == inbound.other()
     assert not inbound.is_ready()
+
+
+def test_paho_has_inside_what_reading_in_bulk_stands_on() -> None:
+    """A paho-mqtt that reads, writes or keeps alive otherwise is seen here, not in the field."""
+    plain = Client(CallbackAPIVersion.VERSION2)
+    for name in ("_sock_recv", "_packet_queue", "_packet_read", "_last_bytes_received"):
+        assert hasattr(plain, name), name
+
+
+def test_a_broker_that_speaks_is_never_taken_for_dead() -> None:
+    """What is read in bulk counts for keepalive as what paho reads does."""
+    ours, brokers = socket.socketpair()
+    client = BulkClient(CallbackAPIVersion.VERSION2)
+    client._sock, client.inbound = ours, Inbound(properties=False)
+    client._last_bytes_received = 0.0
+    with ours, brokers:
+        brokers.send(_encode(Delivery("a/b", b"1", 0, 0, False, False), None))
+        client.read()
+        client._sock = None
+    assert client._last_bytes_received > 0.0
+    assert client.inbound.is_ready()

@@ -6,6 +6,7 @@ read is for hundreds of packets, and each is one object. What is odd in any way 
 """
 
 from collections.abc import Sequence
+from time import monotonic
 
 import msgspec
 from paho.mqtt.client import Client
@@ -87,7 +88,7 @@ class Inbound:
 class BulkClient(Client):
     """paho's client, which reads what `give` gives it; `read`, `is_ready` and `take` come first."""
 
-    inbound = Inbound(properties=False)
+    inbound: Inbound  # set before it connects
     _given = b""
     _ended = False
 
@@ -103,6 +104,7 @@ class BulkClient(Client):
             heard = b""
         if heard:
             self.inbound.feed(heard)
+            self._last_bytes_received = monotonic()  # Who speaks is there: no ping is due.
         else:
             self._ended = True
             self.loop_read()
