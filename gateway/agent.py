@@ -18,12 +18,12 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import apsw
 
 from gateway.clock import KernelClock, random_bytes
-from gateway.config import Config, FramedSource, MqttSource, load
+from gateway.config import Bus as BusAddress, Config, FramedSource, ModbusSource, MqttSource, load
 from gateway.config.settings import Source as SourceSettings
 from gateway.errors import AlreadyRunning, ConfigUnreadable, GatewayError
 from gateway.groups.group import Group
@@ -44,6 +44,9 @@ from gateway.store.authoring import Author, Venue
 from gateway.store.state import State
 from gateway.store.writer import Writer
 from gateway.web.local import Door
+
+if TYPE_CHECKING:
+    from gateway.sources.bus import Bus
 
 _LOG = logging.getLogger(__name__)
 STORE = "store.db"
@@ -89,6 +92,7 @@ class Agent:
         self._peers_reader = database.connect_to_read(path)
         self._peers = self._meet()
         desk = self._desk()
+        self._buses: dict[BusAddress, Bus] = {}
         self._sources = [self._listener(source, desk) for source in config.source]
         self._stop: asyncio.Event | None = None
         self._failure: BaseException | None = None
@@ -194,6 +198,20 @@ class Agent:
             case FramedSource():
                 intake = Intake(desk, source.name, Provenance.UNAUTHENTICATED_LINE)
                 return FramedListener(source, intake, self._clock.now, commit_ms)
+            case ModbusSource():
+                intake = Intake(desk, source.name, Provenance.UNAUTHENTICATED_LINE)
+                return self._modbus(source, intake)
+
+    def _modbus(self, source: ModbusSource, intake: Intake) -> Source:
+        """Build what hears one unit, on the bus that it shares with others."""
+        # Imported here: only who has Modbus pays for its library at each start.
+        from gateway.sources.bus import Bus
+        from gateway.sources.modbus import ModbusListener
+
+        bus = self._buses.get(source.bus)
+        if bus is None:
+            bus = self._buses[source.bus] = Bus(source.bus, self._clock.now)
+        return ModbusListener(source, bus, intake, self._config.gateway.commit_ms)
 
     def _new_run(self) -> Run:
         held = self._state

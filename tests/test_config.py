@@ -9,7 +9,15 @@ import msgspec
 import pytest
 from hypothesis import given, strategies as st
 
-from gateway.config import Config, FramedSource, MqttSource, load, show
+from gateway.config import (
+    Config,
+    FramedSource,
+    ModbusMetric,
+    ModbusSource,
+    MqttSource,
+    load,
+    show,
+)
 from gateway.config.lines import Lines
 from gateway.config.settings import Gateway, Link, Metric, Route, Web
 from gateway.errors import ConfigFaults
@@ -24,7 +32,9 @@ TABLES = {
     "link": Link,
     "source": MqttSource,
     "source ": FramedSource,
+    "source  ": ModbusSource,
     "source.metric": Metric,
+    "source.metric ": ModbusMetric,
     "route": Route,
     "web": Web,
 }

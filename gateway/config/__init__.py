@@ -6,13 +6,17 @@ back the effective config with every default. Neither opens a file, so neither e
 
 from gateway.config.addresses import (
     Broker as Broker,
+    Bus as Bus,
+    HalfDuplex as HalfDuplex,
     Listen as Listen,
     SerialLine as SerialLine,
+    TcpBus as TcpBus,
     broker as broker,
     listen as listen,
     serial_line as serial_line,
 )
 from gateway.config.load import load as load
+from gateway.config.modbus import ModbusMetric as ModbusMetric, ModbusSource as ModbusSource
 from gateway.config.settings import (
     Config as Config,
     FramedSource as FramedSource,

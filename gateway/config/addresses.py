@@ -4,13 +4,14 @@ In: text from the config. Out: its parts, or ValueError with the reason. It neve
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 _HOST: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?|[0-9A-Fa-f:.]+(?:%\w+)?")
 _PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 _BAUD_MIN, _BAUD_MAX = 50, 4_000_000
+_MODBUS_PORT: Final = 502
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,15 @@ class Broker:
 
 
 @dataclass(frozen=True, slots=True)
+class HalfDuplex:
+    """How the kernel switches a half-duplex driver by RTS: its level while we send, and pauses."""
+
+    high_while_sending: bool
+    before_ms: int
+    after_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class SerialLine:
     """A serial line by its file, and how it is set up; 8 data bits always."""
 
@@ -30,6 +40,19 @@ class SerialLine:
     baud: int
     parity: str
     stop_bits: int
+    rs485: HalfDuplex | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TcpBus:
+    """A Modbus device or converter behind TCP, and whether RTU frames are what it speaks."""
+
+    host: str
+    port: int
+    rtu: bool
+
+
+Bus = SerialLine | TcpBus
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +94,55 @@ def serial_line(url: str) -> SerialLine:
     parts = _split(url)
     if parts.scheme != "serial":
         raise ValueError(f"its scheme is '{parts.scheme[:20]}', not serial")
-    if parts.netloc or not parts.path.removeprefix("/") or parts.fragment:
-        raise ValueError("it does not name a file after serial://, beginning with /")
     said = dict(parse_qsl(parts.query, keep_blank_values=True, max_num_fields=8))
     if unknown := sorted(said.keys() - {"baud", "parity", "stop"}):
         raise ValueError(f"'{unknown[0][:20]}' is not one of baud, parity and stop")
+    return _line(parts, said)
+
+
+def bus(url: str) -> Bus:
+    """Read a Modbus address; raise ValueError with the reason.
+
+    serial:///FILE?baud=19200&parity=E&stop=1&rts=high&rts_before_ms=0&rts_after_ms=0,
+    tcp://host[:502], or rtu+tcp://host[:502] for RTU frames over TCP.
+    """
+    parts = _split(url)
+    if parts.scheme in ("tcp", "rtu+tcp"):
+        if parts.username is not None or parts.password is not None:
+            raise ValueError("it holds a user, and Modbus knows none")
+        if parts.path not in ("", "/") or parts.query or parts.fragment:
+            raise ValueError("something follows the host and the port")
+        host = _host(parts.hostname or "")
+        return TcpBus(host, parts.port or _MODBUS_PORT, parts.scheme == "rtu+tcp")
+    if parts.scheme != "serial":
+        raise ValueError(f"its scheme is '{parts.scheme[:20]}', not serial, tcp or rtu+tcp")
+    said = dict(parse_qsl(parts.query, keep_blank_values=True, max_num_fields=8))
+    known = {"baud", "parity", "stop", "rts", "rts_before_ms", "rts_after_ms"}
+    if unknown := sorted(said.keys() - known):
+        raise ValueError(f"'{unknown[0][:20]}' is not one of {', '.join(sorted(known))}")
+    # What the Modbus specification says for a line on which nothing else is agreed.
+    line = _line(parts, {"baud": "19200", "parity": "E", **said})
+    return replace(line, rs485=_rs485(said))
+
+
+def _rs485(said: dict[str, str]) -> HalfDuplex | None:
+    before, after = said.get("rts_before_ms", "0"), said.get("rts_after_ms", "0")
+    if not all(re.fullmatch(r"[0-9]{1,2}|100", pause) for pause in (before, after)):
+        raise ValueError("rts_before_ms or rts_after_ms is not a number from 0 to 100")
+    match said.get("rts"):
+        case None if said.keys() & {"rts_before_ms", "rts_after_ms"}:
+            raise ValueError("rts_before_ms and rts_after_ms need rts beside them")
+        case None:
+            return None
+        case "high" | "low" as level:
+            return HalfDuplex(level == "high", int(before), int(after))
+        case _:
+            raise ValueError("rts is not high or low")
+
+
+def _line(parts: SplitResult, said: dict[str, str]) -> SerialLine:
+    if parts.netloc or not parts.path.removeprefix("/") or parts.fragment:
+        raise ValueError("it does not name a file after serial://, beginning with /")
     baud, parity, stop = said.get("baud", "115200"), said.get("parity", "N"), said.get("stop", "1")
     if not re.fullmatch(r"[0-9]{2,7}", baud) or not _BAUD_MIN <= int(baud) <= _BAUD_MAX:
         raise ValueError(f"baud is not a number from {_BAUD_MIN} to {_BAUD_MAX}")

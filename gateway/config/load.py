@@ -11,9 +11,11 @@ from typing import Final, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
-from gateway.config import checks
+from gateway.config import checks, modbus
+from gateway.config.addresses import Bus, SerialLine
 from gateway.config.faults import Faults
 from gateway.config.lines import Lines, Path
+from gateway.config.modbus import ModbusMetric, ModbusSource
 from gateway.config.settings import (
     Config,
     FramedSource,
@@ -37,10 +39,7 @@ from gateway.errors import (
 )
 
 TEXT_BYTES_MAX: Final = 1_048_576
-_KINDS: Final[dict[str, type[MqttSource] | type[FramedSource]]] = {
-    "mqtt": MqttSource,
-    "framed": FramedSource,
-}
+_KINDS: Final = ("mqtt", "framed", "modbus")
 _TYPES: Final[tuple[str, ...]] = get_args(SourceType)
 _WORDS: Final = {
     "str": "a text",
@@ -56,7 +55,7 @@ _WORDS: Final = {
 _SHARED: Final = {
     "name": "each is told from the others by its name",
     "client_id": "a broker closes the older of two connections of one client id, for ever in turn",
-    "url": "two readers of one serial line each get a part of every frame",
+    "url": "a line has one owner; only Modbus units share a url, and then all of it",
 }
 Kind = TypeVar("Kind", bound=msgspec.Struct)
 Named = TypeVar("Named", bound=Link | Source)
@@ -98,6 +97,7 @@ class _Reader:
     def __init__(self, faults: Faults) -> None:
         self.faults = faults
         self._owners: dict[tuple[str, ...], Path] = {}
+        self._buses: dict[str, Bus] = {}
 
     def config(self, table: Table[str, object], web_password: bool) -> Config | None:
         """Read the whole; None where anything is wrong."""
@@ -150,6 +150,8 @@ class _Reader:
                 said = self._values(at, table, FramedSource, "type")
                 checks.check_framed(self.faults, at, said)
                 return _built(FramedSource, said)
+            case "modbus":
+                return self._modbus(at, table)
             case str():
                 return self._mqtt(at, table)
             case other:
@@ -168,6 +170,21 @@ class _Reader:
         said["metric"] = tuple(metrics)
         checks.check_mqtt(self.faults, at, said)
         return _built(MqttSource, said)
+
+    def _modbus(self, at: Path, table: Table[str, object]) -> ModbusSource | None:
+        said = self._values(at, table, ModbusSource, "type", "metric")
+        metrics: list[ModbusMetric] = []
+        for place, one in self._tables(at, table, "metric"):
+            found = self._values(place, one, ModbusMetric)
+            modbus.check_metric(self.faults, place, found, said.get("count_max"))
+            self._claim("name", place, *map(str, at), "metric", found.get("name"))
+            if (metric := _built(ModbusMetric, found)) is not None:
+                metrics.append(metric)
+        said["metric"] = tuple(metrics)
+        if not table.get("metric"):
+            self.faults.add(MissingKey, (*at, "metric"))
+        modbus.check_source(self.faults, at, said)
+        return _built(ModbusSource, said)
 
     def _make(self, at: Path, table: Table[str, object], kind: type[Kind]) -> Kind | None:
         return _built(kind, self._values(at, table, kind))
@@ -231,8 +248,8 @@ class _Reader:
                 words = expected.split("`")[1].split(" | ")
                 expected = " or ".join(_WORDS.get(word, word) for word in words if word != "null")
                 self._wrong_type(path, found.rstrip("`"), expected)
-            elif get_origin(kind) is Literal and isinstance(said, str):
-                self.faults.choice(path, said, get_args(kind))
+            elif (choices := _choices(kind)) and isinstance(said, str):
+                self.faults.choice(path, said, choices)
             else:
                 phrases = _descriptions(kind)
                 self.faults.add(OutOfRange, path, expected=phrases[-1 if inside else 0])
@@ -257,11 +274,21 @@ class _Reader:
             match _named(made, gateway):
                 case FramedSource() as framed:
                     self._claim("url", at, framed.serial_line.path)
+                case ModbusSource() as unit:
+                    self._claim_bus(at, unit)
                 case Link() | MqttSource() as over_mqtt:
                     where = over_mqtt.broker
                     self._claim("client_id", at, where.host, where.port, over_mqtt.client_id)
         except ValueError:
             return  # Its address is a fault already.
+
+    def _claim_bus(self, at: Path, unit: ModbusSource) -> None:
+        """Claim a bus for all units that say the same of it, and its line against all others."""
+        bus = unit.bus
+        where = bus.path if isinstance(bus, SerialLine) else f"{bus.host}:{bus.port}"
+        if self._buses.get(where) != bus:
+            self._claim("url", at, where)
+            self._buses.setdefault(where, bus)
 
 
 def _built(kind: type[Kind], said: dict[str, object]) -> Kind | None:
@@ -271,10 +298,18 @@ def _built(kind: type[Kind], said: dict[str, object]) -> Kind | None:
 
 def _named(made: Named, gateway: str) -> Named:
     """Give a connection over MQTT its client id, where the config leaves it to us."""
-    if isinstance(made, FramedSource) or made.client_id:
+    if isinstance(made, FramedSource | ModbusSource) or made.client_id:
         return made
     between = "link-" if isinstance(made, Link) else ""
     return msgspec.structs.replace(made, client_id=f"hulian-{gateway}-{between}{made.name}")
+
+
+def _choices(kind: object) -> tuple[str, ...]:
+    """Give the words that a type allows, where it is words, or words and nothing."""
+    for one in (kind, *get_args(kind)):
+        if get_origin(one) is Literal:
+            return get_args(one)
+    return ()
 
 
 def _descriptions(kind: object) -> list[str]:

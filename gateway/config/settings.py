@@ -10,32 +10,9 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from gateway.config.addresses import Broker, SerialLine, broker, serial_line
+from gateway.config.modbus import ModbusSource
+from gateway.config.names import ClientId, Name, Short, Text, Unit
 
-# Names go into client ids, file names and topics, so they are short and plain.
-Name = Annotated[
-    str,
-    Meta(
-        pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z",
-        description="at most 63 of A-Z a-z 0-9 . _ -, beginning with a letter or digit",
-    ),
-]
-Text = Annotated[
-    str,
-    Meta(
-        pattern=r"\A[^\x00-\x1f\x7f]{1,4096}\Z",
-        description="1 to 4096 letters without control characters",
-    ),
-]
-Short = Annotated[
-    str,
-    Meta(
-        pattern=r"\A[^\x00-\x1f\x7f]{1,128}\Z",
-        description="1 to 128 letters without control characters",
-    ),
-]
-ClientId = Annotated[
-    str, Meta(pattern=r"\A[!-~]{1,200}\Z", description="1 to 200 letters of ASCII, no blanks")
-]
 SourceType = Literal["mqtt", "framed", "sparkplug", "modbus", "replay"]
 Format = Literal["json", "text", "senml-json", "senml-cbor", "cbor"]
 TimeUnit = Literal["auto", "s", "ms", "us", "ns"]
@@ -77,7 +54,7 @@ class Metric(Struct, frozen=True, kw_only=True):
     # "" in text payloads only, which are one value.
     path: Text = ""
     # "": a count, a state or a text has none.
-    unit: Annotated[str, Meta(pattern=r"\A[!-~]{0,16}\Z", description="at most 16 letters")] = ""
+    unit: Unit = ""
     # None: the value as it is, an integer stays an integer.
     scale: Annotated[int | float | None, Meta(description="a number other than 0")] = None
 
@@ -140,7 +117,7 @@ class FramedSource(Struct, frozen=True, kw_only=True, tag_field="type", tag="fra
         return serial_line(self.url)
 
 
-Source = MqttSource | FramedSource
+Source = MqttSource | FramedSource | ModbusSource
 
 
 class Route(Struct, frozen=True, kw_only=True):

@@ -63,6 +63,20 @@ from gateway.errors.group import (
     NotAMember as NotAMember,
     UnknownGroup as UnknownGroup,
 )
+from gateway.errors.modbus import (
+    AnswerError as AnswerError,
+    BadRegister as BadRegister,
+    BusUnreachable as BusUnreachable,
+    ExceptionAnswer as ExceptionAnswer,
+    LongAnswer as LongAnswer,
+    NoAnswer as NoAnswer,
+    ShortAnswer as ShortAnswer,
+    WrongCount as WrongCount,
+    WrongCrc as WrongCrc,
+    WrongFunction as WrongFunction,
+    WrongHeader as WrongHeader,
+    WrongUnit as WrongUnit,
+)
 from gateway.errors.operator import (
     AlreadyRunning as AlreadyRunning,
     BadExpression as BadExpression,

@@ -14,8 +14,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import serial
+from serial.rs485 import RS485Settings
 
-from gateway.config import SerialLine
+from gateway.config import HalfDuplex, SerialLine
 from gateway.errors import (
     SerialAbsent,
     SerialBusy,
@@ -52,6 +53,8 @@ class Port:
         except (OSError, ValueError, termios.error) as fault:
             raise _explained(line.path, fault) from fault
         self._descriptor: int = self._serial.fileno()
+        if line.rs485 is not None:
+            self._switch_by_rts(line.rs485)
         # A pseudo-terminal keeps the mark after its owner died, and would never open again.
         if os.major(os.fstat(self._descriptor).st_rdev) not in _PSEUDO_TERMINALS:
             fcntl.ioctl(self._descriptor, termios.TIOCEXCL)
@@ -70,6 +73,12 @@ class Port:
         if not said:  # ready to be read and nothing there: hung up
             raise SerialGone(path=self._path)
         return said
+
+    def drain(self) -> bytes:
+        """Take what has come and nobody read, at most one buffer of it, without waiting."""
+        with suppress(OSError):
+            return os.read(self._descriptor, _READ_BYTES_MAX)
+        return b""
 
     def write(self, said: bytes) -> None:
         """Say bytes as far as the line takes them now; whoever needs an answer says them again."""
@@ -93,6 +102,19 @@ class Port:
         finally:
             loop.remove_reader(self._descriptor)
         return True
+
+    def _switch_by_rts(self, how: HalfDuplex) -> None:
+        """Let the kernel switch the driver of a half-duplex line; raise SerialUnsuitable."""
+        try:
+            self._serial.rs485_mode = RS485Settings(
+                rts_level_for_tx=how.high_while_sending,
+                rts_level_for_rx=not how.high_while_sending,
+                delay_before_tx=(how.before_ms + 0.5) / 1000,
+                delay_before_rx=(how.after_ms + 0.5) / 1000,
+            )
+        except (OSError, ValueError) as fault:
+            self.close()
+            raise _explained(self._path, fault) from fault
 
     def _moved(self) -> bool:
         try:

@@ -1,5 +1,7 @@
 """Vectors of the config: texts, and what they come to, or every fault with its line and key."""
 
+from tests.vectors import units
+
 CHAPTER = "docs/config.md"
 
 GATEWAY = '[gateway]\nname = "press-shop"\nstate_dir = "state"\n'
@@ -61,6 +63,7 @@ def _good_ones() -> list[tuple[str, str, str]]:
         ("an MQTT source", SOURCE, SHOWN_GATEWAY + SHOWN_SOURCE + SHOWN_WEB),
         ("a metric", METRIC, SHOWN_GATEWAY + SHOWN_SOURCE + metric + SHOWN_WEB),
         ("a serial line", SERIAL, SHOWN_GATEWAY + SHOWN_SERIAL + SHOWN_WEB),
+        *units.good(),
         ("a link", LINK, SHOWN_GATEWAY + SHOWN_LINK + SHOWN_WEB),
         ("a route", ROUTE, SHOWN_GATEWAY + SHOWN_ROUTE + SHOWN_WEB),
         (
@@ -78,7 +81,15 @@ def _good_ones() -> list[tuple[str, str, str]]:
 
 
 def _bad_ones() -> list[tuple[str, str, Faults]]:
-    return [*_of_text(), *_of_keys(), *_of_addresses(), *_of_sources(), *_of_links(), *_many()]
+    return [
+        *_of_text(),
+        *_of_keys(),
+        *_of_addresses(),
+        *_of_sources(),
+        *units.bad(),
+        *_of_links(),
+        *_many(),
+    ]
 
 
 def _of_text() -> list[tuple[str, str, Faults]]:
@@ -170,7 +181,7 @@ def _of_addresses() -> list[tuple[str, str, Faults]]:
         ),
         (
             "a type of later",
-            _changed(SOURCE, 'mqtt"\nurl', 'modbus"\nurl', "config.unavailable", 6, "type"),
+            _changed(SOURCE, 'mqtt"\nurl', 'replay"\nurl', "config.unavailable", 6, "type"),
         ),
         ("another scheme", _changed(SOURCE, "mqtt://", "http://", url, 7, "url")),
         ("a port beyond all", _changed(SOURCE, "127.0.0.1", "h:65536", url, 7, "url")),

@@ -1,0 +1,224 @@
+"""A Modbus bus: its one owner, who asks all its units in turn and tells each source what it heard.
+
+In: the sources whose url is the same. Out: to each of them the values of its unit, or why there are
+none. One question is open at a time. A unit that does not answer costs the others at most its own
+time-out, and less often each time. On a line without transaction numbers the first answer after a
+failure is thrown away, and it is asked so that no late answer can be taken for it; on TCP an answer
+with another number is. Chapter: docs/devices/modbus.md.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from itertools import count
+from typing import Final, Protocol
+
+from gateway.config import Bus as Address, ModbusSource, SerialLine
+from gateway.errors import (
+    AnswerError,
+    BusUnreachable,
+    ExceptionAnswer,
+    NoAnswer,
+    OperatorError,
+    SerialError,
+    WrongHeader,
+)
+from gateway.readings.reading import Arrival
+from gateway.readings.registers import Inquiry, Part, answer
+from gateway.readings.turns import Turn, Unanswered, choose
+from gateway.records.record import ClockSource, Moment
+from gateway.transport.modbus import Wire, open_wire, request, unreachable
+
+_LOOK_S_MIN: Final = 0.05
+_LOOK_S_MAX: Final = {True: 0.5, False: 5.0}  # of a serial line, and of a host
+# After a failure the line must be silent for so long: what is still being said is let out.
+_SILENCE_S: Final = 0.02
+# A connection on which nobody answers may be dead without having been closed.
+_UNANSWERED_MAX: Final = 3
+# The converter says that the unit behind it does not answer.
+_DEAD_BEHIND: Final = (10, 11)
+_STATES: Final = {
+    **{"serial.absent": "absent", "serial.gone": "absent", "serial.busy": "busy"},
+    "modbus.unreachable": "unreachable",
+}
+
+
+class Member(Protocol):
+    """A source on the bus."""
+
+    source: ModbusSource
+    parts: tuple[Part, ...]
+    counts: Counter[str]
+
+    def took(self, part: Part, values: bytes, arrival: Arrival) -> None:
+        """Take the values of one answer."""
+
+    def polled(self) -> None:
+        """Take note that all was asked and answered, by values or by refusals."""
+
+    def fell(self, state: str, fault: AnswerError | OperatorError) -> None:
+        """Take note that there are no values, and why."""
+
+
+class Bus:
+    """One bus, for as long as its sources listen."""
+
+    def __init__(self, address: Address, now: Callable[[], Moment]) -> None:
+        self._address, self._now = address, now
+        self.members: list[Member] = []
+        self._turns: list[Turn] = []
+        self._unanswered: dict[int, Unanswered] = {}
+        self._in_a_row, self._gave_up = 0, False
+        self._heard = now()
+        # Not from 0 after each start: what was asked before it may still be answered.
+        self._numbers = (number & 0xFFFF for number in count(self._heard.monotonic_ms))
+
+    def join(self, member: Member) -> bool:
+        """Add a source before the bus runs; say whether it is the one to run it."""
+        self.members.append(member)
+        self._unanswered.setdefault(member.source.unit_id, Unanswered())
+        return len(self.members) == 1
+
+    async def run(self) -> None:
+        """Open the bus and poll its units, until cancelled; look for it while it is away."""
+        while True:
+            wire = await self._open()
+            try:
+                await self._poll(wire)
+            except (SerialError, BusUnreachable) as gone:
+                self._tell(gone)
+            finally:
+                wire.close()
+
+    async def _open(self) -> Wire:
+        pause_s = _LOOK_S_MIN
+        while True:
+            try:
+                return await open_wire(self._address, self._hear, self._numbers)
+            except (SerialError, BusUnreachable) as fault:
+                self._tell(fault)
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LOOK_S_MAX[isinstance(self._address, SerialLine)])
+
+    async def _poll(self, wire: Wire) -> None:
+        """Ask one after the other, each when it is due."""
+        self._in_a_row = 0
+        if not wire.numbered:
+            # Nobody knows what was asked before us, by whoever had the line.
+            await wire.hush(max(each.source.timeout_ms for each in self.members) / 1000)
+            for unanswered in self._unanswered.values():
+                unanswered.doubtful = True
+        if not self._gave_up:  # Else who is dead is still left alone for as long as it was.
+            self._turns = [Turn(each.source, self._ms()) for each in self.members]
+        self._gave_up = False
+        while True:
+            choice = choose(self._turns, self._ms())
+            if choice.turn is None:
+                await asyncio.sleep(choice.wait_ms / 1000)
+                continue
+            await self._have_turn(wire, choice.turn)
+
+    async def _have_turn(self, wire: Wire, turn: Turn) -> None:
+        """Poll one unit, and plan when it is polled next, whatever comes of it."""
+        member, answered = self.members[self._turns.index(turn)], False
+        try:
+            answered = await self._round(wire, member)
+        finally:
+            if not answered:
+                turn.failed(self._ms())
+            elif not turn.answered(self._ms()):
+                member.counts["overruns"] += 1
+            if wire.strays:
+                member.counts["strays"] += wire.strays
+                wire.strays = 0
+
+    async def _round(self, wire: Wire, member: Member) -> bool:
+        """Ask a unit for all its parts; say whether it answers."""
+        unanswered = self._unanswered[member.source.unit_id]
+        for part in member.parts:
+            doubtful = unanswered.doubtful and not wire.numbered
+            if doubtful and not await self._settle(wire, member, unanswered):
+                return False
+            if not await self._read(wire, member, part):
+                return False
+        member.polled()
+        return True
+
+    async def _read(self, wire: Wire, member: Member, part: Part) -> bool:
+        """Ask for one part; say whether the unit answers."""
+        try:
+            values, arrival = await self._ask(wire, member.source, part.inquiry)
+        except ExceptionAnswer as refusal:
+            self._fell(member, refusal)
+            return refusal.facts["exception"] not in _DEAD_BEHIND
+        except AnswerError as fault:
+            await self._failed(wire, member, part.inquiry, fault)
+            return False
+        member.took(part, values, arrival)
+        return True
+
+    async def _settle(self, wire: Wire, member: Member, unanswered: Unanswered) -> bool:
+        """Ask what no late answer can be taken for, and throw the answer away."""
+        probe = unanswered.probe([part.inquiry for part in member.parts], self._ms())
+        if probe is None:
+            return False
+        try:
+            await self._ask(wire, member.source, probe)
+            settled = unanswered.settled(probe, refused=False)
+        except ExceptionAnswer as refusal:
+            settled = unanswered.settled(probe, refused=True)
+            if not settled:
+                self._fell(member, refusal)
+        except AnswerError as fault:
+            await self._failed(wire, member, probe, fault)
+            return False
+        member.counts["unproved"] += 1
+        return settled
+
+    async def _ask(
+        self, wire: Wire, source: ModbusSource, inquiry: Inquiry
+    ) -> tuple[bytes, Arrival]:
+        """Ask, and give the values with the moment at which they were read."""
+        if source.delay_ms:
+            await asyncio.sleep(source.delay_ms / 1000)
+        wire.flush()
+        asked = request(inquiry.function, inquiry.start, inquiry.count)
+        patience_s = source.timeout_ms / 1000
+        said = await wire.ask(inquiry.unit, asked, inquiry.size, patience_s)
+        self._in_a_row = 0
+        return answer(inquiry, said), self._arrival()
+
+    async def _failed(
+        self, wire: Wire, member: Member, inquiry: Inquiry, fault: AnswerError
+    ) -> None:
+        """Remember that an answer may still come, and let out what comes now."""
+        self._fell(member, fault)
+        self._unanswered[inquiry.unit].failed(inquiry, self._ms())
+        self._in_a_row += 1
+        if not isinstance(self._address, SerialLine):
+            mute = self._in_a_row > _UNANSWERED_MAX * len(self.members)
+            self._gave_up = mute or isinstance(fault, WrongHeader)
+            if self._gave_up:
+                reason = "nobody answers there" if mute else "it does not speak Modbus over TCP"
+                raise unreachable(self._address, reason)
+        await wire.hush(_SILENCE_S)
+
+    def _fell(self, member: Member, fault: AnswerError) -> None:
+        member.counts[fault.code] += 1
+        member.fell("silent" if isinstance(fault, NoAnswer) else "degraded", fault)
+
+    def _tell(self, fault: SerialError | BusUnreachable) -> None:
+        """Tell every source that there is no way to its unit."""
+        for member in self.members:
+            member.fell(_STATES.get(fault.code, "unusable"), fault)
+
+    def _hear(self) -> None:
+        """Take the time of an answer, in the moment in which it is complete."""
+        self._heard = self._now()
+
+    def _arrival(self) -> Arrival:
+        known = self._heard.source is not ClockSource.UNSET
+        return Arrival(self._heard.unix_ms if known else None, self._heard.monotonic_ms)
+
+    def _ms(self) -> int:
+        return round(1000 * asyncio.get_running_loop().time())
