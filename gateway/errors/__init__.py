@@ -130,6 +130,10 @@ from gateway.errors.peer import (
     UnsupportedMessage as UnsupportedMessage,
     UnsupportedSeal as UnsupportedSeal,
 )
+from gateway.errors.publish import (
+    BadPublishTopic as BadPublishTopic,
+    HeardAgain as HeardAgain,
+)
 from gateway.errors.source import (
     NoSources as NoSources,
     SerialOwned as SerialOwned,
@@ -138,6 +142,16 @@ from gateway.errors.source import (
     SourceUnreachable as SourceUnreachable,
     SourceUntried as SourceUntried,
     UnknownSource as UnknownSource,
+)
+from gateway.errors.sparkplug import (
+    BadSparkplugTopic as BadSparkplugTopic,
+    BadSparkplugValue as BadSparkplugValue,
+    LargeSparkplugValue as LargeSparkplugValue,
+    MalformedSparkplug as MalformedSparkplug,
+    RetainedSparkplug as RetainedSparkplug,
+    SparkplugError as SparkplugError,
+    SparkplugFull as SparkplugFull,
+    UnbornMetric as UnbornMetric,
 )
 from gateway.errors.tree import (
     AuthorError as AuthorError,

@@ -1,7 +1,8 @@
 """What can be asked of every source, whatever it listens to."""
 
 from collections import Counter
-from typing import Protocol
+from collections.abc import Iterable
+from typing import Protocol, runtime_checkable
 
 
 class Source(Protocol):
@@ -15,3 +16,23 @@ class Source(Protocol):
 
     async def run(self) -> None:
         """Hear until cancelled; then commit and acknowledge what was heard, and leave."""
+
+
+class Life(Protocol):
+    """A device that says when it comes and goes; times are monotonic ms, None for never."""
+
+    device: str
+    born_ms: int | None
+    died_ms: int | None
+
+    @property
+    def state(self) -> str:
+        """Say how it stands, in a word."""
+
+
+@runtime_checkable
+class Lives(Protocol):
+    """A source whose devices say when they come and go."""
+
+    def lives(self) -> Iterable[Life]:
+        """Give every device that was heard of."""

@@ -35,8 +35,21 @@ _NEVER_SUBSCRIBED = "hulian/barrier"
 
 
 @dataclass(frozen=True, slots=True)
+class Will:
+    """What the broker publishes for us, once, if we go without taking leave."""
+
+    topic: str
+    payload: bytes
+    qos: int = 1
+    retain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where and as whom to connect. A persistent session keeps what arrives while we are away."""
+    """Where and as whom to connect. A persistent session keeps what arrives while we are away.
+
+    `will` is asked for anew before each CONNECT, in the connection's thread.
+    """
 
     host: str
     port: int
@@ -49,6 +62,7 @@ class Endpoint:
     persistent: bool = True
     in_flight_max: int = 2000
     qos: int = 1
+    will: Callable[[], Will] | None = None
 
 
 def read_password(path: str | None) -> str | None:
@@ -136,11 +150,11 @@ class Mqtt:
         if self._client is not None:
             self._client.unsubscribe(_NEVER_SUBSCRIBED)
 
-    def publish(self, topic: str, payload: bytes) -> bool:
-        """Send a message at most once; False if there is no connection. Only in its thread."""
+    def publish(self, topic: str, payload: bytes, qos: int = 0, retain: bool = False) -> bool:
+        """Send a message on this connection; False if there is none. Only in its thread."""
         if self._client is None or not self._connected:
             return False
-        self._client.publish(topic, payload, qos=0)
+        self._client.publish(topic, payload, qos=qos, retain=retain)
         return True
 
     def has_room(self) -> bool:
@@ -243,6 +257,9 @@ class Mqtt:
             client.username_pw_set(endpoint.username, endpoint.password)
         if endpoint.tls:
             client.tls_set(ca_certs=endpoint.ca_file)
+        if endpoint.will is not None:
+            will = endpoint.will()
+            client.will_set(will.topic, will.payload, will.qos, will.retain)
         client.connect_timeout = _CONNECT_S_MAX
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
