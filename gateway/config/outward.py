@@ -11,14 +11,17 @@ from typing import Final
 from gateway.config.checks import check_broker
 from gateway.config.faults import Faults
 from gateway.config.lines import Path
-from gateway.config.publish import Publish
+from gateway.config.publish import GROUP_ID, TOPIC, Publish
 from gateway.config.settings import MqttSource, Source
 from gateway.config.sparkplug import SparkplugSource
 from gateway.errors import BadPublishTopic, HeardAgain, NoEffect
 
 _PART: Final = re.compile(r"\{([^{}]*)\}")
 _PARTS: Final = ("gateway", "device", "metric")
-_ONLY: Final = {"json": ("group_id", "node_id"), "sparkplug": ("topic",)}
+_ONLY: Final = {
+    "json": (("group_id", GROUP_ID), ("node_id", "")),
+    "sparkplug": (("topic", TOPIC),),
+}
 
 
 def check_publish(
@@ -27,17 +30,15 @@ def check_publish(
     """Check the address, the topic, and that each key is of the format."""
     check_broker(faults, at, said)
     form = said.get("format")
-    for key in _ONLY.get(form, ()) if isinstance(form, str) else ():
-        if key in table:
+    for key, default in _ONLY.get(form, ()) if isinstance(form, str) else ():
+        if table.get(key, default) != default:
             faults.add(NoEffect, (*at, key), reason=f"the format is {form}")
     match said.get("topic"):
         case str() as topic:
             parts = _PART.findall(topic)
             rest = _PART.sub("", topic)
             if unknown := [part for part in parts if part not in _PARTS]:
-                reason = (
-                    f"'{{{unknown[0][:20]}}}' is not one of {{gateway}}, {{device}}, {{metric}}"
-                )
+                reason = f"'{unknown[0][:20]}' is not one of gateway, device and metric"
                 faults.add(BadPublishTopic, (*at, "topic"), reason=reason)
             elif any(letter in rest for letter in "+#{}"):
                 faults.add(BadPublishTopic, (*at, "topic"), reason="'+' and '#' are for listening")

@@ -11,6 +11,7 @@ from gateway.config.addresses import Broker, broker
 from gateway.config.names import ClientId, Name, Short, Text
 from gateway.config.sparkplug import SparkplugId
 
+GROUP_ID: Final = "hulian"
 TOPIC: Final = "hulian/{gateway}/{device}/{metric}"
 
 
@@ -22,8 +23,8 @@ class Publish(Struct, frozen=True, kw_only=True):
     # What every dashboard and script can read.
     format: Literal["json", "sparkplug"] = "json"
     topic: Text = TOPIC
-    # "hulian": a plant that has groups of its own names one.
-    group_id: SparkplugId = "hulian"
+    # A plant that has groups of its own names one.
+    group_id: SparkplugId = GROUP_ID
     # "" until loaded, then the gateway's name.
     node_id: Annotated[
         str,
