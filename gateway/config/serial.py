@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta, Struct
 
 from gateway.config.addresses import SerialLine, instrument
+from gateway.config.devices import STALE_MS, Equipment, StaleMs
 from gateway.config.names import Name, Short, Text, Unit
 
 # Bytes, written as a TOML text of ASCII with its escapes, or as "hex:0D 0A".
@@ -172,6 +173,8 @@ class SerialSource(Struct, frozen=True, kw_only=True, tag_field="type", tag="ser
     pattern: Pattern | None = None
     # None: the time of arrival. text: fields, such as "9 1", joined by a blank; json: a JMESPath.
     time: Text | None = None
+    # None: in every telegram. Otherwise only in those whose beginning matches.
+    time_match: Pattern | None = None
     # None: the time is ISO 8601 or a number.
     time_format: Text | None = None
     time_unit: Literal["auto", "s", "ms", "us", "ns"] = "auto"
@@ -189,6 +192,8 @@ class SerialSource(Struct, frozen=True, kw_only=True, tag_field="type", tag="ser
     # None: what the line changes is not noticed.
     checksum: Checksum | None = None
     metric: tuple[SerialMetric, ...] = ()
+    stale_ms: StaleMs = STALE_MS
+    equipment: Equipment = ""
 
     @property
     def serial_line(self) -> SerialLine:

@@ -53,13 +53,14 @@ def check_source(faults: Faults, at: Path, said: Table[str, object]) -> None:
     if said.get("ask") is None:
         _without(faults, at, said, defaults, "there is no 'ask' beside it")
     if said.get("format") != "text":
-        keys = {"separator": None, "pattern": None, "time_format": None}
+        keys = {"separator": None, "pattern": None, "time_format": None, "time_match": None}
         _without(faults, at, said, keys, "only a text has it")
     elif said.get("separator") is not None and said.get("pattern") is not None:
         faults.add(NoEffect, (*at, "separator"), reason="the pattern cuts the text already")
-    match said.get("pattern"):
-        case str() as pattern:
-            check_pattern(faults, (*at, "pattern"), pattern)
+    for key in ("pattern", "time_match"):
+        pattern = said.get(key)
+        if isinstance(pattern, str):
+            check_pattern(faults, (*at, key), pattern)
     if said.get("format") == "binary" and said.get("metric") == ():
         faults.add(MissingKey, (*at, "metric"))
     _check_time(faults, at, said)
@@ -68,7 +69,7 @@ def check_source(faults: Faults, at: Path, said: Table[str, object]) -> None:
 def _check_time(faults: Faults, at: Path, said: Table[str, object]) -> None:
     match said.get("time"):
         case None:
-            keys = {"time_format": None, "time_unit": "auto", "time_zone": None}
+            keys = {"time_format": None, "time_unit": "auto", "time_zone": None, "time_match": None}
             _without(faults, at, said, keys, "there is no 'time' beside it")
         case str() as time if said.get("format") == "json":
             check_path(faults, (*at, "time"), time)

@@ -15,7 +15,7 @@ from typing import Final
 
 from gateway.config import Metric, MqttSource
 from gateway.config.patterns import compiled
-from gateway.config.serial import WIDTHS, SerialMetric, SerialSource
+from gateway.config.serial import WIDTHS, SerialMetric, SerialSource, octets
 from gateway.errors import (
     BadNumber,
     BadTime,
@@ -47,13 +47,16 @@ def reader(source: SerialSource) -> Read:
     """Compile a source's settings, which `config` has checked."""
     header = 0
     if source.framing.by == "length" and source.format != "binary":
-        header = source.framing.offset + source.framing.width - len(source.framing.begin or "")
+        header = (
+            source.framing.offset + source.framing.width - len(octets(source.framing.begin or ""))
+        )
     if source.format == "json":
         return _json(source, max(0, header))
     rows = source.metric or (SerialMetric(name=VALUE),)
     device = source.device or source.name
     pattern = compiled(source.pattern) if source.pattern else None
-    return _Reader(source, device, max(0, header), pattern, tuple(map(_row, rows))).read
+    timed = compiled(source.time_match) if source.time_match else None
+    return _Reader(source, device, max(0, header), (pattern, timed), tuple(map(_row, rows))).read
 
 
 def _json(source: SerialSource, header: int) -> Read:
@@ -123,7 +126,8 @@ class _Reader:
     source: SerialSource
     device: str
     header: int
-    pattern: re.Pattern[str] | None
+    # What cuts its text, and what matches the telegrams that have a time.
+    patterns: tuple[re.Pattern[str] | None, re.Pattern[str] | None]
     rows: tuple[_Row, ...]
 
     def read(self, payload: bytes, arrival: Arrival) -> Mapped | None:
@@ -134,8 +138,10 @@ class _Reader:
         rows = [row for row in self.rows if row.match is None or row.match.match(text)]
         if not rows:
             return None
-        fields = {} if binary else _fields(self.pattern, self.source.separator, text)
-        when = self._when(fields, arrival)
+        pattern, timed = self.patterns
+        fields = {} if binary else _fields(pattern, self.source.separator, text)
+        said_when = self.source.time if timed is None or timed.match(text) else None
+        when = self._when(said_when, fields, arrival)
         mapped = Mapped([], [])
         for row in rows:
             try:
@@ -149,12 +155,12 @@ class _Reader:
             raise next(iter(mapped.faults), NoMetric(reason=f"it has none of: {wanted}"))
         return mapped
 
-    def _when(self, fields: Fields, arrival: Arrival) -> _When:
+    def _when(self, time: str | None, fields: Fields, arrival: Arrival) -> _When:
         """Take the instrument's time; where it has none though it should, that of arrival."""
         quality = Quality.GOOD
-        if self.source.time is not None:
+        if time is not None:
             try:
-                time_ms = self._told(fields, self.source.time.split())
+                time_ms = self._told(fields, time.split())
             except ValueError as fault:
                 raise BadTime(reason=str(fault)) from None
             if time_ms is not None:
