@@ -1,7 +1,7 @@
 /* The device's half of docs/protocol/frame.md. See bridge.h. */
 #include "bridge.h"
 
-enum { VERSION = 1, CRC_BYTES = 4, RAW_MIN = 6, SAMPLE_BYTES = 15, SAMPLES_MAX = 14 };
+enum { VERSION = 1, VERSION_KEYED = 2, CRC_BYTES = 4, RAW_MIN = 6, SAMPLE_BYTES = 15 };
 enum { NAME_MAX = 32, METRIC_MAX = 48, UNIT_MAX = 16, UNSUPPORTED = 1, OUTCOMES = 5 };
 enum { TABLE_BYTES = 10, SAMPLES_BYTES = 36, RESULT_BYTES = 13, ACK_BYTES = 16 };
 enum { COMMAND_BYTES = 16, BOOT_BYTES = BRIDGE_BOOT_BYTES };
@@ -133,7 +133,30 @@ static bridge_status check_body(uint8_t type, const uint8_t *body, size_t length
     }
 }
 
-bridge_status bridge_decode(uint8_t *bytes, size_t length) {
+#ifdef BRIDGE_KEYED
+
+/* Check a frame's tag, in a time that does not depend on it, and then what it says. */
+static bridge_status check_keyed(const uint8_t *raw, size_t length, const uint8_t *key) {
+    uint8_t tag[BRIDGE_TAG_BYTES], differs = 0;
+    size_t body, i;
+    if (raw[0] != VERSION_KEYED || length < 2 + BRIDGE_TAG_BYTES) {
+        return BRIDGE_TAG;
+    }
+    length -= BRIDGE_TAG_BYTES;
+    bridge_mac(key, raw, length, tag);
+    for (i = 0; i < BRIDGE_TAG_BYTES; i++) {
+        differs |= (uint8_t)(tag[i] ^ raw[length + i]);
+    }
+    if (differs != 0) {
+        return BRIDGE_TAG;
+    }
+    body = 2u + (raw[1] == TABLE || raw[1] == ASK ? BRIDGE_CHALLENGE_BYTES : 0);
+    return length < body ? BRIDGE_BODY : check_body(raw[1], raw + body, length - body);
+}
+
+#endif
+
+bridge_status bridge_decode(uint8_t *bytes, size_t length, const uint8_t *key) {
     const uint8_t *raw = bytes + 1;
     size_t at = 0, checked;
     if (length > BRIDGE_CODED_MAX) {
@@ -154,6 +177,13 @@ bridge_status bridge_decode(uint8_t *bytes, size_t length) {
     if (crc32(raw, checked) != (uint32_t)get(raw + checked, CRC_BYTES)) {
         return BRIDGE_CRC;
     }
+#ifdef BRIDGE_KEYED
+    if (key != NULL && (raw[0] == VERSION || raw[0] == VERSION_KEYED)) {
+        return check_keyed(raw, checked, key);
+    }
+#else
+    (void)key;
+#endif
     if (raw[0] != VERSION) {
         return BRIDGE_VERSION;
     }
@@ -224,6 +254,46 @@ bridge_status bridge_keep(bridge *b, bridge_sample sample, uint32_t now_ms) {
     return status;
 }
 
+/* -- with a key, or without -- */
+
+static const uint8_t *key_of(const bridge *b) {
+#ifdef BRIDGE_KEYED
+    return b->me->key;
+#else
+    (void)b;
+    return NULL;
+#endif
+}
+
+/* Give how many bytes a frame has after its body. */
+static size_t after_body(const bridge *b) {
+    return CRC_BYTES + (key_of(b) != NULL ? BRIDGE_TAG_BYTES : 0);
+}
+
+static uint8_t *put_challenge(const bridge *b, uint8_t *to) {
+#ifdef BRIDGE_KEYED
+    return b->me->key != NULL ? put_bytes(to, b->challenge, BRIDGE_CHALLENGE_BYTES) : to;
+#else
+    (void)b;
+    return to;
+#endif
+}
+
+/* Say the version, and with a key the tag over all that is said. */
+static uint8_t *put_version(const bridge *b, uint8_t *raw, uint8_t *end) {
+    raw[0] = VERSION;
+#ifdef BRIDGE_KEYED
+    if (b->me->key != NULL) {
+        raw[0] = VERSION_KEYED;
+        bridge_mac(b->me->key, raw, (size_t)(end - raw), end);
+        return end + BRIDGE_TAG_BYTES;
+    }
+#else
+    (void)b;
+#endif
+    return end;
+}
+
 /* -- hearing -- */
 
 static void hear_ack(bridge *b, uint64_t next) {
@@ -234,7 +304,14 @@ static void hear_ack(bridge *b, uint64_t next) {
     }
 }
 
-static void hear_ask(bridge *b) {
+static void hear_ask(bridge *b, const uint8_t *body) {
+#ifdef BRIDGE_KEYED
+    if (b->me->key != NULL) {
+        put_bytes(b->challenge, body, BRIDGE_CHALLENGE_BYTES);
+    }
+#else
+    (void)body;
+#endif
     b->told = 0;
     b->cursor = b->oldest;
     b->probing = 0;
@@ -243,7 +320,7 @@ static void hear_ask(bridge *b) {
 static void hear_frame(bridge *b, const uint8_t *raw) {
     const uint8_t *body = raw + 2;
     if (raw[1] == ASK) {
-        hear_ask(b);
+        hear_ask(b, body);
     } else if (raw[1] >= ASK && get(body, BOOT_BYTES) == get(b->me->boot, BOOT_BYTES)) {
         if (raw[1] == ACK) {
             hear_ack(b, get(body + 8, 8));
@@ -255,7 +332,7 @@ static void hear_frame(bridge *b, const uint8_t *raw) {
 }
 
 static bridge_status hear_end(bridge *b) {
-    bridge_status status = bridge_decode(b->heard, b->heard_length);
+    bridge_status status = bridge_decode(b->heard, b->heard_length, key_of(b));
     b->heard_length = 0;
     if (status == BRIDGE_OK) {
         hear_frame(b, b->heard + 1);
@@ -286,9 +363,10 @@ bridge_status bridge_hear(bridge *b, const uint8_t *bytes, size_t length, uint32
 /* -- saying -- */
 
 static uint8_t *say_table(bridge *b, uint8_t *raw) {
-    const uint8_t *end = raw + BRIDGE_RAW_MAX - CRC_BYTES;
+    const uint8_t *end = raw + BRIDGE_RAW_MAX - after_body(b);
     uint8_t *at = raw + 1;
     *at++ = TABLE;
+    at = put_challenge(b, at);
     at = put_bytes(at, b->me->boot, BOOT_BYTES);
     *at++ = b->me->metric_count;
     *at++ = b->told;
@@ -326,7 +404,7 @@ static uint8_t *put_sample(const bridge *b, uint8_t *at, const bridge_slot *slot
 
 static uint8_t *say_samples(bridge *b, uint8_t *raw) {
     uint8_t *at = raw + 1;
-    unsigned count;
+    const uint8_t *last = raw + BRIDGE_RAW_MAX - after_body(b) - SAMPLE_BYTES;
     if (b->cursor == b->oldest) {
         b->waiting_ms = b->clock_ms;
     }
@@ -336,7 +414,7 @@ static uint8_t *say_samples(bridge *b, uint8_t *raw) {
     at = put(at, b->next, 8);
     at = put(at, b->dropped, 4);
     at = put(at, b->cursor, 8);
-    for (count = 0; count < SAMPLES_MAX && b->cursor < b->next; count++, b->cursor++) {
+    for (; at <= last && b->cursor < b->next; b->cursor++) {
         at = put_sample(b, at, &b->ring[b->cursor % b->capacity]);
     }
     return at;
@@ -354,10 +432,10 @@ static unsigned samples_due(bridge *b) {
     return b->cursor < b->next;
 }
 
-/* Close a raw frame at wire + 2: CRC, COBS in place, delimiters. */
-static size_t close_frame(uint8_t *wire, uint8_t *end) {
+/* Close a raw frame at wire + 2: version, tag, CRC, COBS in place, delimiters. */
+static size_t close_frame(const bridge *b, uint8_t *wire, uint8_t *end) {
     uint8_t *at, *code = wire + 1;
-    wire[2] = VERSION;
+    end = put_version(b, wire + 2, end);
     end = put(end, crc32(wire + 2, (size_t)(end - wire - 2)), CRC_BYTES);
     for (at = wire + 2; at < end; at++) { /* each zero becomes the way to the next */
         if (*at == 0) {
@@ -375,13 +453,13 @@ size_t bridge_say(bridge *b, uint8_t wire[BRIDGE_WIRE_MAX], uint32_t now_ms) {
     uint8_t *raw = wire + 2;
     tick(b, now_ms);
     if (b->told < b->me->metric_count) {
-        return close_frame(wire, say_table(b, raw));
+        return close_frame(b, wire, say_table(b, raw));
     }
     if (b->command_due) {
-        return close_frame(wire, say_result(b, raw));
+        return close_frame(b, wire, say_result(b, raw));
     }
     if (samples_due(b)) {
-        return close_frame(wire, say_samples(b, raw));
+        return close_frame(b, wire, say_samples(b, raw));
     }
     return 0;
 }

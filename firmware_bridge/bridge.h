@@ -3,6 +3,7 @@
  * In: samples, and bytes from the line. Out: frames for the line. The caller owns all memory, passes
  * milliseconds that may wrap, and moves the bytes. C99; no malloc, no float, no clock, no globals,
  * no callbacks, not re-entrant: call from one context. Call bridge_say() at least once in 49 days.
+ * With BRIDGE_KEYED defined a device may have a key; then both sides tag and check every frame.
  */
 #ifndef BRIDGE_H
 #define BRIDGE_H
@@ -18,6 +19,9 @@ extern "C" {
 #define BRIDGE_CODED_MAX 254u /* what stands between two delimiters */
 #define BRIDGE_WIRE_MAX 256u  /* with both delimiters */
 #define BRIDGE_BOOT_BYTES 8u
+#define BRIDGE_KEY_BYTES 32u
+#define BRIDGE_TAG_BYTES 16u
+#define BRIDGE_CHALLENGE_BYTES 8u
 
 #ifndef BRIDGE_RETRY_MS
 #define BRIDGE_RETRY_MS 1000u /* without progress for so long, samples are said again */
@@ -31,6 +35,7 @@ typedef enum {
     BRIDGE_SHORT,
     BRIDGE_CRC,
     BRIDGE_VERSION,
+    BRIDGE_TAG,
     BRIDGE_TYPE,
     BRIDGE_BODY,
     /* of a call */
@@ -51,6 +56,9 @@ typedef struct {
     uint8_t boot[BRIDGE_BOOT_BYTES]; /* never the same in two starts of this device */
     const bridge_metric *metrics;    /* the table, at least one row */
     uint8_t metric_count;
+#ifdef BRIDGE_KEYED
+    const uint8_t *key; /* BRIDGE_KEY_BYTES that the gateway has too, and no other device; or NULL */
+#endif
 } bridge_device;
 
 /* A number: mantissa * 10 ^ exponent, under its row in the table. */
@@ -86,6 +94,9 @@ typedef struct {
     uint8_t told;       /* rows of the table said since the last ASK */
     uint16_t heard_length;
     uint8_t heard[BRIDGE_CODED_MAX];
+#ifdef BRIDGE_KEYED
+    uint8_t challenge[BRIDGE_CHALLENGE_BYTES]; /* of the last ASK: proves that we live now */
+#endif
 } bridge;
 
 /* Start with nothing kept; `me` and `ring` must outlive the bridge. BRIDGE_OK or BRIDGE_TABLE. */
@@ -102,8 +113,16 @@ bridge_status bridge_hear(bridge *b, const uint8_t *bytes, size_t length, uint32
 size_t bridge_say(bridge *b, uint8_t wire[BRIDGE_WIRE_MAX], uint32_t now_ms);
 
 /* Turn what stood between two delimiters, in place, into a raw frame of any type at bytes + 1 (its
- * type at bytes[2]), of length - 1 bytes. BRIDGE_OK, or what is wrong with it. */
-bridge_status bridge_decode(uint8_t *bytes, size_t length);
+ * type at bytes[2]), of length - 1 bytes. BRIDGE_OK, or what is wrong with it. With a key only what
+ * carries its tag is a frame; without BRIDGE_KEYED the key is not looked at. */
+bridge_status bridge_decode(uint8_t *bytes, size_t length, const uint8_t *key);
+
+#ifdef BRIDGE_KEYED
+/* Give the first 16 bytes of HMAC-SHA-256 over "hulian/1/frame" and the bytes. mac.c does it in
+ * software; a board that has it in hardware links its own. */
+void bridge_mac(const uint8_t *key, const uint8_t *bytes, size_t length,
+                uint8_t tag[BRIDGE_TAG_BYTES]);
+#endif
 
 #ifdef __cplusplus
 }

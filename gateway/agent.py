@@ -35,7 +35,7 @@ from gateway.readings.reading import Provenance, Reading
 from gateway.records import run as runs
 from gateway.records.record import ClockSource, Moment
 from gateway.records.run import Run
-from gateway.sources.framed import FramedListener
+from gateway.sources import framed
 from gateway.sources.intake import Desk, Intake, Routes, check_routes
 from gateway.sources.mqtt import MqttListener
 from gateway.sources.source import Source
@@ -196,8 +196,8 @@ class Agent:
                 intake = Intake(desk, source.name, Provenance.GATEWAY_ATTESTED)
                 return MqttListener(source, intake, self._clock.now, commit_ms)
             case FramedSource():
-                intake = Intake(desk, source.name, Provenance.UNAUTHENTICATED_LINE)
-                return FramedListener(source, intake, self._clock.now, commit_ms)
+                intake = Intake(desk, source.name, framed.provenance(source))
+                return framed.FramedListener(source, intake, self._clock.now, commit_ms)
             case ModbusSource():
                 intake = Intake(desk, source.name, Provenance.UNAUTHENTICATED_LINE)
                 return self._modbus(source, intake)

@@ -16,7 +16,7 @@ STRICT = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wconversion"
 TRAPS = ("-fsanitize=undefined", "-fsanitize-undefined-trap-on-error")
 CODES = (
     *("", "frame.long", "frame.cobs", "frame.short", "frame.crc"),
-    *("frame.version", "frame.type", "frame.body", "dropped", "metric", "table"),
+    *("frame.version", "frame.tag", "frame.type", "frame.body", "dropped", "metric", "table"),
 )
 
 
@@ -30,6 +30,7 @@ class _Device(c.Structure):
         ("boot", c.c_uint8 * 8),
         ("metrics", c.POINTER(_Metric)),
         ("metric_count", c.c_uint8),
+        ("key", c.c_char_p),  # read by the keyed build alone, as `challenge` below
     )
 
 
@@ -65,29 +66,32 @@ class _Bridge(c.Structure):
         ("told", c.c_uint8),
         ("heard_length", c.c_uint16),
         ("heard", c.c_uint8 * 254),
+        ("challenge", c.c_uint8 * 8),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Firmware:
-    """The compiled code."""
+    """The compiled code, and the key that its devices have."""
 
     library: c.CDLL
+    key: bytes | None = None
 
     def decode(self, coded: bytes) -> tuple[str, bytes]:
         """Decode what stood between two delimiters: the code of its error, "" for none; raw."""
         # The caller's memory is exactly as long as what is said of it.
         memory = (c.c_uint8 * len(coded)).from_buffer_copy(coded)
-        status = self.library.bridge_decode(memory, c.c_size_t(len(coded)))
+        status = self.library.bridge_decode(memory, c.c_size_t(len(coded)), self.key)
         return CODES[status], bytes(memory)[1:]
 
 
-def build(folder: Path) -> Firmware:
-    """Compile the library and load it."""
-    made = folder / "bridge.so"
+def build(folder: Path, key: bytes | None = None) -> Firmware:
+    """Compile the library, able to have a key where there is one, and load it."""
+    made = folder / ("keyed.so" if key else "bridge.so")
     command = ("cc", *STRICT, *TRAPS, "-O1", "-g", "-shared", "-fPIC")
-    subprocess.run((*command, FIRMWARE / "bridge.c", "-o", made), check=True)
-    return Firmware(c.CDLL(str(made)))
+    extra = ("-DBRIDGE_KEYED", FIRMWARE / "mac.c") if key else ()
+    subprocess.run((*command, *extra, FIRMWARE / "bridge.c", "-o", made), check=True)
+    return Firmware(c.CDLL(str(made)), key)
 
 
 def build_device(folder: Path) -> Path:
@@ -112,7 +116,9 @@ class Device:
         self._library = firmware.library
         rows = [_Metric(it.name.encode(), it.unit.encode()) for it in metrics]
         self._metrics = (_Metric * len(rows))(*rows)
-        self._me = _Device(name.encode(), (c.c_uint8 * 8)(*boot), self._metrics, len(rows))
+        self._me = _Device(
+            name.encode(), (c.c_uint8 * 8)(*boot), self._metrics, len(rows), firmware.key
+        )
         self._ring = (_Slot * max(1, capacity))()
         self.state = _Bridge()
         self.now_ms = 0

@@ -49,13 +49,18 @@ class _Function:
     calls: frozenset[str]
 
 
-def measure(folder: Path, core: str) -> Footprint:
-    """Compile and link the bridge for a core, and measure it."""
+def measure(folder: Path, core: str, keyed: bool = False) -> Footprint:
+    """Compile and link the bridge for a core, able to have a key or not, and measure it."""
     (folder / "memory.c").write_text(_MEMORY)
     (folder / "sizes.c").write_text(_SIZES)
-    compiler = ("arm-none-eabi-gcc", f"-mcpu={core}", *_FLAGS, _NO_LOOP, f"-I{FIRMWARE}")
+    with_key = ("-DBRIDGE_KEYED",) if keyed else ()
+    compiler = ("arm-none-eabi-gcc", f"-mcpu={core}", *_FLAGS, _NO_LOOP, *with_key, f"-I{FIRMWARE}")
     wanted = [f"-Wl,-u,{name}" for name in CALLS]
-    sources = (FIRMWARE / "bridge.c", folder / "memory.c")
+    sources = (
+        FIRMWARE / "bridge.c",
+        *((FIRMWARE / "mac.c",) if keyed else ()),
+        folder / "memory.c",
+    )
     linked, sizes = folder / f"{core}.elf", folder / f"{core}.o"
     _run(*compiler, *STRICT, "-c", folder / "sizes.c", "-o", sizes)
     _run(
@@ -67,7 +72,9 @@ def measure(folder: Path, core: str) -> Footprint:
     held = {line.split()[3]: int(line.split()[1], 16) for line in _symbols(sizes)}
     functions = read_calls(_run("arm-none-eabi-objdump", "-d", "--no-show-raw-insn", linked))
     stack = max(depth(functions, name) for name in CALLS)
-    return Footprint(core, int(text), held["state"], held["slot"], stack)
+    return Footprint(
+        f"{core} keyed" if keyed else core, int(text), held["state"], held["slot"], stack
+    )
 
 
 def read_calls(listing: str) -> dict[str, _Function]:
@@ -114,4 +121,5 @@ if __name__ == "__main__":
     print("| core | flash | state | a sample | stack |")
     with TemporaryDirectory() as name:
         for each in CORES:
-            print(measure(Path(name), each).row())
+            for keyed in (False, True):
+                print(measure(Path(name), each, keyed).row())

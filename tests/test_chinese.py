@@ -25,6 +25,7 @@ SPEAKERS = (*sorted((GATEWAY / "cli").glob("*.py")), GATEWAY / "demo.py")
 REASONERS = (
     *SPEAKERS,
     *sorted((GATEWAY / "config").glob("*.py")),
+    GATEWAY / "transport" / "key.py",
     *(GATEWAY / "readings" / f"{name}.py" for name in ("frame", "mapping", "payloads", "times")),
 )
 SAYS = ("say", "titled", "_tell_now", "_section", "_listed")

@@ -110,6 +110,8 @@ class FramedSource(Struct, frozen=True, kw_only=True, tag_field="type", tag="fra
 
     name: Name
     url: Text
+    # None: most lines are inside a cabinet, and a key has to be brought to the device first.
+    key_file: Text | None = None
 
     @property
     def serial_line(self) -> SerialLine:

@@ -10,7 +10,7 @@ class FrameError(DeviceError):
 
 
 class FrameNoise(FrameError):
-    """It fails before its version is known: the line, not the device, is the likely cause."""
+    """Counted and not kept: the line, or who else is on it, is the likely cause, not the device."""
 
     code = "frame.noise"
 
@@ -56,8 +56,17 @@ class UnknownFrameVersion(FrameError):
 
     code = "frame.version"
     what = "a frame of version {version}"
-    why = "this gateway speaks version 1 of docs/protocol/frame.md"
-    next = "update the gateway, or the device's firmware"
+    why = "this gateway speaks version 1 of docs/protocol/frame.md, and 2 where a source has a key"
+    next = "give the source the device's key_file, or update the gateway or the device's firmware"
+
+
+class BadTag(FrameNoise):
+    """A frame without the tag that the source's key gives it: nobody knows who said it."""
+
+    code = "frame.tag"
+    what = "a frame of {size} bytes has no tag under the source's key"
+    why = "the device has another key or none, or somebody else speaks on this line"
+    next = "compare the source's key_file with the device's key, and see who can reach the line"
 
 
 class UnknownFrameType(FrameError):

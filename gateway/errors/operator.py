@@ -251,6 +251,15 @@ class PasswordUnreadable(OperatorError):
     next = "write the password into that file, readable by the agent's user only"
 
 
+class KeyUnusable(OperatorError):
+    """The file that holds a device's key cannot be used."""
+
+    code = "config.key-file"
+    what = "the key file {path} cannot be used: {reason}"
+    why = "without the key nobody can tell the device from another on its line"
+    next = "write the device's key into it, 64 hexadecimal digits, and type: chmod 600 {path}"
+
+
 class StateError(OperatorError):
     """The state directory cannot be used."""
 

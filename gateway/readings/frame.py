@@ -2,11 +2,13 @@
 
 In: bytes as they come from a line, split anywhere and full of noise. Out: frames, and an error for
 each piece that is none. The twin of firmware_bridge/bridge.c, tested against it on every vector.
+With a key, frames are of version 2: each carries a tag that only who has the key can make.
 Nothing here opens a port, reads a clock, or knows what was said before: that is `line`.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hmac import compare_digest, digest
 from struct import Struct
 from zlib import crc32
 
@@ -15,6 +17,7 @@ from cobs import cobs
 from gateway.errors import (
     BadCobs,
     BadCrc,
+    BadTag,
     FrameError,
     LongFrame,
     MalformedFrame,
@@ -23,7 +26,8 @@ from gateway.errors import (
     UnknownFrameVersion,
 )
 
-VERSION = 1
+VERSION, VERSION_KEYED = 1, 2
+KEY_BYTES, TAG_BYTES, CHALLENGE_BYTES = 32, 16, 8
 RAW_BYTES_MAX = 253
 CODED_BYTES_MAX = RAW_BYTES_MAX + 1  # COBS adds exactly one byte up to 253
 RAW_BYTES_MIN = 6
@@ -36,6 +40,11 @@ METRIC_BYTES_MAX = 48
 UNIT_BYTES_MAX = 16
 
 OUTCOMES = ("done", "unsupported", "refused", "expired", "failed")
+
+# What the tag is over begins with this, so that no other use of the key gives a frame.
+_DOMAIN = b"hulian/1/frame"
+# Types that carry a challenge when they are keyed: TABLE answers that of the ASK.
+_CHALLENGED = (0x01, 0x81)
 
 _SAMPLE = Struct(">BBbqI")
 _SAMPLES = Struct(">8sQQIQ")
@@ -70,13 +79,17 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """From the device: its name, and rows of its table from `first` on, of `total`."""
+    """From the device: its name, and rows of its table from `first` on, of `total`.
+
+    `challenge` is that of the ASK heard last, zeros before; empty without a key.
+    """
 
     boot: bytes
     total: int
     first: int
     name: str
     metrics: tuple[Metric, ...]
+    challenge: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +117,8 @@ class Result:
 @dataclass(frozen=True, slots=True)
 class Ask:
     """From the gateway: say who you are, and all that is not acknowledged."""
+
+    challenge: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +150,26 @@ class Refused:
     error: FrameError
 
 
-def encode(frame: Frame) -> bytes:
-    """Give the bytes for the line, with a delimiter before and after."""
-    raw = bytes((VERSION, *_body(frame)))
+def encode(frame: Frame, key: bytes | None = None) -> bytes:
+    """Give the bytes for the line, with a delimiter before and after, and a tag under a key."""
+    raw = bytes((VERSION, *_body(frame))) if key is None else _keyed(frame, key)
     if len(raw) + 4 > RAW_BYTES_MAX:
         raise LongFrame(size=len(raw) + 5, size_max=CODED_BYTES_MAX)
     coded: bytes = cobs.encode(raw + crc32(raw).to_bytes(4))
     return b"\x00" + coded + b"\x00"
+
+
+def _keyed(frame: Frame, key: bytes) -> bytes:
+    body = _body(frame)
+    if isinstance(frame, Table | Ask):
+        body = body[:1] + frame.challenge + body[1:]
+    raw = bytes((VERSION_KEYED, *body))
+    return raw + tag(key, raw)
+
+
+def tag(key: bytes, raw: bytes) -> bytes:
+    """Give what proves version, type and body of a frame to who has the key."""
+    return digest(key, _DOMAIN + raw, "sha256")[:TAG_BYTES]
 
 
 def _body(frame: Frame) -> bytes:
@@ -166,8 +194,11 @@ def _text(text: str) -> bytes:
     return bytes((len(text),)) + text.encode("ascii")
 
 
-def decode(coded: bytes) -> Frame:
-    """Read what stood between two delimiters; raise a FrameError and nothing else."""
+def decode(coded: bytes, key: bytes | None = None) -> Frame:
+    """Read what stood between two delimiters; raise a FrameError and nothing else.
+
+    With a key, nothing is a frame that does not carry its tag.
+    """
     if len(coded) > CODED_BYTES_MAX:
         raise LongFrame(size=len(coded), size_max=CODED_BYTES_MAX)
     try:
@@ -178,9 +209,26 @@ def decode(coded: bytes) -> Frame:
         raise ShortFrame(size=len(raw), size_min=RAW_BYTES_MIN)
     if crc32(raw[:-4]) != int.from_bytes(raw[-4:]):
         raise BadCrc(size=len(raw))
-    if raw[0] != VERSION:
-        raise UnknownFrameVersion(version=raw[0])
-    return _read(raw[1], raw[2:-4])
+    said = raw[:-4]
+    if key is not None and said[0] in (VERSION, VERSION_KEYED):
+        return _read_keyed(said, key)
+    if said[0] != VERSION:
+        raise UnknownFrameVersion(version=said[0])
+    return _read(said[1], said[2:])
+
+
+def _read_keyed(said: bytes, key: bytes) -> Frame:
+    raw, its = said[:-TAG_BYTES], said[-TAG_BYTES:]
+    if said[0] != VERSION_KEYED or len(raw) < 2 or not compare_digest(tag(key, raw), its):
+        raise BadTag(size=len(said))
+    kind, body = raw[1], raw[2:]
+    if kind not in _CHALLENGED:
+        return _read(kind, body)
+    if len(body) < CHALLENGE_BYTES:
+        raise MalformedFrame(kind=kind, reason="it ends before its challenge")
+    frame = _read(kind, body[CHALLENGE_BYTES:])
+    assert isinstance(frame, Table | Ask)
+    return replace(frame, challenge=body[:CHALLENGE_BYTES])
 
 
 def _read(kind: int, body: bytes) -> Frame:
@@ -243,8 +291,8 @@ def _read_text(body: bytes, at: int, bounds: tuple[int, int]) -> tuple[str, int]
 class Splitter:
     """Cuts a line's bytes at delimiters; keeps at most one frame's bytes between two calls."""
 
-    def __init__(self) -> None:
-        self._kept = b""
+    def __init__(self, key: bytes | None = None) -> None:
+        self._kept, self._key = b"", key
 
     def feed(self, heard: bytes) -> Iterator[Frame | Refused]:
         """Take the next bytes; give each frame, and each piece that is none, as it ends."""
@@ -253,11 +301,11 @@ class Splitter:
         self._kept = rest[: CODED_BYTES_MAX + 1]
         for coded in ended:
             if coded:
-                yield _decoded(coded)
+                yield _decoded(coded, self._key)
 
 
-def _decoded(coded: bytes) -> Frame | Refused:
+def _decoded(coded: bytes, key: bytes | None) -> Frame | Refused:
     try:
-        return decode(coded)
+        return decode(coded, key)
     except FrameError as error:
         return Refused(coded[: CODED_BYTES_MAX + 1], error)

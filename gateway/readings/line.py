@@ -6,6 +6,7 @@ never acknowledges what is not committed, and never takes a sample twice. Nothin
 port or reads a clock, and nothing is kept but numbers and the table of one device.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gateway.errors import FrameError, ReusedBoot, UnknownMetric, UnknownQuality
@@ -90,9 +91,14 @@ class _Known:
 
 
 class Line:
-    """What is known of the device on one line; decides, and leaves the doing to its source."""
+    """What is known of the device on one line; decides, and leaves the doing to its source.
 
-    def __init__(self, position: Position | None) -> None:
+    Where frames carry tags, `draw` gives a challenge that was never given before for each ASK: the
+    table that answers it shows which boot lives now, and samples of another are not taken.
+    """
+
+    def __init__(self, position: Position | None, draw: Callable[[], bytes] = bytes) -> None:
+        self._draw, self._challenge = draw, b""
         self._committed = {position.boot: position.sequence + 1} if position else {}
         self._expected = dict(self._committed)
         self._table: _Known | None = None
@@ -106,15 +112,13 @@ class Line:
     def opened(self, now_ms: int) -> Ask:
         """Begin on a line just opened: perhaps with another device, and without what it said."""
         self._table = None
-        self._asked_ms = now_ms
-        return Ask()
+        return self._challenged(now_ms)
 
     def hear(self, frame: Frame, now_ms: int) -> tuple[Action, ...]:
         """Decide on a frame; now_ms is monotonic."""
         match frame:
             case Table():
-                self._learn(frame)
-                return ()
+                return self._learn(frame)
             case Samples():
                 return self._hear_samples(frame, now_ms)
             case Result():
@@ -131,7 +135,9 @@ class Line:
         """Take back what was heard since the last commit, since it will not be committed."""
         self._expected = dict(self._committed)
 
-    def _learn(self, said: Table) -> None:
+    def _learn(self, said: Table) -> tuple[Action, ...]:
+        if said.challenge != self._challenge:
+            return (Count("unasked", 1),)
         known = self._table
         if known is None or (known.boot, known.name, known.total) != (
             said.boot,
@@ -140,6 +146,7 @@ class Line:
         ):
             known = self._table = _Known(said.boot, said.name, said.total)
         known.rows.update(enumerate(said.metrics, said.first))
+        return ()
 
     def _hear_samples(self, said: Samples, now_ms: int) -> tuple[Action, ...]:
         table = self._table
@@ -183,8 +190,11 @@ class Line:
     def _ask(self, now_ms: int) -> tuple[Action, ...]:
         if self._asked_ms is not None and now_ms - self._asked_ms < ASK_MS_MIN:
             return ()
-        self._asked_ms = now_ms
-        return (Send(Ask()),)
+        return (Send(self._challenged(now_ms)),)
+
+    def _challenged(self, now_ms: int) -> Ask:
+        self._asked_ms, self._challenge = now_ms, self._draw()
+        return Ask(self._challenge)
 
     @staticmethod
     def _keep(numbers: dict[bytes, int], boot: bytes, following: int) -> None:

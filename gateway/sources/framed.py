@@ -3,7 +3,8 @@
 In: bytes of a line. Out: batches for the intake, one at a time, and to the device an ACK after the
 fsynced commit that holds them. The line is read always: what cannot be stored yet is not taken,
 and the device says it again with its right age. A line that goes away is looked for until it is
-back. The device is called what the config calls it: nobody on a line can prove a name.
+back. The device is called what the config calls it: nobody on a line can prove a name, unless
+the config has its key; then nothing without a tag under that key is heard.
 """
 
 import asyncio
@@ -11,14 +12,34 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from secrets import token_bytes
 
 from gateway.config import FramedSource, serial_line
 from gateway.errors import FrameNoise, GatewayError, SerialError, SerialGone, StoreClosed
-from gateway.readings.frame import AGE_MS_MAX, Frame, Refused, Samples, Splitter, encode
+from gateway.readings.frame import (
+    AGE_MS_MAX,
+    CHALLENGE_BYTES,
+    Ack,
+    Ask,
+    Frame,
+    Refused,
+    Samples,
+    Splitter,
+    encode,
+)
 from gateway.readings.line import Count, Line, Send, Take, to_gap, to_readings, when
-from gateway.readings.reading import Arrival, Batch, Gap, Position, Reading, Unreadable
+from gateway.readings.reading import (
+    Arrival,
+    Batch,
+    Gap,
+    Position,
+    Provenance,
+    Reading,
+    Unreadable,
+)
 from gateway.records.record import ClockSource, Moment
 from gateway.sources.intake import Intake
+from gateway.transport.key import read_key
 from gateway.transport.serial import Port
 
 _LOG = logging.getLogger(__name__)
@@ -29,6 +50,18 @@ _UNREADABLE_MAX = 64
 _LOOK_S_MIN, _LOOK_S_MAX = 0.05, 0.5
 _RETRY_S = 1.0
 _STATES = {"serial.absent": "absent", "serial.busy": "busy"}
+
+
+def provenance(config: FramedSource) -> Provenance:
+    """Say who stands for what a source hears: the device, only where each frame proves it."""
+    if config.key_file is None:
+        return Provenance.UNAUTHENTICATED_LINE
+    return Provenance.DEVICE_AUTHENTICATED
+
+
+def draw() -> bytes:
+    """Give a challenge that nobody has given before."""
+    return token_bytes(CHALLENGE_BYTES)
 
 
 @dataclass(slots=True)
@@ -59,6 +92,7 @@ class FramedListener:
     ) -> None:
         self.name = config.name
         self._address = serial_line(config.url)
+        self._key = None if config.key_file is None else read_key(config.key_file)
         self._intake, self._now, self._commit_ms = intake, now, commit_ms
         self._line = Line(None)
         self._port: Port | None = None
@@ -75,7 +109,8 @@ class FramedListener:
 
     async def run(self) -> None:
         """Hear the line and store what it says, until cancelled."""
-        self._line = Line(await asyncio.to_thread(self._intake.position))
+        position = await asyncio.to_thread(self._intake.position)
+        self._line = Line(position) if self._key is None else Line(position, draw)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._listen())
             tasks.create_task(self._store())
@@ -108,8 +143,8 @@ class FramedListener:
             pause_s = min(2 * pause_s, _LOOK_S_MAX)
 
     async def _hear(self, port: Port) -> None:
-        self._port, splitter = port, Splitter()
-        port.write(encode(self._line.opened(self._now().monotonic_ms)))
+        self._port, splitter = port, Splitter(self._key)
+        self._write(self._line.opened(self._now().monotonic_ms))
         while True:
             said = await port.read()
             moment = self._now()
@@ -131,7 +166,7 @@ class FramedListener:
     def _act(self, action: Send | Take | Count, arrival: Arrival) -> None:
         match action:
             case Send(frame):
-                self._write(encode(frame))
+                self._write(frame)
             case Take():
                 self._take(action, arrival)
             case Count(what, count):
@@ -198,7 +233,7 @@ class FramedListener:
         self.counts["quarantined"] += len(stored.unreadable)
         self.counts["dropped"] += sum(missed.count for missed in stored.gaps)
         if stored.position is not None:
-            self._write(encode(self._line.committed(stored.position)))
+            self._write(self._line.committed(stored.position))
             self.counts["acknowledged"] += stored.samples
         if self.state == "waiting":
             self.state, self.reason = "connected", ""
@@ -211,9 +246,9 @@ class FramedListener:
         self._taken_ms = None
         self._tell("waiting", fault)
 
-    def _write(self, said: bytes) -> None:
+    def _write(self, said: Ask | Ack) -> None:
         if self._port is not None:
-            self._port.write(said)
+            self._port.write(encode(said, self._key))
 
     def _tell(self, state: str, fault: GatewayError) -> None:
         """Remember the state and why, and log what is new."""

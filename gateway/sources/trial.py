@@ -27,7 +27,9 @@ from gateway.readings.line import Line, Send, Take, to_readings
 from gateway.readings.mapping import Mapping
 from gateway.readings.reading import Arrival, Reading
 from gateway.records.record import ClockSource, Moment
+from gateway.sources.framed import draw
 from gateway.sources.mqtt import endpoint
+from gateway.transport.key import read_key
 from gateway.transport.mqtt import Delivery, Mqtt
 from gateway.transport.serial import Port
 
@@ -167,7 +169,8 @@ class FramedTrial:
     def __init__(self, config: FramedSource, now: Callable[[], Moment]) -> None:
         self.found = Findings()
         self._name, self._address, self._now = config.name, config.serial_line, now
-        self._line = Line(None)
+        self._key = None if config.key_file is None else read_key(config.key_file)
+        self._line = Line(None) if self._key is None else Line(None, draw)
 
     async def run(self) -> None:
         """Listen until cancelled, or until the line cannot be read."""
@@ -184,7 +187,7 @@ class FramedTrial:
             port.close()
 
     async def _hear(self, port: Port) -> None:
-        port.write(encode(self._line.opened(self._now().monotonic_ms)))
+        port.write(encode(self._line.opened(self._now().monotonic_ms), self._key))
         kept, begun = b"", False
         while True:
             *ended, kept = (kept + await port.read()).split(b"\x00")
@@ -198,14 +201,14 @@ class FramedTrial:
     def _frame(self, port: Port, coded: bytes) -> None:
         origin, arrival = self._address.path, _arrival(self._now())
         try:
-            frame = decode(coded)
+            frame = decode(coded, self._key)
         except FrameError as fault:
             self.found.add(Heard(origin, coded, (), _faults((fault,))))
             return
         for action in self._line.hear(frame, arrival.monotonic_ms):
             match action:
                 case Send(frame=Ask() as ask):
-                    port.write(encode(ask))
+                    port.write(encode(ask, self._key))
                 case Take():
                     readings, unreadable = to_readings(action, self._name, origin, arrival)
                     faults = tuple(Fault(each.code, each.reason) for each in unreadable)

@@ -5,12 +5,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import cbor2
+
 from gateway.readings.reading import Reading
-from gateway.records.record import ClockSource, Moment
+from gateway.records import record
+from gateway.records.record import ClockSource, Kind, Moment
+from gateway.store import database
 from tests.agents import AgentProcess
 from tests.emulator import PERIOD_MS, Board, build, by_start, needs_board, symbols
 from tests.on_a_line import listening, stores
 from tests.station import Station, now
+from tests.vectors.build_keyed import KEY, OTHER
 
 pytestmark = needs_board
 
@@ -109,6 +114,52 @@ def test_a_board_heard_before_the_clock_is_set_is_heard_on(tmp_path: Path) -> No
     assert first is not None and last is not None
     told_ms = first - (moment.unix_ms - moment.monotonic_ms) - last
     assert abs(told_ms - PERIOD_MS) < 250
+
+
+def test_only_the_board_with_the_key_is_believed_to_be_the_device(
+    tmp_path: Path, figures: Callable[..., None]
+) -> None:
+    """Under another key nothing is stored; under its own each reading is device-authenticated."""
+    key_file = tmp_path / "press.key"
+    key_file.write_text(OTHER.hex())
+    key_file.chmod(0o600)
+    numbers = ",".join(str(byte) for byte in KEY)
+    board = Board(tmp_path, build(tmp_path, f"-DBRIDGE_KEYED -DBOARD_KEY={numbers}"))
+    agent = AgentProcess(tmp_path, "m3", "")
+    keyed = _SOURCE.format(path=board.tty) + f'key_file = "{key_file}"\n'
+    agent.config.write_text(agent.config.read_text() + keyed)
+    board.power_on()
+    agent.start()
+    try:
+        time.sleep(3)  # three times the device's pause between two tries
+        assert agent.readings() == []
+        agent.stop()
+        key_file.write_text(KEY.hex())
+        agent.start()
+        _until_more(agent, 300)
+        board.cut_power()
+        board.power_on()
+        _until_more(agent, 100)
+        agent.stop()
+    finally:
+        board.cut_power()
+        if agent.process is not None and agent.process.poll() is None:
+            agent.kill()
+    readings = agent.readings()
+    found = by_start([(it.metric, it.value) for it in readings])
+    assert list(found) == [1, 2]
+    assert all(numbers == list(range(len(numbers))) for numbers in found.values())
+    assert _provenances(agent) == {"device-authenticated"}
+    figures(device_authenticated=len(readings))
+
+
+def _provenances(agent: AgentProcess) -> set[str]:
+    """Give who stands for the readings, of all that the store holds."""
+    db = database.connect_to_read(str(agent.state_dir / "store.db"))
+    rows = db.execute("SELECT body FROM records WHERE kind = ?", (int(Kind.OBSERVATION),))
+    packs = [cbor2.loads(bytes(body)[record.SALT_BYTES :]) for (body,) in rows]
+    db.close()
+    return {entry["bp"] for pack in packs for entry in pack if "bp" in entry}
 
 
 def _until_more(agent: AgentProcess, count: int) -> None:

@@ -14,7 +14,7 @@
 enum { RING = 1024 }; /* 24 KiB: 17 minutes of a silent gateway at one sample a second */
 
 static const bridge_metric metrics[] = {{"strokes", ""}, {"force", "N"}};
-static bridge_device me = {"press-m3", {0}, metrics, 2};
+static bridge_device me = {.name = "press-m3", .metrics = metrics, .metric_count = 2};
 static bridge_slot ring[RING];
 static bridge b;
 static uint8_t wire[BRIDGE_WIRE_MAX];
@@ -61,6 +61,10 @@ static void turn(uint32_t now_ms) {
 int main(void) {
     uint32_t start, due_ms;
     board_start();
+#ifdef BRIDGE_KEYED
+    static const uint8_t key[BRIDGE_KEY_BYTES] = {BOARD_KEY}; /* of this board alone */
+    me.key = key;
+#endif
     start = count_start();
     starts_boot_id(me.boot, board_serial(), start);
     if (start == 0 || bridge_start(&b, &me, ring, RING, board_milliseconds()) != BRIDGE_OK) {
