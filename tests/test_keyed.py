@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +30,7 @@ from gateway.readings.line import Action, Count, Line, Send, Take
 from gateway.readings.reading import Provenance
 from gateway.sources.framed import FramedListener, provenance
 from gateway.transport.key import read_key
+from tests.agents import HULIAN, AgentProcess
 from tests.bridge_c import Device, Firmware, build
 from tests.mutate import mutations
 from tests.on_a_line import until, wired
@@ -109,18 +112,24 @@ def test_nothing_is_heard_under_another_key_or_none(vector: dict[str, Any]) -> N
         decode(coded)
 
 
-def test_both_end_mutated_frames_the_same_way(firmware: Firmware) -> None:
-    """C and Python agree on every check behind a good tag, and on every bit of a bad one."""
+def campaign(firmware: Firmware, count: int, seed: int) -> dict[str, int]:
+    """Feed so many mutated frames, most behind a good tag; C and Python must end each alike."""
     bare = [cobs.decode(encode(frame, KEY)[1:-1])[1:-20] for frame in GOOD.values()]
-    inside = [tagged(b"\x02" + body[:230])[1:-1] for body in mutations(bare, 2000, seed=5)]
-    codes = {outcome(coded) for coded in inside}
-    assert codes >= {"", "frame.body", "frame.type"}
-    one = encode(GOOD["samples, one"], KEY)[1:-1]
-    raw = cobs.decode(one)[:-4]
-    flipped = [_flip(raw, bit) for bit in range(8, 8 * len(raw))]
-    assert {outcome(coded) for coded in flipped} == {"frame.tag"}
-    for coded in (*inside, *flipped):
-        assert firmware.decode(coded)[0] == outcome(coded), coded.hex()
+    inside = [tagged(b"\x02" + body[:230])[1:-1] for body in mutations(bare, count, seed)]
+    one = cobs.decode(encode(GOOD["samples, one"], KEY)[1:-1])[:-4]
+    tally: dict[str, int] = {}
+    for coded in (*inside, *(_flip(one, bit) for bit in range(8, 8 * len(one)))):
+        code = outcome(coded)
+        tally[code] = tally.get(code, 0) + 1
+        assert firmware.decode(coded)[0] == code, coded.hex()
+        assert code or encode(decode(coded, KEY), KEY)[1:-1] == coded, coded.hex()
+    return tally
+
+
+def test_both_end_mutated_frames_the_same_way(firmware: Firmware) -> None:
+    """The campaign in small: every check behind a good tag is reached, every wrong bit refused."""
+    tally = campaign(firmware, 2000, seed=5)
+    assert tally.keys() >= {"", "frame.body", "frame.type", "frame.tag"}
 
 
 def _flip(raw: bytes, bit: int) -> bytes:
@@ -268,3 +277,17 @@ def test_a_key_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     """The path is said, and what to do."""
     with pytest.raises(KeyUnusable, match=r"absent\.key"):
         read_key(str(tmp_path / "absent.key"))
+
+
+def test_an_agent_whose_key_file_cannot_be_used_does_not_start(tmp_path: Path) -> None:
+    """It never goes on without the key: it ends, and says which file and what to do."""
+    path = tmp_path / "mcu-7.key"
+    path.write_text(KEY.hex())
+    path.chmod(0o644)
+    source = f'[[source]]\nname = "mcu-7"\ntype = "framed"\nurl = "serial://{tmp_path}/tty"\n'
+    agent = AgentProcess(tmp_path, "keyed", f'{source}key_file = "{path}"\n')
+    environment = {**os.environ, "HULIAN_CONFIG": str(agent.config), "HULIAN_LANG": "en"}
+    ended = subprocess.run([*HULIAN, "run"], env=environment, capture_output=True, timeout=60)
+    assert ended.returncode != 0
+    assert b"config.key-file" in ended.stderr and b"0644" in ended.stderr
+    assert KEY.hex().encode() not in ended.stderr + ended.stdout

@@ -1,4 +1,4 @@
-"""Malformed frames: mutated vectors through Python and through the C code of the device.
+"""Malformed frames, with and without a tag: mutated vectors through Python and the device's C code.
 
 What must hold: each input ends in a frame that encodes to the same bytes, or in an error of the
 frame branch; and C ends it the same way.
@@ -7,8 +7,9 @@ frame branch; and C ends it the same way.
 import tempfile
 from pathlib import Path
 
-from tests import test_bridge, test_frame
+from tests import test_bridge, test_frame, test_keyed
 from tests.bridge_c import build
+from tests.vectors.build_keyed import KEY
 
 COUNT, COUNT_LONG, SEED = 200_000, 20_000_000, 20_261
 _AT_ONCE = 20_000
@@ -18,10 +19,12 @@ def run(long: bool) -> str:
     """Feed them all, in portions that fit into memory."""
     tally: dict[str, int] = {}
     with tempfile.TemporaryDirectory() as folder:
-        firmware = build(Path(folder))
+        firmware, keyed = build(Path(folder)), build(Path(folder), KEY)
         for seed in range(SEED, SEED + (COUNT_LONG if long else COUNT) // _AT_ONCE):
             for code, times in test_frame.campaign(_AT_ONCE, seed).items():
                 tally[code] = tally.get(code, 0) + times
             test_bridge.campaign(firmware, _AT_ONCE, seed)
+            for code, times in test_keyed.campaign(keyed, _AT_ONCE, seed).items():
+                tally[code] = tally.get(code, 0) + times
     kinds = ", ".join(f"{code or 'good'} {times}" for code, times in sorted(tally.items()))
     return f"{sum(tally.values())} inputs to Python and C each, 0 escapes, 0 differences: {kinds}"
