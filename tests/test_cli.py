@@ -1,5 +1,6 @@
 """The command line: what each command prints, its exit status, and how errors are told."""
 
+import csv
 import json
 import re
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import pytest
 
 from gateway.cli import main, words
 from gateway.query import show_time
+from gateway.readings.reading import Reading
 from gateway.records import proof
 from gateway.store import state
 from tests.holding import T0, Holding, strokes
@@ -122,6 +124,18 @@ def test_query_writes_every_reading_in_each_format(terminal: Terminal, held: Hol
     assert (facts["more"], facts["bodies_missing"]) == (False, 0)
     assert len(terminal.type("query", "--format", "csv").out.splitlines()) == 11
     assert len(terminal.type("query").out.splitlines()) == 11
+
+
+def test_zero_and_no_are_values_in_every_format(terminal: Terminal, held: Holding) -> None:
+    """A machine that stands still says 0 and false: a table shows them, and CSV as JSON does."""
+    values: list[float | bool] = [0, 0.0, False, True]
+    held.say([Reading("press-2", f"m{at}", one, "", T0 + at) for at, one in enumerate(values)])
+    table = terminal.type("query", "--device", "press-2").out.splitlines()
+    assert [line.split()[3] for line in table[1:]] == ["0", "0.0", "false", "true"]
+    lines = terminal.type("query", "--device", "press-2", "--format", "csv").out.splitlines()
+    rows = list(csv.DictReader(lines))
+    assert [row["value"] for row in rows] == ["0", "0.0", "false", "true"]
+    assert {(row["retained"], row["activity"]) for row in rows} == {("false", "")}
 
 
 def test_query_filters_and_refuses_nonsense(terminal: Terminal, held: Holding) -> None:

@@ -162,16 +162,26 @@ def _write_csv(rows: Iterator[Row], as_of: str) -> None:
         if writer is None:
             writer = csv.DictWriter(sys.stdout, list(shown), lineterminator="\n")
             writer.writeheader()
-        writer.writerow(shown)
+        writer.writerow({name: _cell(fact) for name, fact in shown.items()})
 
 
 def _write_table(rows: Iterator[Row], as_of: str) -> None:
-    lines = [[str(row.shown(as_of)[name] or "-") for name in COLUMNS] for row in rows]
+    lines = [[_cell(row.shown(as_of)[name]) or "-" for name in COLUMNS] for row in rows]
     lines.insert(0, [say(name) for name in COLUMNS])
     widths = [max(wide(line[at]) for line in lines) for at in range(len(COLUMNS))]
     for line in lines:
         cells = (pad(cell, columns) for cell, columns in zip(line, widths, strict=True))
         print("  ".join(cells).rstrip())
+
+
+def _cell(fact: object) -> str:
+    """Write a fact in a table as JSON has it; nothing for null."""
+    match fact:
+        case bool():
+            return "true" if fact else "false"
+        case None:
+            return ""
+    return str(fact)
 
 
 def _say_missing(missing: Missing) -> None:
