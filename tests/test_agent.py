@@ -156,6 +156,34 @@ def test_a_broker_that_is_away_stops_nobody_else(tmp_path: Path, broker: Broker)
         agent.stop()
 
 
+def test_a_file_that_cannot_be_read_stops_nobody_else(tmp_path: Path, broker: Broker) -> None:
+    """A source without its password or its broker's certificates says so, and mended it is heard;
+    neither a start nor a SIGHUP with such a config ends the agent."""
+    password, ca_file = tmp_path / "password", tmp_path / "ca.pem"
+    here = _SOURCE.format(name="here", url=broker.url)
+    locked = _SOURCE.format(name="locked", url=broker.url)
+    locked += f'username = "press-shop"\npassword_file = "{password}"\n'
+    veiled = _SOURCE.format(name="veiled", url=broker.url.replace("mqtt:", "mqtts:"))
+    veiled += f'ca_file = "{ca_file}"\n'
+    with _running(tmp_path, here) as agent:
+        agent.config.write_text(agent.config.read_text() + locked + veiled)
+        _signal(agent, signal.SIGHUP)
+        _until(lambda: len(agent.status().get("sources", ())) == 3, agent)
+        _until(lambda: all(each["reason"] for each in agent.status()["sources"][1:]), agent)
+        reasons = [each["reason"] for each in agent.status()["sources"][1:]]
+        assert reasons == [
+            f"config.password-file: the password file {password} cannot be read:"
+            " No such file or directory",
+            f"file.unusable: {ca_file} cannot be used: No such file or directory",
+        ]
+        password.write_text("secret\n")
+        _until(lambda: agent.status()["sources"][1]["state"] == "connected", agent)
+        ca_file.write_text("no certificate")
+        _until(lambda: "NO_CERT" in agent.status()["sources"][2]["reason"], agent)
+        assert agent.status()["sources"][0]["state"] == "connected"
+        agent.stop()
+
+
 def _signal(agent: AgentProcess, number: int) -> None:
     assert agent.process is not None
     agent.process.send_signal(number)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from gateway.config.settings import Link
 from gateway.peers.exchange import Exchange, PeerStatus
 from gateway.peers.wire import Arrived, Outgoing
-from gateway.transport.mqtt import Delivery, Endpoint, Mqtt, read_password
+from gateway.transport.mqtt import Delivery, Endpoint, Mqtt
 
 # What is verified and committed at once; the rest of the loop has its turn in between.
 BATCH_BYTES_MAX = 512 * 1024
@@ -163,7 +163,7 @@ def _endpoint(link: Link, topics: tuple[str, ...]) -> Endpoint:
         tls=where.tls,
         ca_file=link.ca_file,
         username=link.username,
-        password=read_password(link.password_file),
+        password_file=link.password_file,
         persistent=False,
         qos=0,
     )

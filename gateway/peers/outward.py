@@ -18,7 +18,7 @@ from gateway.query import show_time
 from gateway.readings.reading import Reading
 from gateway.readings.sparkplug_edge import Edge
 from gateway.records.record import Moment
-from gateway.transport.mqtt import Delivery, Endpoint, Mqtt, Will, read_password
+from gateway.transport.mqtt import Delivery, Endpoint, Mqtt, Will
 
 _LOG = logging.getLogger(__name__)
 _AT_ONCE = 500  # readings put into the socket before the connection has its turn
@@ -80,7 +80,7 @@ class Outward:
             tls=broker.tls,
             ca_file=config.ca_file,
             username=config.username,
-            password=read_password(config.password_file),
+            password_file=config.password_file,
             persistent=False,
             will=None if edge is None else self._will,
         )

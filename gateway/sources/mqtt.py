@@ -61,7 +61,7 @@ class MqttListener:
         self._config, self._intake, self._now = config, intake, now
         self._commit_ms = commit_ms
         self._mapping = Mapping.of(config)
-        self._mqtt = Mqtt(endpoint(config), self)
+        self._mqtt = Mqtt(_endpoint(config), self)
         self._pending = _Pending()
         self._committing: _Pending | None = None
         self._retry_at_ms = 0
@@ -149,7 +149,12 @@ class MqttListener:
                 self._hand_over(drain=True)
                 self._mqtt.paused = True
                 return
-            self._redelivery = self._expect()
+            try:
+                self._redelivery = self._expect()
+            except GatewayError as fault:  # The broker keeps them; what was read waits here.
+                self.state, self.reason = "waiting", str(fault)
+                self._mqtt.paused = True
+                return
         waiting, self._waiting = self._waiting, []
         moment = self._now()
         known = moment.source is not ClockSource.UNSET
@@ -301,6 +306,11 @@ def _joined(first: _Pending, then: _Pending) -> _Pending:
 
 def endpoint(config: MqttSource) -> Endpoint:
     """Give where and as whom a source connects; raise PasswordUnreadable."""
+    read_password(config.password_file)  # A trial has no time to wait for it.
+    return _endpoint(config)
+
+
+def _endpoint(config: MqttSource) -> Endpoint:
     broker = addresses.broker(config.url)
     return Endpoint(
         host=broker.host,
@@ -310,6 +320,6 @@ def endpoint(config: MqttSource) -> Endpoint:
         tls=broker.tls,
         ca_file=config.ca_file,
         username=config.username,
-        password=read_password(config.password_file),
+        password_file=config.password_file,
         in_flight_max=config.in_flight_max,
     )

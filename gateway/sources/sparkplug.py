@@ -23,7 +23,7 @@ from gateway.readings.sparkplug_birth import ONLINE, Life
 from gateway.readings.sparkplug_payload import rebirth_request
 from gateway.records.record import ClockSource, Moment
 from gateway.sources.intake import Intake
-from gateway.transport.mqtt import Delivery, Endpoint, Mqtt, Will, read_password
+from gateway.transport.mqtt import Delivery, Endpoint, Mqtt, Will
 
 _LOG = logging.getLogger(__name__)
 _ENOUGH = 4_096  # readings that are handed over before commit_ms is over
@@ -98,7 +98,7 @@ class SparkplugListener:
             tls=broker.tls,
             ca_file=config.ca_file,
             username=config.username,
-            password=read_password(config.password_file),
+            password_file=config.password_file,
             persistent=False,
             in_flight_max=config.in_flight_max,
             will=self._will,

@@ -11,7 +11,7 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Protocol
@@ -23,7 +23,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from gateway.errors import PasswordUnreadable
+from gateway.errors import FileUnusable, PasswordUnreadable
 from gateway.transport.inbound import BulkClient, Delivery as Delivery, Inbound
 
 _KEEPALIVE_S = 30
@@ -58,7 +58,7 @@ class Endpoint:
     tls: bool = False
     ca_file: str | None = None
     username: str | None = None
-    password: str | None = field(default=None, repr=False)
+    password_file: str | None = None
     persistent: bool = True
     in_flight_max: int = 2000
     qos: int = 1
@@ -71,7 +71,9 @@ def read_password(path: str | None) -> str | None:
         return None
     try:
         return Path(path).read_text(encoding="utf-8").removesuffix("\n")
-    except (OSError, UnicodeDecodeError) as fault:
+    except OSError as fault:
+        raise PasswordUnreadable(path=path, reason=fault.strerror) from fault
+    except UnicodeDecodeError as fault:
         raise PasswordUnreadable(path=path, reason=fault) from fault
 
 
@@ -253,10 +255,6 @@ class Mqtt:
             manual_ack=True,
         )
         client.inbound = Inbound(properties=new)
-        if endpoint.username is not None:
-            client.username_pw_set(endpoint.username, endpoint.password)
-        if endpoint.tls:
-            client.tls_set(ca_certs=endpoint.ca_file)
         if endpoint.will is not None:
             will = endpoint.will()
             client.will_set(will.topic, will.payload, will.qos, will.retain)
@@ -270,9 +268,21 @@ class Mqtt:
         client.on_socket_register_write = lambda *_: None
         return client
 
+    def _read_files(self, client: BulkClient) -> None:
+        """Take the password and who may sign for the broker, as the files have them now."""
+        endpoint = self._endpoint
+        if endpoint.username is not None:
+            client.username_pw_set(endpoint.username, read_password(endpoint.password_file))
+        if endpoint.tls:
+            try:
+                client.tls_set(ca_certs=endpoint.ca_file)
+            except OSError as fault:
+                raise FileUnusable(path=endpoint.ca_file, reason=fault.strerror) from fault
+
     def _connect(self, client: BulkClient) -> bool:
         endpoint = self._endpoint
         try:
+            self._read_files(client)
             if self._version == MQTTProtocolVersion.MQTTv5:
                 properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
                 properties.ReceiveMaximum = min(endpoint.in_flight_max, 65_535)
@@ -287,6 +297,9 @@ class Mqtt:
                 )
             else:
                 client.connect(endpoint.host, endpoint.port, _KEEPALIVE_S)
+        except (PasswordUnreadable, FileUnusable) as fault:  # Mended, it works without a restart.
+            self._failure = str(fault)
+            return False
         except (OSError, ValueError) as fault:
             self._failure = f"no connection: {fault}"
             return False
