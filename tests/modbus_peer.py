@@ -31,7 +31,6 @@ class Units:
     url: str
     server: ModbusTcpServer | ModbusSerialServer
     deaf: set[int] = field(default_factory=set)
-    asked: list[int] = field(default_factory=list)
 
     async def put(self, unit: int, start: int, *words: int) -> None:
         """Set holding registers."""
@@ -58,8 +57,10 @@ def _device(unit: int) -> SimDevice:
 
 
 @asynccontextmanager
-async def units(way: str, folder: Path, *numbers: int, baud: int = 0) -> AsyncIterator[Units]:
-    """Run units with these numbers; `baud` paces the bytes of a serial line."""
+async def units(
+    way: str, folder: Path, *numbers: int, baud: int = 0, port: int = 0
+) -> AsyncIterator[Units]:
+    """Run units with these numbers; `baud` paces a serial line, `port` is not any free one."""
     devices = [_device(number) for number in numbers]
     if way == "rtu":
         async with cable(folder, baud) as (near, far):
@@ -68,8 +69,9 @@ async def units(way: str, folder: Path, *numbers: int, baud: int = 0) -> AsyncIt
             async with _serving(Units(url, server)) as running:
                 yield running
         return
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    if not port:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
     framer = FramerType.SOCKET if way == "tcp" else FramerType.RTU
     tcp = ModbusTcpServer(devices, framer=framer, address=("127.0.0.1", port))
     async with _serving(Units(f"{way}://127.0.0.1:{port}", tcp)) as running:

@@ -119,7 +119,7 @@ class Slave:
         if bad == "number" and self.way != "tcp":
             bad = "late"
         self.done[bad] += 1
-        self.log = getattr(self, "log", [])
+
         self.log.append(bad)
         said = self._framed(asked, pdu(asked), bad)
         held = self._held.setdefault(asked.unit, [])

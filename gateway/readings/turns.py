@@ -105,12 +105,14 @@ class Unanswered:
         self.doubtful = True
         self._open[inquiry.shape] = now_ms
 
-    def settled(self, inquiry: Inquiry, refused: bool) -> bool:
+    def settled(self, inquiry: Inquiry, now_ms: int, refused: bool = False) -> bool:
         """Take note of an answer that fits its question; say whether nothing is open any more.
 
-        A refusal shows only the function, so it settles nothing while one of that function is open.
+        A refusal shows only the function: while a question of that function is open, it may be the
+        answer to that one, and then this one is open too.
         """
         if refused and any(function == inquiry.function for function, _ in self._open):
+            self.failed(inquiry, now_ms)
             return False
         self._open.clear()
         self.doubtful = False

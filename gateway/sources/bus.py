@@ -164,9 +164,9 @@ class Bus:
             return False
         try:
             await self._ask(wire, member.source, probe)
-            settled = unanswered.settled(probe, refused=False)
+            settled = unanswered.settled(probe, self._ms())
         except ExceptionAnswer as refusal:
-            settled = unanswered.settled(probe, refused=True)
+            settled = unanswered.settled(probe, self._ms(), refused=True)
             if not settled:
                 self._fell(member, refusal)
         except AnswerError as fault:

@@ -13,13 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from gateway.config import ModbusMetric, ModbusSource
+from gateway.config import ModbusSource
 from gateway.readings.reading import Reading
 from gateway.records.record import ClockSource, Moment
-from gateway.sources.bus import Bus
-from gateway.sources.modbus import ModbusListener
 from tests.modbus_peer import WAYS
 from tests.modbus_slave import Asked, Slave
+from tests.on_a_bus import hearing, unit
 from tests.station import Station
 
 BAD, BAD_LONG, SEED = 2_000, 200_000, 20_263
@@ -60,43 +59,30 @@ async def _suffer(station: Station, bad: int, seed: int) -> Sequence[Slave]:
     late_ms = (_TIMEOUT_MS * 0.5, _TIMEOUT_MS * 12.0)
     slaves = [Slave(way, seed + at, _SHARE, late_ms) for at, way in enumerate(_BUSES)]
     assert set(_BUSES) == set(WAYS)
-    tasks: list[asyncio.Task[None]] = []
-    for at, slave in enumerate(slaves):
+    for slave in slaves:
         await slave.start()
-        tasks += [asyncio.create_task(each.run()) for each in _listeners(station, at, slave)]
-    while sum(slave.done.total() - slave.done["good"] for slave in slaves) < bad:
-        await asyncio.sleep(0.1)
-        assert not any(task.done() for task in tasks)
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks)
+    sources = [each for at, slave in enumerate(slaves) for each in _sources(at, slave.url)]
+    async with hearing(station, *sources, clock=_now):
+        while sum(slave.done.total() - slave.done["good"] for slave in slaves) < bad:
+            await asyncio.sleep(0.1)
     for slave in slaves:
         await slave.stop()
     return slaves
 
 
-def _listeners(station: Station, at: int, slave: Slave) -> list[ModbusListener]:
-    sources = [
-        ModbusSource(
-            name=f"bus{at}-unit{unit}",
-            url=slave.url,
-            unit_id=unit,
-            poll_ms=10,
-            timeout_ms=_TIMEOUT_MS,
-            backoff_ms_max=10,
-            metric=tuple(
-                ModbusMetric(
-                    name=name,
-                    register=f"holding:{start}",
-                    type="uint64" if name == "e" else "uint32",
-                )
-                for name, start in _STARTS.items()
-            ),
-        )
-        for unit in _UNITS
+def _sources(at: int, url: str) -> list[ModbusSource]:
+    metrics = [
+        {
+            "name": name,
+            "register": f"holding:{start}",
+            "type": "uint64" if name == "e" else "uint32",
+        }
+        for name, start in _STARTS.items()
     ]
-    bus = Bus(sources[0].bus, _now)
-    return [ModbusListener(each, bus, station.intake(each.name), 50) for each in sources]
+    pace = {"poll_ms": 10, "timeout_ms": _TIMEOUT_MS, "backoff_ms_max": 10}
+    return [
+        unit(url, f"bus{at}-unit{number}", *metrics, unit_id=number, **pace) for number in _UNITS
+    ]
 
 
 def _now() -> Moment:
