@@ -106,6 +106,10 @@ def test_a_fault_of_the_config_is_told_with_its_line(terminal: Terminal) -> None
     assert "line 2" in said.error and "config.unknown-key" in said.error and "name" in said.error
     assert "Traceback" not in said.error
     assert "Traceback" in terminal.type("check", "--debug").error
+    told = terminal.type("check", "--json")
+    assert (told.status, told.facts["ok"]) == (2, False)
+    found = [(each["code"], each["line"], each["key"]) for each in told.facts["faults"]]
+    assert ("config.unknown-key", 2, "gateway.naem") in found
 
 
 def test_without_a_gateway_the_next_command_is_told(terminal: Terminal) -> None:
@@ -113,6 +117,16 @@ def test_without_a_gateway_the_next_command_is_told(terminal: Terminal) -> None:
     for command in (["run"], ["status"], ["query"], ["verify", "--all"], ["fsck"]):
         said = terminal.type(*command)
         assert (said.status, "hulian init" in said.error) == (2, True)
+
+
+def test_asking_makes_no_file(terminal: Terminal, tmp_path: Path) -> None:
+    """Before the first run every question finds nothing, and leaves the store to the agent: a file
+    that root made while it asked would be one that the agent's own user cannot write."""
+    _init(terminal, tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    asked = (["status"], ["query"], ["verify", "--all"], ["fsck"], ["record", "show", "abcd"])
+    assert [terminal.type(*each).status for each in asked] == [1, 0, 1, 0, 2]
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_query_writes_every_reading_in_each_format(terminal: Terminal, held: Holding) -> None:

@@ -66,6 +66,6 @@ def opened() -> tuple[State, apsw.Connection]:
     """Give the state, and the store for questions only; before the first run it is an empty one."""
     held = state.load(state_dir())
     path = held.path / state.STORE_FILE
-    if not path.exists():
-        database.connect(str(path)).close()
+    if not path.exists():  # Whoever asks makes no file: it might be one that the agent cannot use.
+        return held, database.connect(database.MEMORY)
     return held, database.connect_to_read(str(path))

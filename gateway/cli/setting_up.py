@@ -79,15 +79,34 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="facts for programs")] = False,
 ) -> None:
     """Check the config alone; nothing is changed."""
-    found = place.config()
     path = place.config_path()
+    try:
+        found = place.config()
+    except ConfigFaults as faults:
+        if as_json:
+            print(json.dumps({"ok": False, "config": str(path), "faults": _faults(faults)}))
+        raise
     if effective:
         print(show(found))
     elif as_json:
         sources = [source.name for source in found.source]
-        print(json.dumps({"ok": True, "config": str(path), "sources": sources}))
+        good = {"ok": True, "config": str(path), "sources": sources, "faults": []}
+        print(json.dumps(good))
     else:
         print(say("{path} is good: {count} source(s)", path=path, count=len(found.source)))
+
+
+def _faults(found: ConfigFaults) -> list[dict[str, object]]:
+    """Give each fault of a config to a program."""
+    return [
+        {
+            "code": fault.code,
+            "line": fault.facts["line"],
+            "key": fault.facts["key"],
+            "reason": str(fault),
+        }
+        for fault in found.faults
+    ]
 
 
 def _check_names(name: str, org: str, text: str) -> None:
