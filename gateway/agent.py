@@ -23,7 +23,17 @@ from typing import IO, TYPE_CHECKING
 import apsw
 
 from gateway.clock import KernelClock, random_bytes
-from gateway.config import Bus as BusAddress, Config, FramedSource, ModbusSource, MqttSource, load
+from gateway.config import (
+    Bus as BusAddress,
+    Config,
+    FramedSource,
+    ModbusSource,
+    MqttSource,
+    Publish,
+    SerialSource,
+    SparkplugSource,
+    load,
+)
 from gateway.config.settings import Source as SourceSettings
 from gateway.errors import AlreadyRunning, ConfigUnreadable, GatewayError
 from gateway.groups.group import Group
@@ -38,7 +48,8 @@ from gateway.records.run import Run
 from gateway.sources import framed
 from gateway.sources.intake import Desk, Intake, Routes, check_routes
 from gateway.sources.mqtt import MqttListener
-from gateway.sources.source import Source
+from gateway.sources.serial import SerialListener
+from gateway.sources.source import Life, Lives, Source
 from gateway.store import database, groups, state
 from gateway.store.authoring import Author, Venue
 from gateway.store.state import State
@@ -46,6 +57,7 @@ from gateway.store.writer import Writer
 from gateway.web.local import Door
 
 if TYPE_CHECKING:
+    from gateway.peers.outward import Outward
     from gateway.sources.bus import Bus
 
 _LOG = logging.getLogger(__name__)
@@ -91,6 +103,7 @@ class Agent:
         self._reader = self._register(path)
         self._peers_reader = database.connect_to_read(path)
         self._peers = self._meet()
+        self._outward = [self._outwards(publish) for publish in config.publish]
         desk = self._desk()
         self._buses: dict[BusAddress, Bus] = {}
         self._sources = [self._listener(source, desk) for source in config.source]
@@ -111,6 +124,8 @@ class Agent:
                 running = [tasks.create_task(self._door.serve())]
                 running += [tasks.create_task(source.run()) for source in self._sources]
                 self._peers.start()
+                for outward in self._outward:
+                    outward.start()
                 running.append(tasks.create_task(self._watchdog()))
                 _notify("READY=1")
                 _LOG.info("run %s of %s", self._run.key.id.hex(), self._config.gateway.name)
@@ -161,6 +176,15 @@ class Agent:
                 }
                 for each in self._sources
             ],
+            "publish": [
+                {
+                    "name": each.name,
+                    "state": each.state,
+                    "reason": each.reason,
+                    "counts": dict(each.counts),
+                }
+                for each in self._outward
+            ],
             "clock": {
                 "state": moment.source.name.lower(),
                 "uncertainty_ms": moment.uncertainty_ms,
@@ -170,17 +194,29 @@ class Agent:
         }
 
     def _devices(self, moment: Moment) -> list[dict[str, object]]:
-        return [
-            {
-                "name": device,
-                "source": source.name,
-                "state": source.state,
-                "last_reading": self._when(heard_ms, moment),
-                "last_reading_age_ms": moment.monotonic_ms - heard_ms,
-            }
-            for source in self._sources
-            for device, heard_ms in sorted(source.devices.items())
-        ]
+        found: list[dict[str, object]] = []
+        for source in self._sources:
+            born = (
+                {life.device: life for life in source.lives()} if isinstance(source, Lives) else {}
+            )
+            for device in sorted(source.devices.keys() | born.keys()):
+                heard_ms = source.devices.get(device)
+                row = {
+                    "name": device,
+                    "source": source.name,
+                    "state": source.state,
+                    "last_reading": self._when(heard_ms, moment),
+                    "last_reading_age_ms": heard_ms and moment.monotonic_ms - heard_ms,
+                }
+                found.append(row | self._life(born.get(device), moment))
+        return found
+
+    def _life(self, life: Life | None, moment: Moment) -> dict[str, object]:
+        """Say how a device stands that says itself when it comes and goes."""
+        if life is None:
+            return {}
+        born, died = self._when(life.born_ms, moment), self._when(life.died_ms, moment)
+        return {"state": life.state, "born": born, "died": died}
 
     def _when(self, heard_ms: int | None, moment: Moment) -> str | None:
         """Say when something was heard, RFC 3339; None for never, or while the clock is unset."""
@@ -198,9 +234,18 @@ class Agent:
             case FramedSource():
                 intake = Intake(desk, source.name, framed.provenance(source))
                 return framed.FramedListener(source, intake, self._clock.now, commit_ms)
+            case SerialSource():
+                intake = Intake(desk, source.name, Provenance.UNAUTHENTICATED_LINE)
+                return SerialListener(source, intake, self._clock.now, commit_ms)
             case ModbusSource():
                 intake = Intake(desk, source.name, Provenance.UNAUTHENTICATED_LINE)
                 return self._modbus(source, intake)
+            case SparkplugSource():
+                # Imported here: only who has Sparkplug pays for protobuf at each start.
+                from gateway.sources.sparkplug import SparkplugListener
+
+                intake = Intake(desk, source.name, Provenance.GATEWAY_ATTESTED)
+                return SparkplugListener(source, intake, self._clock.now, commit_ms)
 
     def _modbus(self, source: ModbusSource, intake: Intake) -> Source:
         """Build what hears one unit, on the bus that it shares with others."""
@@ -212,6 +257,11 @@ class Agent:
         if bus is None:
             bus = self._buses[source.bus] = Bus(source.bus, self._clock.now)
         return ModbusListener(source, bus, intake, self._config.gateway.commit_ms)
+
+    def _outwards(self, publish: Publish) -> "Outward":
+        from gateway.peers.outward import Outward  # As above: it knows Sparkplug too.
+
+        return Outward(publish, self._config.gateway.name, self._clock.now)
 
     def _new_run(self) -> Run:
         held = self._state
@@ -256,6 +306,8 @@ class Agent:
     def _written(self, written: frozenset[bytes], readings: Sequence[Reading]) -> None:
         self._peers.written(written)
         self._door.show(readings)
+        for outward in self._outward:
+            outward.show(readings)
 
     def _reload(self) -> None:
         """Read the config again; go on with the old one if the new one is not good."""
@@ -292,6 +344,8 @@ class Agent:
     def _close(self) -> None:
         """Drain: commit and acknowledge what was heard, then close in the order of the path."""
         _notify("STOPPING=1")
+        for outward in self._outward:
+            outward.stop()
         self._peers.stop()
         self._writer.close()
         self._reader.close()

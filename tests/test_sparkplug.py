@@ -213,6 +213,18 @@ def test_a_rebirth_says_no_value_twice() -> None:
     assert heard.counts["duplicates"] == 6
 
 
+def test_a_certificate_that_lags_behind_repeats_nothing() -> None:
+    """A value that a rebirth says again is no reading, though newer ones came between."""
+    under = host()
+    born(under)
+    under.hear(DEVICE.format("DDATA"), temperature(2, 22.0), at(1))
+    under.take()
+    for _ in range(2):
+        for _, topic, _, said, _ in build_sparkplug.births():
+            under.hear(topic, said, at(9))
+        assert values(under.take().readings) == []
+
+
 def test_aliases_of_a_new_birth_replace_the_old() -> None:
     """After a rebirth an alias means what the new certificate says, and nothing else."""
     under = host()

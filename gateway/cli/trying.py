@@ -16,7 +16,7 @@ import typer
 from gateway.cli import place
 from gateway.cli.words import pad, retell, say, tell, what, wide
 from gateway.clock import KernelClock
-from gateway.config import FramedSource, MqttSource, Source
+from gateway.config import FramedSource, MqttSource, SerialSource, Source, SparkplugSource
 from gateway.errors import (
     GatewayError,
     NoSources,
@@ -28,6 +28,7 @@ from gateway.errors import (
 from gateway.query import show_time
 from gateway.readings.reading import Reading
 from gateway.sources import trial
+from gateway.sources.serial_trial import SerialTrial
 from gateway.sources.trial import Findings, FramedTrial, Heard, MqttTrial, Trial
 
 _SECONDS = 10.0
@@ -98,6 +99,12 @@ def _trial(source: Source) -> Trial:
         return MqttTrial(source, now, f"hulian-test-{token_hex(8)}")
     if isinstance(source, FramedSource):
         return FramedTrial(source, now)
+    if isinstance(source, SerialSource):
+        return SerialTrial(source, now)
+    if isinstance(source, SparkplugSource):
+        from gateway.sources.sparkplug_trial import SparkplugTrial  # It loads protobuf.
+
+        return SparkplugTrial(source, now, f"hulian-test-{token_hex(8)}")
     raise SourceUntried(kind=_kind(source), device=source.name)
 
 

@@ -238,7 +238,7 @@ class Host:
         """Begin anew: what waits and was sent before is of the session that ends."""
         sent_ms = message.payload.time_ms or 0
         early = {
-            at: one for at, one in node.waiting.items() if (one.payload.time_ms or 0) >= sent_ms
+            at: one for at, one in node.waiting.items() if (one.payload.time_ms or 0) > sent_ms
         }
         node.waiting = {at: one for at, one in node.waiting.items() if at not in early}
         self._release(node)
@@ -313,13 +313,14 @@ class Host:
     def _read(self, life: Life, message: _Message) -> None:
         """Make each metric a reading; the first fault is kept with the bytes, the others go on."""
         first: DeviceError | None = None
+        certifies = message.topic.verb in ("NBIRTH", "DBIRTH")
         counts, readings = self._heard.counts, self._heard.readings
         for metric in birth.wanted(message.payload):
             if metric.transient:
                 counts["transient"] += 1
                 continue
             try:
-                reading = birth.reading(life, metric, message.payload, message.arrival)
+                reading = birth.reading(life, metric, message.payload, message.arrival, certifies)
             except DeviceError as fault:
                 counts[fault.code] += 1
                 first = first or fault

@@ -24,12 +24,13 @@ _NOT_READ: Final = frozenset({BD_SEQ, REBIRTH})
 
 @dataclass(slots=True)
 class _Known:
-    """A metric as its birth certificate has it, and the last value that was taken."""
+    """A metric as its birth certificate has it; the last value taken, and the certificate's own."""
 
     name: str
     datatype: int
     unit: str
     last: tuple[int | None, Value] | None = None
+    certified: tuple[int | None, Value] | None = None
 
 
 class Life:
@@ -64,7 +65,7 @@ class Life:
             known = _Known(metric.name, datatype, metric.unit or "")
             former = before.get(metric.name)
             if former is not None and former.datatype == known.datatype:
-                known.last = former.last
+                known.last, known.certified = former.last, former.certified
             self._by_name[metric.name] = known
             if metric.alias is not None:
                 self._by_alias[metric.alias] = known
@@ -125,8 +126,13 @@ def wanted(payload: Payload) -> Iterator[Metric]:
     return (metric for metric in payload.metrics if metric.name not in _NOT_READ)
 
 
-def reading(life: Life, metric: Metric, payload: Payload, arrival: Arrival) -> Reading | None:
-    """Make one metric a reading; None where it repeats the one before; raise a DeviceError."""
+def reading(
+    life: Life, metric: Metric, payload: Payload, arrival: Arrival, certifies: bool
+) -> Reading | None:
+    """Make one metric a reading; None where it repeats one before; raise a DeviceError.
+
+    `certifies` says that it stands in a certificate, which the next may repeat long after.
+    """
     known = life.find(metric)
     if not is_name(known.name):
         raise BadMetricName(reason=ascii(known.name[:40]))
@@ -140,9 +146,13 @@ def reading(life: Life, metric: Metric, payload: Payload, arrival: Arrival) -> R
     if not certain and quality is Quality.GOOD:
         quality = Quality.UNCERTAIN
     if not metric.historical:
-        if known.last == (time_ms, value) and time_ms is not None:
+        said = (time_ms, value)
+        repeats = time_ms is not None and said in (known.last, known.certified)
+        if certifies:
+            known.certified = said
+        if repeats:
             return None
-        known.last = (time_ms, value)
+        known.last = said
     unit = known.unit if metric.unit is None else metric.unit
     return Reading(life.device, known.name, value, unit, time_ms, monotonic_ms, quality)
 

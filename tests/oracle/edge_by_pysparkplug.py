@@ -7,6 +7,7 @@ own way, with names and types), skip (a sequence number is lost), deregister, re
 import itertools
 import json
 import sys
+import threading
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -25,6 +26,7 @@ from pysparkplug import (
     Topic,
 )
 
+TELLING = threading.Lock()
 GROUP, NODE, DEVICE = "plant", "line-1", "press-1"
 
 
@@ -121,7 +123,8 @@ class Edge:
 
 
 def tell(**said: object) -> None:
-    print(json.dumps(said), flush=True)
+    with TELLING:  # The library calls us in a thread of its own.
+        print(json.dumps(said), flush=True)
 
 
 edge = Edge(int(sys.argv[1]))
