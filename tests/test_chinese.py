@@ -26,7 +26,10 @@ REASONERS = (
     *SPEAKERS,
     *sorted((GATEWAY / "config").glob("*.py")),
     GATEWAY / "transport" / "key.py",
-    *(GATEWAY / "readings" / f"{name}.py" for name in ("frame", "mapping", "payloads", "times")),
+    *(
+        GATEWAY / "readings" / f"{name}.py"
+        for name in ("fields", "frame", "mapping", "naming", "packs", "payloads", "times")
+    ),
 )
 SAYS = ("say", "titled", "_tell_now", "_section", "_listed")
 

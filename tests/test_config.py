@@ -18,6 +18,7 @@ from gateway.config import (
     load,
     show,
 )
+from gateway.config.devices import Bind
 from gateway.config.lines import Lines
 from gateway.config.settings import Gateway, Link, Metric, Route, Web
 from gateway.errors import ConfigFaults
@@ -33,6 +34,7 @@ TABLES = {
     "source": MqttSource,
     "source ": FramedSource,
     "source  ": ModbusSource,
+    "source.bind": Bind,
     "source.metric": Metric,
     "source.metric ": ModbusMetric,
     "route": Route,
@@ -40,7 +42,7 @@ TABLES = {
 }
 KEYS = sorted(
     {(table.strip(), key) for table, kind in TABLES.items() for key in kind.__struct_fields__}
-    - {("source", "metric")}
+    - {("source", "metric"), ("source", "bind")}
     | {("source", "type")}
 )
 

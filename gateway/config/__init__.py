@@ -15,6 +15,7 @@ from gateway.config.addresses import (
     listen as listen,
     serial_line as serial_line,
 )
+from gateway.config.devices import Bind as Bind, joined as joined
 from gateway.config.load import load as load
 from gateway.config.modbus import ModbusMetric as ModbusMetric, ModbusSource as ModbusSource
 from gateway.config.settings import (

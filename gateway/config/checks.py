@@ -29,7 +29,7 @@ from gateway.errors import (
 # device = "topic[1]": a level of the topic, counted from 0, or from the end as topic[-1].
 TOPIC_LEVEL: Final = re.compile(r"topic\[(-?[0-9]{1,3})\]")
 EXPRESSION_BYTES_MAX: Final = 512
-FORMATS_NOW: Final = ("json", "text")
+SENML: Final = ("senml-json", "senml-cbor")
 
 
 def check_link(faults: Faults, at: Path, said: Table[str, object]) -> None:
@@ -37,33 +37,50 @@ def check_link(faults: Faults, at: Path, said: Table[str, object]) -> None:
     if str(said.get("url", "")).startswith("https://"):
         faults.add(UnavailableChoice, (*at, "url"), found="https", choices="mqtt, mqtts")
     else:
-        _check_broker(faults, at, said)
+        check_broker(faults, at, said)
 
 
 def check_mqtt(faults: Faults, at: Path, said: Table[str, object]) -> None:
     """Check a source's address, topics, format and paths."""
-    _check_broker(faults, at, said)
+    check_broker(faults, at, said)
     match said.get("topics"):
         case tuple() as topics:
             for topic in topics:
                 if reason := topic_fault(topic):
                     faults.add(BadTopic, (*at, "topics"), reason=reason)
-    form = said.get("format")
-    if isinstance(form, str) and form not in FORMATS_NOW:
-        choices = ", ".join(FORMATS_NOW)
-        faults.add(UnavailableChoice, (*at, "format"), found=form, choices=choices)
     match said.get("device"):
         case str() as device if not TOPIC_LEVEL.fullmatch(device):
-            _check_path(faults, (*at, "device"), device)
-    match said.get("time"):
-        case str() as time:
-            _check_path(faults, (*at, "time"), time)
-        case None:
-            for key in ("time_unit", "time_zone"):
-                if said.get(key) not in (None, "auto"):
-                    faults.add(NoEffect, (*at, key), reason="there is no 'time' beside it")
-    if form == "text":
+            check_path(faults, (*at, "device"), device)
+    for key in ("time", "claim", "each"):
+        match said.get(key):
+            case str() as path:
+                check_path(faults, (*at, key), path)
+    if said.get("time") is None:
+        for key in ("time_unit", "time_zone"):
+            if said.get(key) not in (None, "auto"):
+                faults.add(NoEffect, (*at, key), reason="there is no 'time' beside it")
+    _check_bind(faults, at, said)
+    if said.get("format") == "text":
         _check_text(faults, at, said)
+    if said.get("format") in SENML:
+        for key in ("time", "each"):
+            if said.get(key) is not None:
+                reason = "a SenML pack says its times and its entries itself"
+                faults.add(NoEffect, (*at, key), reason=reason)
+
+
+def _check_bind(faults: Faults, at: Path, said: Table[str, object]) -> None:
+    """Check the topics of devices, and that nothing else names these."""
+    binds = said.get("bind")
+    if not isinstance(binds, tuple) or not binds:
+        return
+    if said.get("device") is not None:
+        reason = "the tables [[source.bind]] name the devices; 'claim' is what a payload says"
+        faults.add(NoEffect, (*at, "device"), reason=reason)
+    for place, bind in enumerate(binds):
+        for topic in bind.topics:
+            if reason := topic_fault(topic):
+                faults.add(BadTopic, (*at, "bind", place, "topics"), reason=reason)
 
 
 def check_framed(faults: Faults, at: Path, said: Table[str, object]) -> None:
@@ -80,10 +97,12 @@ def check_framed(faults: Faults, at: Path, said: Table[str, object]) -> None:
 def check_metric(faults: Faults, at: Path, said: Table[str, object], form: object) -> None:
     """Check one metric of a source of this format."""
     match said.get("path"):
-        case "" if form == "json":
+        case "" if form in ("json", "cbor"):
             faults.add(MissingKey, (*at, "path"))
+        case str() as path if path and form in SENML:
+            pass  # a name of SenML, which is no expression
         case str() as path if path and form != "text":
-            _check_path(faults, (*at, "path"), path)
+            check_path(faults, (*at, "path"), path)
         case str() as path if path:
             reason = "a text payload is one value, without paths"
             faults.add(NoEffect, (*at, "path"), reason=reason)
@@ -118,7 +137,8 @@ def topic_fault(topic: str) -> str:
     return ""
 
 
-def _check_broker(faults: Faults, at: Path, said: Table[str, object]) -> None:
+def check_broker(faults: Faults, at: Path, said: Table[str, object]) -> None:
+    """Check a broker's address, and what stands beside it."""
     tls = True
     match said.get("url"):
         case str() as url:
@@ -133,7 +153,8 @@ def _check_broker(faults: Faults, at: Path, said: Table[str, object]) -> None:
         faults.add(NoEffect, (*at, "password_file"), reason="there is no 'username' beside it")
 
 
-def _check_path(faults: Faults, at: Path, said: str) -> None:
+def check_path(faults: Faults, at: Path, said: str) -> None:
+    """Check that a path is JMESPath, and not endless."""
     if len(said.encode(errors="replace")) > EXPRESSION_BYTES_MAX:
         faults.add(OutOfRange, at, expected=f"at most {EXPRESSION_BYTES_MAX} bytes")
         return
@@ -147,8 +168,9 @@ def _check_path(faults: Faults, at: Path, said: str) -> None:
 def _check_text(faults: Faults, at: Path, said: Table[str, object]) -> None:
     """Check what a payload without structure cannot have: paths, and more than one metric."""
     reason = "a text payload is one value, without paths"
-    if said.get("time") is not None:
-        faults.add(NoEffect, (*at, "time"), reason=reason)
+    for key in ("time", "claim", "each"):
+        if said.get(key) is not None:
+            faults.add(NoEffect, (*at, key), reason=reason)
     match said.get("device"):
         case str() as device if not TOPIC_LEVEL.fullmatch(device) and not device.startswith("'"):
             faults.add(NoEffect, (*at, "device"), reason=reason)

@@ -11,8 +11,9 @@ from typing import Final, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
-from gateway.config import checks, modbus
+from gateway.config import checks, devices, modbus, units
 from gateway.config.addresses import Bus, SerialLine
+from gateway.config.devices import Bind
 from gateway.config.faults import Faults
 from gateway.config.lines import Lines, Path
 from gateway.config.modbus import ModbusMetric, ModbusSource
@@ -35,6 +36,7 @@ from gateway.errors import (
     MissingKey,
     OutOfRange,
     UnavailableChoice,
+    UnknownUnit,
     WrongType,
 )
 
@@ -54,6 +56,7 @@ _WORDS: Final = {
 }
 _SHARED: Final = {
     "name": "each is told from the others by its name",
+    "device": "a device has one table, with all of its topics",
     "client_id": "a broker closes the older of two connections of one client id, for ever in turn",
     "url": "a line has one owner; only Modbus units share a url, and then all of it",
 }
@@ -113,6 +116,7 @@ class _Reader:
         checks.check_web(self.faults, ("web",), web, web_password)
         for at, made in (*self._numbered("link", links), *self._numbered("source", sources)):
             self._claim_connection(at, made, str(gateway.get("name", "")))
+        devices.check_depth(self.faults, gateway, sources)
         if self.faults.all():
             return None
         name = str(gateway["name"])
@@ -159,7 +163,13 @@ class _Reader:
         return None
 
     def _mqtt(self, at: Path, table: Table[str, object]) -> MqttSource | None:
-        said = self._values(at, table, MqttSource, "type", "metric")
+        said = self._values(at, table, MqttSource, "type", "metric", "bind")
+        binds: list[Bind] = []
+        for place, one in self._tables(at, table, "bind"):
+            bind = self._make(place, one, Bind)
+            self._claim("device", place, *map(str, at), "bind", one.get("device"))
+            binds += [bind] if bind is not None else []
+        said["bind"] = tuple(binds)
         metrics: list[Metric] = []
         for place, one in self._tables(at, table, "metric"):
             found = self._values(place, one, Metric)
@@ -233,7 +243,15 @@ class _Reader:
                 self.faults.add(MissingKey, path)
             else:
                 values[field.name] = field.default
+        self._check_unit(at, values.get("unit"))
         return values
+
+    def _check_unit(self, at: Path, unit: object) -> None:
+        """Refuse a unit that nobody else knows, with the nearest that everybody does."""
+        if isinstance(unit, str) and unit and not units.is_unit(unit):
+            near = units.nearest(unit)
+            advice = f"did you mean '{near}'?" if near else "remove it, or choose another"
+            self.faults.add(UnknownUnit, (*at, "unit"), found=unit[:20], advice=advice)
 
     def _convert(self, values: dict[str, object], path: Path, said: object, kind: object) -> None:
         """Put one value among the values, or say what is wrong with it."""

@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta, Struct
 
 from gateway.config.addresses import Bus, bus
+from gateway.config.devices import STALE_MS, Equipment, StaleMs
 from gateway.config.faults import Faults
 from gateway.config.lines import Path
 from gateway.config.names import Name, Short, Text, Unit
@@ -111,6 +112,8 @@ class ModbusSource(Struct, frozen=True, kw_only=True, tag_field="type", tag="mod
     count_max: Annotated[int, Meta(ge=4, le=REGISTERS_MAX, description="from 4 to 125")] = (
         REGISTERS_MAX
     )
+    stale_ms: StaleMs = STALE_MS
+    equipment: Equipment = ""
     metric: Annotated[tuple[ModbusMetric, ...], Meta(min_length=1, description="at least one")]
 
     @property

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from gateway.config.addresses import Broker, SerialLine, broker, serial_line
+from gateway.config.devices import STALE_MS, Bind, Equipment, StaleMs
 from gateway.config.modbus import ModbusSource
 from gateway.config.names import ClientId, Name, Short, Text, Unit
 
@@ -25,6 +26,8 @@ class Gateway(Struct, frozen=True, kw_only=True):
     state_dir: Text
     # Long enough that many readings share one fsync, short enough that nobody sees the delay.
     commit_ms: Annotated[int, Meta(ge=1, le=10_000, description="from 1 to 10000")] = 200
+    # "": many gateways serve one plant, whose people know where they stand.
+    equipment: Equipment = ""
 
 
 class Link(Struct, frozen=True, kw_only=True):
@@ -81,6 +84,12 @@ class MqttSource(Struct, frozen=True, kw_only=True, tag_field="type", tag="mqtt"
     format: Format = "json"
     # None: the source's own name, for one machine behind one broker.
     device: Text | None = None
+    # (): the devices are named by `device`, whoever they are.
+    bind: tuple[Bind, ...] = ()
+    # None: the machines do not say in their payloads who they are.
+    claim: Text | None = None
+    # None: a payload is of one moment.
+    each: Text | None = None
     # None: the time of arrival.
     time: Text | None = None
     # auto: told by the size of the number, which is sure for all times from 1973 to 5138.
@@ -98,6 +107,8 @@ class MqttSource(Struct, frozen=True, kw_only=True, tag_field="type", tag="mqtt"
     ) = None
     # (): every number in the payload, under its own name.
     metric: tuple[Metric, ...] = ()
+    stale_ms: StaleMs = STALE_MS
+    equipment: Equipment = ""
 
     @property
     def broker(self) -> Broker:
@@ -112,6 +123,8 @@ class FramedSource(Struct, frozen=True, kw_only=True, tag_field="type", tag="fra
     url: Text
     # None: most lines are inside a cabinet, and a key has to be brought to the device first.
     key_file: Text | None = None
+    stale_ms: StaleMs = STALE_MS
+    equipment: Equipment = ""
 
     @property
     def serial_line(self) -> SerialLine:

@@ -8,6 +8,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from gateway.config.addresses import Broker, broker
+from gateway.config.devices import STALE_MS, Equipment, StaleMs
 from gateway.config.names import ClientId, Name, Short, Text
 
 # An id is one level of a topic.
@@ -57,6 +58,8 @@ class SparkplugSource(Struct, frozen=True, kw_only=True, tag_field="type", tag="
     payload_bytes_max: Annotated[
         int, Meta(ge=1, le=16_777_216, description="from 1 to 16777216")
     ] = 262_144
+    stale_ms: StaleMs = STALE_MS
+    equipment: Equipment = ""
 
     @property
     def broker(self) -> Broker:

@@ -120,9 +120,17 @@ from gateway.errors.operator import (
     UnavailableChoice as UnavailableChoice,
     UnknownKey as UnknownKey,
     UnknownRecord as UnknownRecord,
+    UnknownUnit as UnknownUnit,
     WrongChoice as WrongChoice,
     WrongPassphrase as WrongPassphrase,
     WrongType as WrongType,
+)
+from gateway.errors.payload import (
+    OtherUnit as OtherUnit,
+    PayloadNotCbor as PayloadNotCbor,
+    PayloadNotSenml as PayloadNotSenml,
+    UnboundTopic as UnboundTopic,
+    WrongDevice as WrongDevice,
 )
 from gateway.errors.peer import (
     BadAck as BadAck,

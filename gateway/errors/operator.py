@@ -201,6 +201,15 @@ class BadExpression(ConfigFault):
     next = "https://jmespath.org shows how paths are written; env.temp_c is one"
 
 
+class UnknownUnit(ConfigFault):
+    """A unit that is neither of the SenML registry nor of UCUM."""
+
+    code = "config.unit"
+    what = "line {line}: {key} is no unit that is known: '{found}'"
+    why = "who reads the number must know what it is in; names differ, so the registry's are used"
+    next = "{advice}"
+
+
 class BadTopic(ConfigFault):
     """A topic filter that MQTT does not know."""
 

@@ -1,16 +1,18 @@
-"""JSON and text of a machine, strictly and within bounds. Protocol: mapping.md.
+"""JSON, CBOR and text of a machine, strictly and within bounds. Protocol: mapping.md.
 
 In: a payload's bytes. Out: plain values, or a PayloadError. It never guesses an encoding, and
 never takes one of two members of one name for the other.
 """
 
 import contextlib
+import io
 import json
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
+import cbor2
 import msgspec
 
 from gateway.errors import (
@@ -18,6 +20,7 @@ from gateway.errors import (
     BadText,
     BadType,
     DuplicateName,
+    PayloadNotCbor,
     PayloadNotJson,
     PayloadNotUtf8,
     PayloadTooDeep,
@@ -87,6 +90,88 @@ def _duplicate(payload: bytes) -> str:
     return ascii(twice[0][:40]) if twice else "a name"
 
 
+class _Odd:
+    """What CBOR can say and no reading can hold: a tag or simple value that we do not know."""
+
+
+_ODD: Final = _Odd()
+_TRANSPARENT: Final = frozenset({0, 1, 55799})  # times as text and number; "this is CBOR"
+_DECIMAL: Final = 4
+_EXPONENT_MAX: Final = 400
+
+
+class _Tags(dict[int, Callable[[object, object], object]]):
+    """Read few tags and take every other for odd, so that no bytes make cbor2 build an object."""
+
+    def __getitem__(self, tag: int) -> Callable[[object, object], object]:
+        if tag in _TRANSPARENT:
+            return lambda said, _immutable: said
+        return _decimal if tag == _DECIMAL else _odd
+
+
+_TAGS: Final = _Tags()
+
+
+def _odd(_said: object, _immutable: object) -> object:
+    return _ODD
+
+
+def _decimal(said: object, _immutable: object) -> object:
+    """Read a decimal fraction [exponent, mantissa] as the nearest number (RFC 8949, 3.4.4)."""
+    match said:
+        case [int() as exponent, int() as mantissa] if (
+            type(exponent) is type(mantissa) is int and abs(exponent) <= _EXPONENT_MAX
+        ):
+            return float(f"{mantissa}e{exponent}")
+    return _ODD
+
+
+def from_cbor(payload: bytes) -> object:
+    """Read CBOR in any valid encoding: at most 32 deep, each key once, nothing behind it."""
+    file = io.BytesIO(payload)
+    try:
+        said = cbor2.CBORDecoder(
+            file, semantic_decoders=_TAGS, max_depth=DEPTH_MAX, allow_duplicate_keys=False
+        ).decode()
+    except cbor2.CBORError as fault:
+        raise _cbor_fault(fault) from None
+    except (RecursionError, ValueError, TypeError, OverflowError) as fault:
+        raise PayloadNotCbor(reason=type(fault).__name__) from None
+    if file.tell() != len(payload):
+        raise PayloadNotCbor(reason="bytes trail it")
+    return _plain(said)
+
+
+def _cbor_fault(fault: Exception) -> Exception:
+    said = (str(fault).splitlines() or [""])[0]
+    if "nesting depth" in said:
+        return PayloadTooDeep(depth_max=DEPTH_MAX)
+    if "Duplicate map key" in said:
+        return DuplicateName(name=ascii(said.partition("key: ")[2][:40]))
+    if isinstance(fault.__cause__, UnicodeDecodeError):
+        return PayloadNotUtf8(reason=fault.__cause__.reason)
+    return PayloadNotCbor(reason=said[:120])
+
+
+def _plain(said: object) -> object:
+    """Give CBOR as JSON would be: keys as text, undefined as null; bytes stay bytes."""
+    match said:
+        case dict():
+            plain: dict[str, object] = {}
+            for key, item in said.items():
+                if type(key) is not str and type(key) is not int:
+                    raise PayloadNotCbor(reason="a key is neither a text nor an integer")
+                if str(key) in plain:
+                    raise DuplicateName(name=ascii(str(key)[:40]))
+                plain[str(key)] = _plain(item)
+            return plain
+        case list():
+            return [_plain(item) for item in said]
+        case str() | int() | float() | bytes():
+            return said
+    return None if said is None or said is cbor2.undefined else _ODD
+
+
 def from_text(payload: bytes) -> Value:
     """Read a text: a number where it is written as one, otherwise the text itself."""
     try:
@@ -132,5 +217,6 @@ def _text(found: str, name: str) -> str:
 
 def _kind(found: object, scale: object) -> str:
     kinds = {"dict": "an object", "list": "a list", "str": "a text", "bool": "true or false"}
+    kinds |= {"bytes": "bytes", "_Odd": "a tag or simple value that has no meaning here"}
     beside = " beside a 'scale'" if scale is not None else ""
     return kinds.get(type(found).__name__, "an expression") + beside

@@ -60,6 +60,7 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
     monotonic_ms: int | None = None
     quality: Quality = Quality.GOOD
     retained: bool = False
+    equipment: str = ""
 
 
 class Delivered(msgspec.Struct, frozen=True, gc=False):

@@ -8,6 +8,9 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Final
 
+from gateway.errors import BadTime
+from gateway.readings.reading import Arrival
+
 # SenML reads smaller times as relative to now (RFC 8428, 4.5.3), and no machine of today was
 # running in June 1978: such a clock was never set.
 TIME_MS_MIN: Final = 2**28 * 1000
@@ -43,6 +46,26 @@ def unix_ms(said: object, unit: str, assumed: timezone | None) -> int | None:
     if time_ms > TIME_MS_MAX:
         raise ValueError("it is beyond the year 9999")
     return time_ms if time_ms >= TIME_MS_MIN else None
+
+
+def of_senml(seconds: int | float | None, arrival: Arrival) -> tuple[int | None, int | None]:
+    """Give Unix and monotonic ms of a SenML time; from 2^28 s on it is absolute, else from now.
+
+    Where now is not known by the clock of the wall, it is known by the monotonic one; and a time
+    before the start of that one is not known at all.
+    """
+    if seconds is not None and seconds * 1000 >= TIME_MS_MIN:
+        time_ms = round(seconds * 1000) if abs(seconds) < 1e12 else TIME_MS_MAX + 1
+        if time_ms > TIME_MS_MAX:
+            raise BadTime(reason="it is beyond the year 9999")
+        return time_ms, None
+    since = round((seconds or 0) * 1000) if abs(seconds or 0) < 1e12 else -TIME_MS_MAX
+    if arrival.unix_ms is None:
+        monotonic_ms = arrival.monotonic_ms + since
+        return None, (monotonic_ms if monotonic_ms >= 0 else None)
+    if not TIME_MS_MIN <= arrival.unix_ms + since <= TIME_MS_MAX:
+        raise BadTime(reason="it is before July 1978, or beyond the year 9999")
+    return arrival.unix_ms + since, None
 
 
 def _from_number(said: int | float, unit: str) -> int:

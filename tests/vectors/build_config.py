@@ -25,9 +25,16 @@ in_flight_max = 2000
 payload_bytes_max = 262144
 format = "json"
 time_unit = "auto"
+stale_ms = 60000
 
 """
-SHOWN_SERIAL = '[[source]]\ntype = "framed"\nname = "mcu-7"\nurl = "serial:///dev/ttyUSB0"\n\n'
+SHOWN_SERIAL = """[[source]]
+type = "framed"
+name = "mcu-7"
+url = "serial:///dev/ttyUSB0"
+stale_ms = 60000
+
+"""
 SHOWN_LINK = """[[link]]
 name = "consortium"
 url = "mqtts://broker.example"
@@ -36,6 +43,25 @@ client_id = "hulian-press-shop-link-consortium"
 """
 SHOWN_ROUTE = '[[route]]\ngroup = "supplier-b"\ndevices = ["*"]\nmetrics = ["*"]\n\n'
 SHOWN_WEB = '[web]\nlisten = "127.0.0.1:8470"\n'
+BIND = '[[source.bind]]\ndevice = "press-1"\ntopics = ["a/1"]\n'
+PLACED = (
+    GATEWAY
+    + 'equipment = "example/plant-1/pressing"\n'
+    + SOURCE.removeprefix(GATEWAY)
+    + 'format = "senml-cbor"\nclaim = "bn"\nstale_ms = 5000\nequipment = "line-2"\n'
+    + BIND
+    + 'equipment = "cell-7"\n[[source.metric]]\nname = "t"\nunit = "kN"\n'
+)
+PLACED_SHOWN = (
+    SHOWN_GATEWAY.removesuffix("\n")
+    + 'equipment = "example/plant-1/pressing"\n\n'
+    + SHOWN_SOURCE.replace("json", "senml-cbor")
+    .replace("time_unit", 'claim = "bn"\ntime_unit')
+    .replace("60000\n", '5000\nequipment = "line-2"\n')
+    + BIND
+    + 'equipment = "cell-7"\n\n[[source.metric]]\nname = "t"\nunit = "kN"\n\n'
+    + SHOWN_WEB
+)
 
 Faults = list[tuple[str, int, str]]
 
@@ -61,6 +87,11 @@ def _good_ones() -> list[tuple[str, str, str]]:
     return [
         ("a gateway alone", GATEWAY, SHOWN_GATEWAY + SHOWN_WEB),
         ("an MQTT source", SOURCE, SHOWN_GATEWAY + SHOWN_SOURCE + SHOWN_WEB),
+        (
+            "a SenML source with devices of its own, and their places",
+            PLACED,
+            PLACED_SHOWN,
+        ),
         ("a metric", METRIC, SHOWN_GATEWAY + SHOWN_SOURCE + metric + SHOWN_WEB),
         ("a serial line", SERIAL, SHOWN_GATEWAY + SHOWN_SERIAL + SHOWN_WEB),
         *units.good(),
@@ -86,6 +117,7 @@ def _bad_ones() -> list[tuple[str, str, Faults]]:
         *_of_keys(),
         *_of_addresses(),
         *_of_sources(),
+        *_of_devices(),
         *units.bad(),
         *_of_links(),
         *_many(),
@@ -198,6 +230,52 @@ def _of_addresses() -> list[tuple[str, str, Faults]]:
     return [(name, *said) for name, said in named]
 
 
+def _of_devices() -> list[tuple[str, str, Faults]]:
+    none = "config.no-effect"
+    named: list[tuple[str, tuple[str, Faults]]] = [
+        (
+            "six levels together",
+            (
+                GATEWAY
+                + 'equipment = "a/b/c"\n'
+                + SOURCE.removeprefix(GATEWAY)
+                + 'equipment = "d/e/f"\n',
+                [("config.range", 10, "source[0].equipment")],
+            ),
+        ),
+        (
+            "a SenML pack that is looked into",
+            (
+                SOURCE + 'format = "senml-json"\ntime = "ts"\neach = "@"\n',
+                [(none, 10, "source[0].time"), (none, 11, "source[0].each")],
+            ),
+        ),
+        (
+            "devices that are named twice over",
+            (SOURCE + 'device = "topic[1]"\n' + BIND, [(none, 9, "source[0].device")]),
+        ),
+        (
+            "a device of two tables",
+            (SOURCE + BIND + BIND, [("config.duplicate-name", 13, "source[0].bind[1].device")]),
+        ),
+        (
+            "a device of no topic",
+            (
+                SOURCE + BIND.replace('"a/1"', ""),
+                [("config.range", 11, "source[0].bind[0].topics")],
+            ),
+        ),
+        (
+            "a device of a topic that is none",
+            (
+                SOURCE + BIND.replace("a/1", "a/#/b"),
+                [("config.topic", 11, "source[0].bind[0].topics")],
+            ),
+        ),
+    ]
+    return [(name, *said) for name, said in named]
+
+
 def _of_sources() -> list[tuple[str, str, Faults]]:
     def source(line: str, code: str, key: str) -> tuple[str, Faults]:
         return SOURCE + line + "\n", [(code, 9, f"source[0].{key}")]
@@ -207,7 +285,11 @@ def _of_sources() -> list[tuple[str, str, Faults]]:
 
     none = "config.no-effect"
     named: list[tuple[str, tuple[str, Faults]]] = [
-        ("a format of later", source('format = "senml-json"', "config.unavailable", "format")),
+        ("a claim that is no path", source('claim = "a..b"', "config.path", "claim")),
+        ("a list that is no path", source('each = "["', "config.path", "each")),
+        ("a device that is never stale", source("stale_ms = 0", "config.range", "stale_ms")),
+        ("six levels", source('equipment = "a/b/c/d/e/f"', "config.range", "equipment")),
+        ("a level without a name", source('equipment = "a//b"', "config.range", "equipment")),
         ("an unknown format", source('format = "jso"', "config.choice", "format")),
         ("a device that is no path", source('device = "a..b"', "config.path", "device")),
         ("a time that is no path", source('time = "["', "config.path", "time")),
@@ -219,7 +301,10 @@ def _of_sources() -> list[tuple[str, str, Faults]]:
         ("a password in the config", source('password = "p"', "config.unknown-key", "password")),
         ("a scale of zero", metric("scale = 0", "config.range", "scale")),
         ("a scale that is no number", metric("scale = nan", "config.range", "scale")),
-        ("a unit with a blank", metric('unit = "deg C"', "config.range", "unit")),
+        ("a unit with a blank", metric('unit = "deg C"', "config.unit", "unit")),
+        ("a unit of another spelling", metric('unit = "Celsius"', "config.unit", "unit")),
+        ("a unit that nobody knows", metric('unit = "strokes"', "config.unit", "unit")),
+        ("a unit of 33 letters", metric(f'unit = "{"m" * 33}"', "config.range", "unit")),
         (
             "a text that is looked into",
             (SOURCE + 'format = "text"\ntime = "ts"\n', [(none, 10, "source[0].time")]),

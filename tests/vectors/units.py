@@ -20,6 +20,7 @@ delay_ms = 0
 backoff_ms_max = 60000
 gap_max = 0
 count_max = 125
+stale_ms = 60000
 
 [[source.metric]]
 name = "strokes"
