@@ -120,7 +120,6 @@ class Slave:
             bad = "late"
         self.done[bad] += 1
 
-        self.log.append(bad)
         said = self._framed(asked, pdu(asked), bad)
         held = self._held.setdefault(asked.unit, [])
         if bad == "held":
