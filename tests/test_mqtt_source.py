@@ -47,3 +47,26 @@ def test_a_store_that_cannot_be_written_at_a_new_session_is_waited_for(tmp_path:
         station.writer.close()
         other.close()
         broker.stop()
+
+
+def test_a_source_ends_at_once_when_the_store_is_closed(tmp_path: Path) -> None:
+    """What cannot be committed any more is waited for by nobody, and not acknowledged."""
+    broker, station = Broker(tmp_path), Station(tmp_path)
+    config = MqttSource(name="meters", url=broker.url, topics=("t/#",), client_id="meters")
+    listener = MqttListener(config, station.intake("meters"), now, 20)
+    try:
+        listener.start()
+        _until(lambda: listener.state == "connected")
+        machine = Publisher(broker.port, "t/a")
+        machine.publish('{"n": 1}')
+        _until(lambda: listener.counts["acknowledged"] == 1)
+        station.writer.close()
+        machine.publish('{"n": 2}')
+        machine.finish()
+        _until(lambda: listener.counts["received"] == 2)
+    finally:
+        begun = time.monotonic()
+        listener.stop()
+        broker.stop()
+    assert time.monotonic() - begun < 5
+    assert listener.counts["acknowledged"] == 1

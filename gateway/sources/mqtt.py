@@ -236,6 +236,7 @@ class MqttListener:
         try:
             future = self._intake.submit(pending.batch(settled))
         except StoreClosed:  # The agent stops: unacknowledged, all of it is delivered again.
+            self._committing = None
             return
         future.add_done_callback(
             lambda done: self._mqtt.post(lambda: self._committed(done, pending, settled, session))
@@ -246,7 +247,8 @@ class MqttListener:
     ) -> None:
         """Acknowledge what is durable; what could not be stored is tried again."""
         fault = None if done.cancelled() else done.exception()
-        if done.cancelled():
+        if done.cancelled():  # Likewise: nobody commits any more.
+            self._committing = None
             return
         if isinstance(fault, GatewayError):
             self._settled += settled
