@@ -277,7 +277,7 @@ def test_the_window_can_be_set(plant: Plant) -> None:
     run(story)
 
 
-def test_data_before_a_birth_asks_for_one(plant: Plant) -> None:
+def test_a_message_before_a_birth_asks_for_one(plant: Plant) -> None:
     """A host that comes later than the edge node has itself told what it missed."""
 
     async def story() -> None:

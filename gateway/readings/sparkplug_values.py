@@ -7,6 +7,7 @@ data URL, each a text. It never guesses a type that nobody said.
 """
 
 import json
+import math
 import struct
 from base64 import b64encode
 from collections.abc import Iterator
@@ -86,6 +87,7 @@ _FIELDS: Final[dict[int, tuple[str, ...]]] = (
     | dict.fromkeys((17, 18, *range(22, 35)), ("bytes_value",))
     | {11: ("boolean_value",), 16: ("dataset_value",), 19: ("template_value",)}
 )
+_FLOATS: Final = (9, 10)
 # The fields of which a value needs no type to be read.
 _PLAIN: Final = {
     "float_value": Datatype.DOUBLE,
@@ -102,6 +104,8 @@ def self_evident(field: str | None) -> int:
 
 def read(datatype: int, field: str | None, said: object, metric: str) -> Value:
     """Give a value that a reading can hold; raise BadSparkplugValue, or a PayloadError."""
+    if type(said) is float and datatype in _FLOATS and math.isfinite(said):
+        return said  # What most metrics are, first.
     try:
         found = _scalar(datatype, field, said)
     except (ValueError, struct.error, RecursionError) as fault:
