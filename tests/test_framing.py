@@ -87,15 +87,15 @@ def test_a_stream_cut_into_bytes_gives_the_same(vector: dict[str, Any]) -> None:
 
 @settings(max_examples=300)
 @given(st.data())
-def test_any_cut_of_any_stream_gives_the_same_telegrams(data: st.DataObject) -> None:
+def test_any_cut_of_any_stream_gives_the_same_telegrams(drawn: st.DataObject) -> None:
     """How the system hands bytes over changes nothing: telegrams, faults, and their order."""
-    configured = source(data.draw(st.sampled_from(sorted({one["settings"] for one in EVERY}))))
+    configured = source(drawn.draw(st.sampled_from(sorted({one["settings"] for one in EVERY}))))
     known = [said for vector in EVERY for said in _stream(vector) if said]
-    pieces = data.draw(st.lists(st.sampled_from(known) | st.binary(max_size=12), max_size=8))
+    pieces = drawn.draw(st.lists(st.sampled_from(known) | st.binary(max_size=12), max_size=8))
     stream = b"".join(pieces)
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=12)))
+    cuts = sorted(drawn.draw(st.lists(st.integers(0, len(stream)), max_size=12)))
     parts = [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
-    quiet = [None] * data.draw(st.integers(0, 2))
+    quiet = [None] * drawn.draw(st.integers(0, 2))
     whole = list(_fed(splitter(configured), [*quiet, stream]))
     assert list(map(repr, _fed(splitter(configured), [*quiet, *parts]))) == list(map(repr, whole))
     for piece in whole:
@@ -107,12 +107,14 @@ _line = st.text("+-.0123456789", min_size=1, max_size=6).map(str.encode)
 
 @settings(max_examples=200)
 @given(st.lists(_line, min_size=2, max_size=6), st.data())
-def test_no_part_of_a_line_is_ever_given_as_a_line(lines: list[bytes], data: st.DataObject) -> None:
+def test_no_part_of_a_line_is_ever_given_as_a_line(
+    lines: list[bytes], drawn: st.DataObject
+) -> None:
     """Heard from anywhere, silent anywhere after the first byte: what is given was said so."""
     stream = b"".join(line + b"\r\n" for line in lines)
-    start = data.draw(st.integers(1, len(lines[0])))
-    cut = data.draw(st.integers(start + 1, len(stream)))
-    silences = [None] * data.draw(st.integers(1, 3))
+    start = drawn.draw(st.integers(1, len(lines[0])))
+    cut = drawn.draw(st.integers(start + 1, len(stream)))
+    silences = [None] * drawn.draw(st.integers(1, 3))
     cutter = splitter(source('[framing]\nby = "delimiter"\nend = "\\r\\n"\n'))
     heard = _fed(cutter, [stream[start:cut], *silences, stream[cut:]])
     given_ = [piece.payload for piece in heard if isinstance(piece, Telegram)]

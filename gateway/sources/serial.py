@@ -11,7 +11,7 @@ docs/devices/serial.md.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Final
 
 from gateway.config import SerialSource
@@ -50,39 +50,37 @@ class Ear:
     async def hear(self) -> AsyncIterator[Piece | NoReply]:
         """Give what comes, until the line is gone: raises SerialGone."""
         while True:
-            if self._ask is not None and self._ms() >= self._poll.wait_until_ms:
-                if self._poll.waiting:
-                    self._poll.timed_out()
-                    yield NoReply(timeout_ms=self._timeout_ms)
-                else:
-                    async for piece in self._question(self._ask):
-                        yield piece
-                continue
-            for piece in await self._pieces(self._until_s()):
-                if self._is_believed(piece):
-                    yield piece
-
-    async def _question(self, ask: bytes) -> AsyncIterator[Piece]:
-        """Ask once the line is silent; what comes before is no answer."""
-        until_s = self._loop.time() + _HUSH_S_MAX
-        while (silent_s := self._heard_s + self._gap_s) > self._loop.time() < until_s:
-            for piece in await self._pieces(silent_s):
-                if self._is_believed(piece):
-                    yield piece
-        for piece in self._feed(self._port.drain()):
-            if self._is_believed(piece):
+            for piece in await self._next():
                 yield piece
+
+    async def _next(self) -> Sequence[Piece | NoReply]:
+        """Ask if it is time to, otherwise listen; give what is to be believed."""
+        if self._ask is None:
+            return await self._pieces(None)
+        if self._ms() < self._poll.wait_until_ms:
+            return self._believed(await self._pieces(self._until_s()))
+        if not self._poll.waiting:
+            return await self._question(self._ask)
+        self._poll.timed_out()
+        return [NoReply(timeout_ms=self._timeout_ms)]
+
+    async def _question(self, ask: bytes) -> list[Piece]:
+        """Ask once the line is silent; what comes before is no answer."""
+        until_s, before = self._loop.time() + _HUSH_S_MAX, list[Piece]()
+        while (silent_s := self._heard_s + self._gap_s) > self._loop.time() < until_s:
+            before += self._believed(await self._pieces(silent_s))
+        before += self._believed(self._feed(self._port.drain()))
         if self._heard_s + self._gap_s > self._loop.time():
             self._counts["babbling"] += 1
             self._poll.postponed(self._ms())
-            return
-        for piece in self._splitter.quiet():
-            yield piece
+            return before
+        before += self._splitter.quiet()
         # After the silence, what comes is the beginning of something.
         self._splitter = splitter(self._source)
         list(self._splitter.quiet())
         self._port.write(ask)
         self._poll.asked(self._ms())
+        return before
 
     async def _pieces(self, until_s: float | None) -> list[Piece]:
         """Wait for bytes, or for a silence that means something; give what ended by them."""
@@ -105,11 +103,12 @@ class Ear:
             self._heard_s = self._loop.time()
         return list(self._splitter.feed(said))
 
-    def _is_believed(self, piece: Piece) -> bool:
-        """Say whether a piece is what was asked for, or nothing has to be asked."""
-        if self._ask is None or isinstance(piece, Spoilt):
-            return True
-        if piece.raw == self._ask:
+    def _believed(self, pieces: Iterable[Piece]) -> list[Piece]:
+        """Give of what came what was asked for, and what is no telegram at all."""
+        return [one for one in pieces if isinstance(one, Spoilt) or self._is_answer(one)]
+
+    def _is_answer(self, telegram: Telegram) -> bool:
+        if telegram.raw == self._ask:
             self._counts["echoes"] += 1  # an adapter that hears itself
             return False
         answer = self._poll.heard()
@@ -117,9 +116,7 @@ class Ear:
             self._counts[answer.value] += 1
         return answer is Answer.TAKEN
 
-    def _until_s(self) -> float | None:
-        if self._ask is None:
-            return None
+    def _until_s(self) -> float:
         return self._loop.time() + max(0, self._poll.wait_until_ms - self._ms()) / 1000
 
     def _ms(self) -> int:
