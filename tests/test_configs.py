@@ -14,6 +14,8 @@ import pytest
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
+from gateway.config import load, show
+
 CONFIGS = Path(__file__).parent.parent / "configs"
 MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
 PASSWORD = "only-in-this-test"
@@ -155,3 +157,13 @@ def test_the_unit_notifies_drains_and_is_confined() -> None:
     assert ("SIGTERM", "always") == (service["KillSignal"], service["Restart"])
     assert ("strict", "yes") == (service["ProtectSystem"], service["NoNewPrivileges"])
     assert "0" == service["LimitCORE"]
+
+
+@pytest.mark.parametrize(
+    "path", sorted((CONFIGS / "instruments").glob("*.toml")), ids=lambda p: p.stem
+)
+def test_the_configs_of_instruments_load_and_are_shown_whole(path: Path) -> None:
+    """Each example is a whole config, and what it comes to with all defaults is the same."""
+    config = load(path.read_text("utf-8"))
+    assert [source.__struct_config__.tag for source in config.source] == ["serial"]
+    assert load(show(config)) == config

@@ -18,6 +18,13 @@ from gateway.config.addresses import (
 from gateway.config.devices import Bind as Bind, joined as joined
 from gateway.config.load import load as load
 from gateway.config.modbus import ModbusMetric as ModbusMetric, ModbusSource as ModbusSource
+from gateway.config.publish import Publish as Publish
+from gateway.config.serial import (
+    Checksum as Checksum,
+    Framing as Framing,
+    SerialMetric as SerialMetric,
+    SerialSource as SerialSource,
+)
 from gateway.config.settings import (
     Config as Config,
     FramedSource as FramedSource,
@@ -30,3 +37,4 @@ from gateway.config.settings import (
     Web as Web,
 )
 from gateway.config.show import show as show
+from gateway.config.sparkplug import SparkplugSource as SparkplugSource

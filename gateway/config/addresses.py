@@ -34,13 +34,14 @@ class HalfDuplex:
 
 @dataclass(frozen=True, slots=True)
 class SerialLine:
-    """A serial line by its file, and how it is set up; 8 data bits always."""
+    """A serial line by its file, and how it is set up."""
 
     path: str
     baud: int
     parity: str
     stop_bits: int
     rs485: HalfDuplex | None = None
+    letter_bits: int = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,25 @@ def bus(url: str) -> Bus:
     # What the Modbus specification says for a line on which nothing else is agreed.
     line = _line(parts, {"baud": "19200", "parity": "E", **said})
     return replace(line, rs485=_rs485(said))
+
+
+def instrument(url: str) -> SerialLine:
+    """Read the address of an instrument on a line; raise ValueError with the reason.
+
+    serial:///FILE?baud=9600&data=8&parity=N&stop=1, and rts, rts_before_ms, rts_after_ms.
+    """
+    parts = _split(url)
+    if parts.scheme != "serial":
+        raise ValueError(f"its scheme is '{parts.scheme[:20]}', not serial")
+    said = dict(parse_qsl(parts.query, keep_blank_values=True, max_num_fields=8))
+    known = {"baud", "data", "parity", "stop", "rts", "rts_before_ms", "rts_after_ms"}
+    if unknown := sorted(said.keys() - known):
+        raise ValueError(f"'{unknown[0][:20]}' is not one of {', '.join(sorted(known))}")
+    if (bits := said.get("data", "8")) not in ("7", "8"):
+        raise ValueError("data is not 7 or 8")
+    # What most scales, meters and receivers are delivered with.
+    line = _line(parts, {"baud": "9600", **said})
+    return replace(line, rs485=_rs485(said), letter_bits=int(bits))
 
 
 def _rs485(said: dict[str, str]) -> HalfDuplex | None:

@@ -11,12 +11,14 @@ from typing import Final, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
-from gateway.config import checks, devices, modbus, units
+from gateway.config import checks, devices, modbus, outward, serial_checks, units
 from gateway.config.addresses import Bus, SerialLine
 from gateway.config.devices import Bind
 from gateway.config.faults import Faults
 from gateway.config.lines import Lines, Path
 from gateway.config.modbus import ModbusMetric, ModbusSource
+from gateway.config.publish import Publish
+from gateway.config.serial import Checksum, Framing, SerialMetric, SerialSource
 from gateway.config.settings import (
     Config,
     FramedSource,
@@ -29,6 +31,7 @@ from gateway.config.settings import (
     SourceType,
     Web,
 )
+from gateway.config.sparkplug import SparkplugSource
 from gateway.errors import (
     ConfigFaults,
     ConfigSyntax,
@@ -41,7 +44,7 @@ from gateway.errors import (
 )
 
 TEXT_BYTES_MAX: Final = 1_048_576
-_KINDS: Final = ("mqtt", "framed", "modbus")
+_KINDS: Final = ("mqtt", "framed", "modbus", "sparkplug", "serial")
 _TYPES: Final[tuple[str, ...]] = get_args(SourceType)
 _WORDS: Final = {
     "str": "a text",
@@ -61,7 +64,7 @@ _SHARED: Final = {
     "url": "a line has one owner; only Modbus units share a url, and then all of it",
 }
 Kind = TypeVar("Kind", bound=msgspec.Struct)
-Named = TypeVar("Named", bound=Link | Source)
+Named = TypeVar("Named", bound=Link | Source | Publish)
 
 
 def load(text: str, web_password: bool = False) -> Config:
@@ -112,10 +115,14 @@ class _Reader:
         links = [self._link(at, one) for at, one in self._tables((), table, "link")]
         sources = [self._source(at, one) for at, one in self._tables((), table, "source")]
         routes = [self._make(at, one, Route) for at, one in self._tables((), table, "route")]
+        told = [self._publish(at, one) for at, one in self._tables((), table, "publish")]
         web = self._table(("web",), table.get("web", {}), Web)
         checks.check_web(self.faults, ("web",), web, web_password)
-        for at, made in (*self._numbered("link", links), *self._numbered("source", sources)):
-            self._claim_connection(at, made, str(gateway.get("name", "")))
+        for key, all_made in (("link", links), ("source", sources), ("publish", told)):
+            for place, made in enumerate(all_made):
+                self._claim_connection((key, place), made, str(gateway.get("name", "")))
+        for place, publish in enumerate(told):
+            outward.check_loop(self.faults, ("publish", place), publish, sources)
         devices.check_depth(self.faults, gateway, sources)
         if self.faults.all():
             return None
@@ -125,13 +132,9 @@ class _Reader:
             link=tuple(_named(one, name) for one in links if isinstance(one, Link)),
             source=tuple(_named(one, name) for one in sources if one is not None),
             route=tuple(one for one in routes if one is not None),
+            publish=tuple(_named(one, name) for one in told if one is not None),
             web=Web(**web),  # type: ignore[arg-type]
         )
-
-    def _numbered(
-        self, key: str, made: list[Link | None] | list[Source | None]
-    ) -> list[tuple[Path, Link | Source]]:
-        return [((key, place), one) for place, one in enumerate(made) if one is not None]
 
     def _link(self, at: Path, table: Table[str, object]) -> Link | None:
         said = self._values(at, table, Link)
@@ -156,6 +159,12 @@ class _Reader:
                 return _built(FramedSource, said)
             case "modbus":
                 return self._modbus(at, table)
+            case "serial":
+                return self._serial(at, table)
+            case "sparkplug":
+                said = self._values(at, table, SparkplugSource, "type")
+                checks.check_broker(self.faults, at, said)
+                return _built(SparkplugSource, said)
             case str():
                 return self._mqtt(at, table)
             case other:
@@ -195,6 +204,34 @@ class _Reader:
             self.faults.add(MissingKey, (*at, "metric"))
         modbus.check_source(self.faults, at, said)
         return _built(ModbusSource, said)
+
+    def _serial(self, at: Path, table: Table[str, object]) -> SerialSource | None:
+        said = self._values(at, table, SerialSource, "type", "framing", "checksum", "metric")
+        there = (*at, "framing")
+        framing = _built(Framing, self._table(there, table.get("framing"), Framing))
+        checksum = None
+        if "checksum" in table:
+            values = self._table((*at, "checksum"), table["checksum"], Checksum)
+            checksum = _built(Checksum, values)
+        if framing is not None:
+            serial_checks.check_framing(self.faults, there, framing, checksum)
+        said |= {"framing": framing, "checksum": checksum}
+        metrics: list[SerialMetric] = []
+        for place, one in self._tables(at, table, "metric"):
+            found = self._values(place, one, SerialMetric)
+            self._claim("name", place, *map(str, at), "metric", found.get("name"))
+            if (metric := _built(SerialMetric, found)) is not None:
+                serial_checks.check_metric(self.faults, place, metric, said)
+                metrics.append(metric)
+        said["metric"] = tuple(metrics)
+        serial_checks.check_source(self.faults, at, said)
+        return None if framing is None else _built(SerialSource, said)
+
+    def _publish(self, at: Path, table: Table[str, object]) -> Publish | None:
+        said = self._values(at, table, Publish)
+        self._claim("name", at, "publish", said.get("name"))
+        outward.check_publish(self.faults, at, table, said)
+        return _built(Publish, said)
 
     def _make(self, at: Path, table: Table[str, object], kind: type[Kind]) -> Kind | None:
         return _built(kind, self._values(at, table, kind))
@@ -286,15 +323,19 @@ class _Reader:
             line, reason = self.faults.line(first), _SHARED[key]
             self.faults.add(DuplicateKey, path, found=said[-1][:80], first=line, reason=reason)
 
-    def _claim_connection(self, at: Path, made: Link | Source, gateway: str) -> None:
+    def _claim_connection(
+        self, at: Path, made: Link | Source | Publish | None, gateway: str
+    ) -> None:
         """Claim what two connections cannot share: a client id, a serial line."""
+        if made is None:
+            return
         try:
             match _named(made, gateway):
-                case FramedSource() as framed:
+                case FramedSource() | SerialSource() as framed:
                     self._claim("url", at, framed.serial_line.path)
                 case ModbusSource() as unit:
                     self._claim_bus(at, unit)
-                case Link() | MqttSource() as over_mqtt:
+                case Link() | MqttSource() | SparkplugSource() | Publish() as over_mqtt:
                     where = over_mqtt.broker
                     self._claim("client_id", at, where.host, where.port, over_mqtt.client_id)
         except ValueError:
@@ -315,10 +356,17 @@ def _built(kind: type[Kind], said: dict[str, object]) -> Kind | None:
 
 
 def _named(made: Named, gateway: str) -> Named:
-    """Give a connection over MQTT its client id, where the config leaves it to us."""
-    if isinstance(made, FramedSource | ModbusSource) or made.client_id:
+    """Give a connection over MQTT its ids, where the config leaves them to us."""
+    if isinstance(made, FramedSource | ModbusSource | SerialSource):
         return made
-    between = "link-" if isinstance(made, Link) else ""
+    if isinstance(made, SparkplugSource) and not made.host_id:
+        made = msgspec.structs.replace(made, host_id=gateway)
+    if isinstance(made, Publish) and made.format == "sparkplug" and not made.node_id:
+        made = msgspec.structs.replace(made, node_id=gateway)
+    if made.client_id:
+        return made
+    kinds: dict[type, str] = {Link: "link-", Publish: "publish-"}
+    between = kinds.get(type(made), "")
     return msgspec.structs.replace(made, client_id=f"hulian-{gateway}-{between}{made.name}")
 
 

@@ -13,8 +13,11 @@ from gateway.config.addresses import Broker, SerialLine, broker, serial_line
 from gateway.config.devices import STALE_MS, Bind, Equipment, StaleMs
 from gateway.config.modbus import ModbusSource
 from gateway.config.names import ClientId, Name, Short, Text, Unit
+from gateway.config.publish import Publish
+from gateway.config.serial import SerialSource
+from gateway.config.sparkplug import SparkplugSource
 
-SourceType = Literal["mqtt", "framed", "sparkplug", "modbus", "replay"]
+SourceType = Literal["mqtt", "framed", "sparkplug", "modbus", "replay", "serial"]
 Format = Literal["json", "text", "senml-json", "senml-cbor", "cbor"]
 TimeUnit = Literal["auto", "s", "ms", "us", "ns"]
 
@@ -132,7 +135,7 @@ class FramedSource(Struct, frozen=True, kw_only=True, tag_field="type", tag="fra
         return serial_line(self.url)
 
 
-Source = MqttSource | FramedSource | ModbusSource
+Source = MqttSource | FramedSource | ModbusSource | SparkplugSource | SerialSource
 
 
 class Route(Struct, frozen=True, kw_only=True):
@@ -158,4 +161,5 @@ class Config(Struct, frozen=True, kw_only=True):
     link: tuple[Link, ...] = ()
     source: tuple[Source, ...] = ()
     route: tuple[Route, ...] = ()
+    publish: tuple[Publish, ...] = ()
     web: Web = Web()

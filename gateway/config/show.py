@@ -21,6 +21,8 @@ def show(config: Config) -> str:
         lines += _table("[[source]]", source)
     for route in config.route:
         lines += _table("[[route]]", route)
+    for publish in config.publish:
+        lines += _table("[[publish]]", publish)
     lines += _table("[web]", config.web)
     return "\n".join(lines)
 
@@ -37,6 +39,8 @@ def _table(header: str, settings: msgspec.Struct) -> Iterator[str]:
                 outer = header.strip("[]")
                 for one in many:
                     inner += _table(f"[[{outer}.{field.name}]]", one)
+            case msgspec.Struct() as one:
+                inner += _table(f"[{header.strip('[]')}.{field.name}]", one)
             case None | ():
                 pass
             case "" if not field.required:
@@ -50,6 +54,8 @@ def _table(header: str, settings: msgspec.Struct) -> Iterator[str]:
 def _value(said: object) -> str:
     """Write a text, number or list; JSON's texts are TOML's, but for one letter."""
     match said:
+        case bool():
+            return repr(said).lower()
         case tuple():
             return f"[{', '.join(_value(one) for one in said)}]"
         case str():

@@ -64,6 +64,22 @@ from gateway.errors.group import (
     NotAMember as NotAMember,
     UnknownGroup as UnknownGroup,
 )
+from gateway.errors.line import (
+    BadEscape as BadEscape,
+    BadLength as BadLength,
+    BadStuffing as BadStuffing,
+    BegunAgain as BegunAgain,
+    BrokenOff as BrokenOff,
+    ChecksumDiffers as ChecksumDiffers,
+    Garbage as Garbage,
+    LineError as LineError,
+    LineNoise as LineNoise,
+    LongTelegram as LongTelegram,
+    NoEnd as NoEnd,
+    NoField as NoField,
+    NoMatch as NoMatch,
+    NoReply as NoReply,
+)
 from gateway.errors.modbus import (
     AnswerError as AnswerError,
     BadRegister as BadRegister,

@@ -45,6 +45,7 @@ class Port:
             self._serial = serial.Serial(
                 port=line.path,
                 baudrate=line.baud,
+                bytesize=line.letter_bits,
                 parity=line.parity,
                 stopbits=line.stop_bits,
                 timeout=0,
