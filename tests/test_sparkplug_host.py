@@ -18,6 +18,7 @@ from gateway.config import SparkplugSource
 from gateway.readings.sparkplug_payload import Metric, Payload, decode, encode
 from gateway.readings.sparkplug_values import Datatype as D
 from gateway.sources.sparkplug import SparkplugListener
+from gateway.sources.sparkplug_trial import SparkplugTrial
 from tests.broker import Broker
 from tests.station import Station, now
 from tests.tap import Packet, Tap
@@ -367,6 +368,28 @@ def test_no_command_is_ever_sent_but_a_rebirth_request(plant: Plant) -> None:
             plant.tap.wait(sender="host", topic=NCMD)
         topics = {one.topic for one in plant.tap.find(sender="host", kind="PUBLISH")}
         assert topics == {STATE, NCMD}
+
+    run(story)
+
+
+def test_a_trial_is_no_host(plant: Plant) -> None:
+    """`hulian test` shows what is said, and publishes nothing: no STATE, no will, no request."""
+
+    async def story() -> None:
+        trial = SparkplugTrial(plant.config, now, "hulian-trial")
+        task = asyncio.create_task(trial.run())
+        await asyncio.to_thread(plant.tap.wait, kind="SUBACK")
+        plant.say(DEVICE.format("DDATA"), metric(1.0, 1))
+        plant.born()
+        plant.say(DEVICE.format("DDATA"), metric(2.0, 2))
+        await wait(lambda: len(trial.found.kept) == 3)
+        task.cancel()
+        await asyncio.wait((task,))
+        assert [fault.code for fault in trial.found.kept[0].faults] == ["sparkplug.unborn"]
+        assert trial.found.kept[2].readings[1].value == 21.5
+        assert plant.tap.find(sender="host", kind="PUBLISH") == []
+        (connect,) = plant.tap.find(kind="CONNECT")
+        assert connect.will is None
 
     run(story)
 
