@@ -10,14 +10,16 @@ from pathlib import Path
 import apsw
 import pytest
 
-from gateway.config import SerialLine
+from gateway.config import SerialLine, SerialSource, load
 from gateway.errors import SerialBusy
 from gateway.readings.reading import Quality
+from gateway.sources.serial_trial import SerialTrial
+from gateway.sources.trial import Findings, listen
 from gateway.transport.serial import Port
 from tests.on_a_line import until, wired
 from tests.on_an_instrument import example, heard_by, settings, sics, toledo
 from tests.oracle import ask
-from tests.station import Station
+from tests.station import Station, now
 from tests.wire import Wire
 
 LINES = '[source.framing]\nby = "delimiter"\nend = "\\n"\n'
@@ -320,3 +322,42 @@ def test_what_is_heard_last_is_stored(station: Station, tmp_path: Path) -> None:
     asyncio.run(story())
     station.writer.submit(lambda _db: None).result()
     assert [one.value for one in station.stored()] == [1, 2, 3]
+
+
+def test_a_trial_shows_bytes_beside_readings_and_stores_nothing(tmp_path: Path) -> None:
+    """Begun in the middle of a telegram: the first whole ones are shown, and what fails."""
+
+    async def story() -> Findings:
+        async with wired(tmp_path) as wire:
+            [source] = load(example("scale-toledo", wire.link)).source
+            assert isinstance(source, SerialSource)
+            tried = SerialTrial(source, now)
+            task = asyncio.create_task(listen([tried], 1.0))
+            await asyncio.sleep(0.3)
+            wire.inject(toledo(12)[7:] + toledo(1234) + toledo(1235)[:-1] + b"\x7f")
+            await task
+            return tried.found
+
+    found = asyncio.run(story())
+    whole, broken = found.kept
+    assert (found.heard, found.good, found.fault) == (2, False, None)
+    assert (whole.payload, whole.faults) == (toledo(1234), ())
+    assert [(one.metric, one.value) for one in whole.readings] == [("weight", 12.34), ("tare", 0.0)]
+    assert [fault.code for fault in broken.faults] == ["line.checksum"]
+
+
+def test_a_trial_of_a_silent_line_says_so(tmp_path: Path) -> None:
+    """An instrument that never answers, and a line that is not there, have their own codes."""
+
+    async def story() -> list[str]:
+        async with wired(tmp_path) as wire:
+            codes = []
+            for path in (wire.link, tmp_path / "nothing"):
+                [source] = load(example("scale-sics", path)).source
+                assert isinstance(source, SerialSource)
+                tried = SerialTrial(source, now)
+                await listen([tried], 0.5)
+                codes.append(tried.found.fault.code if tried.found.fault else "")
+            return codes
+
+    assert asyncio.run(story()) == ["source.silent", "serial.absent"]
