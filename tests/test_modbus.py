@@ -11,6 +11,10 @@ import pytest
 from gateway.config import SerialLine, addresses
 from gateway.errors import SerialUnsuitable
 from gateway.readings.reading import Quality
+from gateway.sources import trial
+from gateway.sources.bus import Bus
+from gateway.sources.modbus_trial import ModbusTrial
+from gateway.sources.trial import Findings
 from gateway.transport.serial import Port
 from tests.faults import modbus as faults
 from tests.modbus_peer import WAYS, Units, cable, units
@@ -294,3 +298,29 @@ def test_bad_answers_sign_nothing_wrong() -> None:
     """The campaign of bad answers in short: late, broken, of others; 0 wrong values are signed."""
     told = faults.campaign(200, seed=int(time.time()))
     assert " 0 wrong" in told
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_trial_shows_bytes_beside_readings(way: str, tmp_path: Path) -> None:
+    """`hulian test` shows what two units of a bus answered, and of a dead one that it is silent."""
+
+    async def scene() -> tuple[Findings, ...]:
+        async with units(way, tmp_path, 3, 4, 5) as there:
+            await there.put(3, 0, 0x0102, 0x0304)
+            there.deaf.add(5)
+            metrics = ({"register": "holding:0", "type": "uint32"}, {"register": "coil:900"})
+            sources = [unit(there.url, f"u{n}", *metrics, unit_id=n, **FAST) for n in (3, 4, 5)]
+            bus = Bus(sources[0].bus, now)
+            trials = [ModbusTrial(each, bus) for each in sources]
+            await trial.listen(trials, 1.5)
+            return tuple(each.found for each in trials)
+
+    three, four, dead = asyncio.run(scene())
+    (heard,) = [each for each in three.kept if each.readings]
+    assert heard.payload == bytes.fromhex("01020304")
+    assert heard.readings[0].value == 0x01020304
+    codes = [{fault.code for each in one.kept for fault in each.faults} for one in (three, four)]
+    assert codes == [{"modbus.exception"}, {"modbus.exception"}]
+    assert [each.readings[0].value for each in four.kept if each.readings] == [0]
+    assert {fault.code for each in dead.kept for fault in each.faults} == {"modbus.timeout"}
+    assert not any(each.readings for each in dead.kept)
