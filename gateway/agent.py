@@ -6,7 +6,6 @@ and, if it is good, starts anew with it. It decides nothing that thought decides
 """
 
 import asyncio
-import fcntl
 import logging
 import os
 import signal
@@ -15,10 +14,11 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import apsw
 
@@ -35,7 +35,7 @@ from gateway.config import (
     load,
 )
 from gateway.config.settings import Source as SourceSettings
-from gateway.errors import AlreadyRunning, ConfigUnreadable, GatewayError
+from gateway.errors import ConfigUnreadable, GatewayError
 from gateway.groups.group import Group
 from gateway.peers.circle import Me
 from gateway.peers.exchange import Exchange, Storage
@@ -62,6 +62,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 STORE = "store.db"
+_NOT_RELOADED = "the config was not reloaded: %s"
 _COUNTERS = ("received", "stored", "acknowledged", "quarantined", "dropped", "duplicates")
 
 
@@ -69,11 +70,15 @@ def run(config_path: Path) -> int:
     """Run the agent until it is told to stop; give the exit status, or raise a GatewayError."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
     config = read_config(config_path)
-    while True:
-        again = asyncio.run(Agent(config, config_path).serve())
-        if again is None:
-            return 0
-        config = again
+    agent = Agent(config, config_path)
+    while (again := asyncio.run(agent.serve())) is not None:
+        try:
+            agent, config = Agent(again, config_path), again
+            continue
+        except GatewayError as fault:  # What the text of a config does not show: a file it names.
+            _LOG.error(_NOT_RELOADED, fault)
+        agent = Agent(config, config_path)
+    return 0
 
 
 def read_config(path: Path) -> Config:
@@ -92,7 +97,7 @@ class Agent:
         self._state_dir = Path(config.gateway.state_dir)
         self._clock = KernelClock()
         self._state: State = state.load(self._state_dir)
-        self._lock = _lock(self._state_dir)
+        self._lock = state.occupy(self._state_dir)
         self._started_s = time.monotonic()
         self._run = self._new_run()
         self._groups = self._joined()
@@ -106,10 +111,14 @@ class Agent:
         self._outward = [self._outwards(publish) for publish in config.publish]
         desk = self._desk()
         self._buses: dict[BusAddress, Bus] = {}
-        self._sources = [self._listener(source, desk) for source in config.source]
         self._stop: asyncio.Event | None = None
         self._failure: BaseException | None = None
         self._next: Config | None = None
+        try:
+            self._sources = [self._listener(source, desk) for source in config.source]
+        except GatewayError:
+            self._close()
+            raise
 
     async def serve(self) -> Config | None:
         """Run until told to stop; give the config to start again with, if there is one."""
@@ -133,6 +142,8 @@ class Agent:
                 for task in running:
                     task.cancel()
         finally:
+            if self._next is None:  # After STOPPING=1 systemd waits for our end, and then kills.
+                _notify("STOPPING=1")
             await asyncio.to_thread(self._close)
         if self._failure is not None:
             raise self._failure
@@ -186,7 +197,7 @@ class Agent:
                 for each in self._outward
             ],
             "clock": {
-                "state": moment.source.name.lower(),
+                "state": moment.source.name.lower().replace("_", "-"),
                 "uncertainty_ms": moment.uncertainty_ms,
             },
             "counters": {name: counts[name] for name in _COUNTERS},
@@ -316,9 +327,10 @@ class Agent:
             check_routes(config.route, self._groups)
             self._next = config
         except GatewayError as fault:
-            _LOG.error("the config was not reloaded: %s", fault)
+            _LOG.error(_NOT_RELOADED, fault)
             return
         assert self._stop is not None
+        _notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
         self._stop.set()
 
     def _thread_failed(
@@ -333,17 +345,22 @@ class Agent:
         return failed
 
     async def _watchdog(self) -> None:
-        """Tell systemd that the loop turns, twice in the time it allows."""
+        """Tell systemd that the loop turns and the writer commits, twice in the time it allows."""
         allowed_us = os.environ.get("WATCHDOG_USEC", "")
         if not allowed_us.isdigit():
             return
         while True:
+            await asyncio.to_thread(self._commit_nothing)
             _notify("WATCHDOG=1")
             await asyncio.sleep(int(allowed_us) / 2_000_000)
 
+    def _commit_nothing(self) -> None:
+        """Wait until the writer has had its turn; what the disk refuses, the sources tell."""
+        with suppress(GatewayError, CancelledError):
+            self._writer.submit(lambda _db: None).result()
+
     def _close(self) -> None:
         """Drain: commit and acknowledge what was heard, then close in the order of the path."""
-        _notify("STOPPING=1")
         for outward in self._outward:
             outward.stop()
         self._peers.stop()
@@ -358,17 +375,6 @@ def stored(db: apsw.Connection) -> dict[str, int]:
     counted = {str(name): int(value) for name, value in db.execute("SELECT * FROM totals")}
     quarantined = int(db.execute("SELECT count(*) FROM quarantine").get)
     return {**counted, "quarantined": quarantined}
-
-
-def _lock(state_dir: Path) -> IO[bytes]:
-    """Own the state directory; raise AlreadyRunning if another agent does."""
-    file = (state_dir / "agent.lock").open("wb")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        raise AlreadyRunning(state_dir=state_dir) from None
-    return file
 
 
 def _notify(message: str) -> None:

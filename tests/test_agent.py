@@ -73,6 +73,51 @@ def test_systemd_is_told_when_it_is_ready_alive_and_stopping(
             assert set(rest) <= {b"WATCHDOG=1", b"STOPPING=1"}
 
 
+def test_systemd_is_told_of_a_reload_and_of_no_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On SIGHUP RELOADING=1, then READY=1: after STOPPING=1 systemd would kill what goes on."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        path = tmp_path / "notify"
+        systemd.bind(str(path))
+        systemd.settimeout(20)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(path))
+        with _running(tmp_path) as agent:
+            assert systemd.recv(100) == b"READY=1"
+            _signal(agent, signal.SIGHUP)
+            reloading, _, since = systemd.recv(100).partition(b"\nMONOTONIC_USEC=")
+            assert (reloading, since.isdigit()) == (b"RELOADING=1", True)
+            assert systemd.recv(100) == b"READY=1"
+            agent.stop()
+            assert systemd.recv(100) == b"STOPPING=1"
+
+
+def test_a_config_that_only_fails_when_it_is_used_is_not_reloaded(tmp_path: Path) -> None:
+    """A file that it names and that is not there: the agent goes on with the config it had."""
+    line = '\n[[source]]\nname = "mcu"\ntype = "framed"\nurl = "serial:///dev/nowhere"\n'
+    with _running(tmp_path) as agent:
+        run, good = agent.status()["run"], agent.config.read_text()
+        agent.config.write_text(f'{good}{line}key_file = "{tmp_path}/nowhere.key"\n')
+        _signal(agent, signal.SIGHUP)
+        _until(lambda: "was not reloaded: config.key-file" in agent.log(), agent)
+        agent.config.write_text(good)
+        _until(lambda: agent.status()["run"] not in (None, run), agent)
+        assert agent.status()["sources"] == []
+        agent.config.write_text(good + line)
+        _signal(agent, signal.SIGHUP)
+        _until(lambda: len(agent.status()["sources"]) == 1, agent)
+        agent.stop()
+
+
+def test_a_state_directory_that_cannot_be_written_is_said_as_such(tmp_path: Path) -> None:
+    """The agent's lock cannot be made: status 2, the code, and no word of a defect."""
+    agent = AgentProcess(tmp_path, "press-shop", "")
+    (agent.state_dir / "agent.lock").mkdir()
+    ended = _run(agent)
+    assert ended.returncode == 2
+    assert b"state.unwritable" in ended.stderr and b"defect" not in ended.stderr
+
+
 def test_a_hangup_reads_the_config_again(tmp_path: Path, broker: Broker) -> None:
     """After SIGHUP a source that was added is heard, in the same process."""
     first = _SOURCE.format(name="meters", url=broker.url)

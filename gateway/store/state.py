@@ -6,17 +6,20 @@ owner alone. The organisation's own keys leave here only under the passphrase; a
 here (I3). Protocol: docs/protocol/identity.md.
 """
 
+import fcntl
 import os
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO
 
 from nacl.exceptions import CryptoError
 from nacl.pwhash import argon2id
 from nacl.secret import SecretBox
 
 from gateway.errors import (
+    AlreadyRunning,
     GatewayError,
     MalformedCbor,
     MalformedGroupFile,
@@ -127,6 +130,21 @@ def load(state_dir: Path) -> State:
     return State(
         state_dir, node_key, node, encryption_key, encryption, known, _groups(state_dir / _GROUPS)
     )
+
+
+def occupy(state_dir: Path) -> IO[bytes]:
+    """Be the only agent on a state directory while the file is open; raise AlreadyRunning."""
+    path = state_dir / "agent.lock"
+    try:
+        file = path.open("wb")
+    except OSError as fault:
+        raise StateUnwritable(path=path, reason=fault.strerror) from fault
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise AlreadyRunning(state_dir=state_dir) from None
+    return file
 
 
 def root_key(state_dir: Path, passphrase: str) -> SigningKey:
