@@ -1,8 +1,8 @@
 """Instruments on a noisy line that is unplugged again and again, and replugged under another name.
 
 What must hold: heard again within 5 s each time; what is stored was said, each once and in order,
-in spite of telegrams that are cut in two by a pause, cut short by a plug, or follow noise. Digits are
-not changed here: against that only a checksum helps.
+in spite of telegrams that are cut in two by a pause, cut short by a plug, or follow noise. Digits
+are not changed here: against that only a checksum helps.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ import tempfile
 from itertools import count
 from pathlib import Path
 
+from gateway.sources.serial import SerialListener
 from tests.on_a_line import until
 from tests.on_an_instrument import heard_by, settings
 from tests.station import Station
@@ -49,13 +50,7 @@ async def _story(kind: str, times: int, dice: random.Random) -> str:
         speaking = asyncio.create_task(_speak(wire, kind, said, dice))
         try:
             async with heard_by(station, settings(wire.link, _FRAMINGS[kind])) as it:
-                slowest_s = 0.0
-                for _ in range(times):
-                    before = it.counts["stored"]
-                    wire.plug()
-                    again = until(lambda: it.counts["stored"] > before, _AGAIN_S_MAX)  # noqa: B023
-                    slowest_s = max(slowest_s, await again)
-                    await asyncio.sleep(0.3 * dice.random())
+                slowest_s = max([await _replug(wire, it, dice) for _ in range(times)])
                 lost = sum(it.counts[code] for code in it.counts if code.startswith("line."))
         finally:
             speaking.cancel()
@@ -68,6 +63,15 @@ async def _story(kind: str, times: int, dice: random.Random) -> str:
         f"{kind}: {times} replugs, heard again after {slowest_s:.2f} s at most,"
         f" {len(read)} of {len(said)} telegrams stored, {lost} broken, wrong 0, doubled 0"
     )
+
+
+async def _replug(wire: Wire, it: SerialListener, dice: random.Random) -> float:
+    """Plug in under another name, wait for the next reading, and listen on; give how long it was."""
+    before = it.counts["stored"]
+    wire.plug()
+    again_s = await until(lambda: it.counts["stored"] > before, _AGAIN_S_MAX)
+    await asyncio.sleep(0.3 * dice.random())
+    return again_s
 
 
 async def _speak(wire: Wire, kind: str, said: set[float], dice: random.Random) -> None:
