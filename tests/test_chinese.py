@@ -30,6 +30,7 @@ REASONERS = (
         GATEWAY / "readings" / f"{name}.py"
         for name in ("fields", "frame", "mapping", "naming", "packs", "payloads", "times")
     ),
+    *sorted((GATEWAY / "readings").glob("sparkplug*.py")),
 )
 SAYS = ("say", "titled", "_tell_now", "_section", "_listed")
 

@@ -125,7 +125,9 @@ DECODERS = {
     "pack": Decoder(senml.decode, MalformedPack, _known("senml")),
     "payload": Decoder(_map, PayloadError, _known("mapping")),
     "registers": Decoder(decode_any, DeviceError, _known("registers")),
-    "sparkplug": Decoder(_host, DeviceError, _known("sparkplug")),
+    "sparkplug": Decoder(
+        _host, DeviceError, lambda: mutate.known("sparkplug") + mutate.known("sparkplug_values")
+    ),
     "config": Decoder(
         lambda said: config.load(said.decode(errors="replace")), ConfigFaults, _configs
     ),
