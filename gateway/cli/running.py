@@ -140,8 +140,15 @@ def _told(facts: dict[str, Any]) -> str:
     lines += _listed("devices:", facts["devices"], lambda one: one["last_reading"] or "-")
     lines += _listed("links:", facts["links"], lambda one: retell(one.get("reason", "")))
     lines += _listed("peers:", facts["peers"], _lacking)
+    lines += _listed("publish:", facts.get("publish", ()), _published)
     counters = [f"{say(name)} {count}" for name, count in facts["counters"].items()]
     return "\n".join([*lines, *(["  ".join(counters)] if counters else [])])
+
+
+def _published(row: dict[str, Any]) -> str:
+    """Say what was told to a broker of the plant, and what was dropped and why."""
+    counts = (f"{name} {count}" for name, count in sorted(row["counts"].items()))
+    return "  ".join([*counts, *([retell(row["reason"])] if row["reason"] else [])])
 
 
 def _listed(

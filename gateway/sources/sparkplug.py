@@ -122,7 +122,7 @@ class SparkplugListener:
 
     def heard(self, deliveries: Sequence[Delivery]) -> None:
         """Take deliveries in order."""
-        arrival = self._arrival()
+        arrival, count = self._arrival(), 0
         for delivery in deliveries:
             if delivery.topic == self._state_topic:
                 # Somebody's will for us, from an older connection: say at once that we live.
@@ -130,8 +130,9 @@ class SparkplugListener:
                     self._say_online()
                 continue
             self._host.hear(delivery.topic, delivery.payload, arrival, delivery.retained)
-        self.counts["received"] += len(deliveries)
-        self._pending.messages += len(deliveries)
+            count += 1
+        self.counts["received"] += count
+        self._pending.messages += count
         self._take(arrival)
         self._throttle()
 
