@@ -33,6 +33,8 @@ _LOOK_S_MIN: Final = 0.05
 _LOOK_S_MAX: Final = {True: 0.5, False: 5.0}  # of a serial line, and of a host
 # After a failure the line must be silent for so long: what is still being said is let out.
 _SILENCE_S: Final = 0.02
+# Before the first question it must be silent for one time-out, and nobody waits longer than this.
+_OPENING_S_MAX: Final = 1.0
 # A connection on which nobody answers may be dead without having been closed.
 _UNANSWERED_MAX: Final = 3
 # The converter says that the unit behind it does not answer.
@@ -105,7 +107,8 @@ class Bus:
         self._in_a_row = 0
         if not wire.numbered:
             # Nobody knows what was asked before us, by whoever had the line.
-            await wire.hush(max(each.source.timeout_ms for each in self.members) / 1000)
+            longest_s = max(each.source.timeout_ms for each in self.members) / 1000
+            await wire.hush(min(longest_s, _OPENING_S_MAX))
             for unanswered in self._unanswered.values():
                 unanswered.doubtful = True
         if not self._gave_up:  # Else who is dead is still left alone for as long as it was.
