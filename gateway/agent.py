@@ -32,6 +32,7 @@ from gateway.config import (
     Publish,
     SerialSource,
     SparkplugSource,
+    joined,
     load,
 )
 from gateway.config.settings import Source as SourceSettings
@@ -46,10 +47,11 @@ from gateway.records import run as runs
 from gateway.records.record import ClockSource, Moment
 from gateway.records.run import Run
 from gateway.sources import framed
+from gateway.sources.attendance import Attendance
 from gateway.sources.intake import Desk, Intake, Routes, check_routes
 from gateway.sources.mqtt import MqttListener
 from gateway.sources.serial import SerialListener
-from gateway.sources.source import Life, Lives, Source
+from gateway.sources.source import Source
 from gateway.store import database, groups, state
 from gateway.store.authoring import Author, Venue
 from gateway.store.state import State
@@ -119,6 +121,9 @@ class Agent:
         except GatewayError:
             self._close()
             raise
+        self._attendance = Attendance(
+            config, self._sources, self._clock.now, self._writer, self._door.tell
+        )
 
     async def serve(self) -> Config | None:
         """Run until told to stop; give the config to start again with, if there is one."""
@@ -136,6 +141,7 @@ class Agent:
                 for outward in self._outward:
                     outward.start()
                 running.append(tasks.create_task(self._watchdog()))
+                running.append(tasks.create_task(self._attendance.run(self._reader)))
                 _notify("READY=1")
                 _LOG.info("run %s of %s", self._run.key.id.hex(), self._config.gateway.name)
                 await self._stop.wait()
@@ -162,7 +168,7 @@ class Agent:
             "run": self._run.key.id.hex(),
             "uptime_s": round(time.monotonic() - self._started_s, 1),
             "store": stored(self._reader),
-            "devices": self._devices(moment),
+            "devices": self._attendance.rows(self._reader),
             "links": [asdict(link) for link in self._peers.links()],
             "peers": [
                 {
@@ -204,31 +210,6 @@ class Agent:
             "refused": dict(self._peers.exchange.counts),
         }
 
-    def _devices(self, moment: Moment) -> list[dict[str, object]]:
-        found: list[dict[str, object]] = []
-        for source in self._sources:
-            born = (
-                {life.device: life for life in source.lives()} if isinstance(source, Lives) else {}
-            )
-            for device in sorted(source.devices.keys() | born.keys()):
-                heard_ms = source.devices.get(device)
-                row = {
-                    "name": device,
-                    "source": source.name,
-                    "state": source.state,
-                    "last_reading": self._when(heard_ms, moment),
-                    "last_reading_age_ms": heard_ms and moment.monotonic_ms - heard_ms,
-                }
-                found.append(row | self._life(born.get(device), moment))
-        return found
-
-    def _life(self, life: Life | None, moment: Moment) -> dict[str, object]:
-        """Say how a device stands that says itself when it comes and goes."""
-        if life is None:
-            return {}
-        born, died = self._when(life.born_ms, moment), self._when(life.died_ms, moment)
-        return {"state": life.state, "born": born, "died": died}
-
     def _when(self, heard_ms: int | None, moment: Moment) -> str | None:
         """Say when something was heard, RFC 3339; None for never, or while the clock is unset."""
         if heard_ms is None or moment.source is ClockSource.UNSET:
@@ -238,24 +219,25 @@ class Agent:
     def _listener(self, source: SourceSettings, desk: Desk) -> Source:
         """Build what hears for one entry of the config."""
         commit_ms = self._config.gateway.commit_ms
+        place = joined(self._config.gateway.equipment, source.equipment)
         match source:
             case MqttSource():
-                intake = Intake(desk, source.name, Provenance.GATEWAY_ATTESTED)
+                intake = Intake(desk, source.name, Provenance.GATEWAY_ATTESTED, place)
                 return MqttListener(source, intake, self._clock.now, commit_ms)
             case FramedSource():
-                intake = Intake(desk, source.name, framed.provenance(source))
+                intake = Intake(desk, source.name, framed.provenance(source), place)
                 return framed.FramedListener(source, intake, self._clock.now, commit_ms)
             case SerialSource():
-                intake = Intake(desk, source.name, Provenance.UNAUTHENTICATED_LINE)
+                intake = Intake(desk, source.name, Provenance.UNAUTHENTICATED_LINE, place)
                 return SerialListener(source, intake, self._clock.now, commit_ms)
             case ModbusSource():
-                intake = Intake(desk, source.name, Provenance.UNAUTHENTICATED_LINE)
+                intake = Intake(desk, source.name, Provenance.UNAUTHENTICATED_LINE, place)
                 return self._modbus(source, intake)
             case SparkplugSource():
                 # Imported here: only who has Sparkplug pays for protobuf at each start.
                 from gateway.sources.sparkplug import SparkplugListener
 
-                intake = Intake(desk, source.name, Provenance.GATEWAY_ATTESTED)
+                intake = Intake(desk, source.name, Provenance.GATEWAY_ATTESTED, place)
                 return SparkplugListener(source, intake, self._clock.now, commit_ms)
 
     def _modbus(self, source: ModbusSource, intake: Intake) -> Source:

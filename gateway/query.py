@@ -18,9 +18,7 @@ from gateway.readings.reading import Gap, Reading
 from gateway.records.record import Record
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_OPTIONS = frozenset(
-    {"group", "device", "metric", "activity", "org", "from", "to", "min-status", "limit"}
-)
+_OPTIONS = frozenset("group device metric equipment activity org from to min-status limit".split())
 _TIME = re.compile(  # RFC 3339, or its date alone, or without seconds or a zone
     "[0-9]{4}-[0-9]{2}-[0-9]{2}"
     r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?"
@@ -39,7 +37,10 @@ class Status(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked; None and empty ask for everything. Device and metric may hold * and ?."""
+    """What is asked; None and empty ask for everything. Device and metric may hold * and ?.
+
+    Equipment is a path, which asks for all that stands in it too, or holds * and ?.
+    """
 
     group: str | None = None
     device: str | None = None
@@ -50,6 +51,7 @@ class Question:
     to_ms: int | None = None  # and before this one
     status_min: Status = Status.LOCAL
     limit: int | None = None  # the newest so many
+    equipment: str | None = None
 
 
 def understand(options: Mapping[str, str]) -> Question:
@@ -71,6 +73,7 @@ def understand(options: Mapping[str, str]) -> Question:
         to_ms,
         _status(options.get("min-status", "local")),
         _limit(options.get("limit")),
+        options.get("equipment"),
     )
 
 
@@ -117,6 +120,7 @@ class Row:
             "monotonic_ms": reading.monotonic_ms,
             "boot": moment.boot.hex(),
             "retained": reading.retained,
+            "equipment": reading.equipment,
             "status": self.told.status.name.lower(),
             "activity": None if record.activity is None else record.activity.hex(),
             "as_of": as_of,
@@ -258,6 +262,11 @@ def matches(pattern: str | None, name: str) -> bool:
     return pattern is None or pattern == name or fnmatchcase(name, pattern)
 
 
+def stands_in(pattern: str | None, path: str) -> bool:
+    """Say whether what stands there stands where it was asked for, or in it."""
+    return matches(pattern, path) or (pattern is not None and path.startswith(f"{pattern}/"))
+
+
 def _record_fits(question: Question, told: Told) -> bool:
     return (
         question.group in (None, told.group)
@@ -303,7 +312,11 @@ def _reading_fits(question: Question, reading: Reading) -> bool:
             return False
         if question.to_ms is not None and reading.time_ms >= question.to_ms:
             return False
-    return matches(question.device, reading.device) and matches(question.metric, reading.metric)
+    return (
+        matches(question.device, reading.device)
+        and matches(question.metric, reading.metric)
+        and stands_in(question.equipment, reading.equipment)
+    )
 
 
 def _hash(option: str, said: str | None, size: int) -> bytes | None:

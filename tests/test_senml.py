@@ -28,11 +28,13 @@ when = st.one_of(
     st.tuples(st.none(), st.none() | st.integers(0, 2**63 - 1)),
 )
 readings = st.builds(
-    lambda device, metric, value, unit, moment, quality, retained: Reading(
-        device, metric, value, unit, moment[0], moment[1], quality, retained
+    lambda device, metric, value, unit, moment, more: Reading(
+        device, metric, value, unit, *moment, *more
     ),
     *(called, called, values, st.text(max_size=8), when),
-    *(st.sampled_from(Quality), st.booleans()),
+    st.tuples(
+        st.sampled_from(Quality), st.booleans(), st.sampled_from(["", "a", "a/b/c/d/e", "ä b/温"])
+    ),
 )
 
 

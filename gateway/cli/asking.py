@@ -48,6 +48,9 @@ def query(
     group: Annotated[str | None, typer.Option(help="a group of this gateway")] = None,
     device: Annotated[str | None, typer.Option(help="a name; * and ? stand for others")] = None,
     metric: Annotated[str | None, typer.Option(help="a name; * and ? stand for others")] = None,
+    equipment: Annotated[
+        str | None, typer.Option(metavar="PATH", help="where it stands, and all that is in it")
+    ] = None,
     activity: Annotated[
         str | None, typer.Option(metavar="HEX", help="the record that opened it")
     ] = None,
@@ -68,7 +71,7 @@ def query(
     if limit is None and form is Format.TABLE:
         limit = _TABLE_ROWS
     said = {"group": group, "device": device, "metric": metric, "activity": activity, "org": org}
-    said |= {"from": since, "to": until, "min-status": min_status}
+    said |= {"equipment": equipment, "from": since, "to": until, "min-status": min_status}
     said |= {"limit": None if limit is None else str(limit)}
     question = asked.understand({name: each for name, each in said.items() if each is not None})
     as_of, missing = show_time(time.time_ns() // 1_000_000), Missing()

@@ -13,9 +13,12 @@ import typer
 from gateway import agent, demo as demonstration
 from gateway.cli import place
 from gateway.cli.words import pad, retell, say
+from gateway.clock import KernelClock
 from gateway.errors import NotRunning
 from gateway.query import matches, show_time
-from gateway.store import questions
+from gateway.sources.attendance import at_rest
+from gateway.store.database import Connection
+from gateway.store.questions import devices as devices_of
 
 _WATCH_S = 1.0
 
@@ -73,6 +76,11 @@ def _is_shown(row: dict[str, Any], device: str | None) -> bool:
         told = say("{count} readings were too fast to show", count=row["skipped"])
         print(told, file=sys.stderr)
         return False
+    if "state" in row:
+        if matches(device, row["device"]):
+            told = say("{device} is {state} now", device=row["device"], state=say(row["state"]))
+            print(told, file=sys.stderr)
+        return False
     return matches(device, row["device"])
 
 
@@ -91,14 +99,7 @@ def _at_rest() -> dict[str, Any]:
     held, db = place.opened()
     with closing(db):
         counts = agent.stored(db)
-        devices = [
-            {
-                "name": name,
-                "state": "unknown",
-                "last_reading": None if last is None else show_time(last),
-            }
-            for name, last, _ in questions.devices(db)
-        ]
+        devices = _devices(db)
     return {
         "state": "stopped",
         "running": False,
@@ -126,6 +127,18 @@ def _at_rest() -> dict[str, Any]:
     }
 
 
+def _devices(db: Connection) -> list[dict[str, Any]]:
+    """Give the devices of the config, and those of which only records are held."""
+    shown = at_rest(place.config(), db, KernelClock().now())
+    said = {name: None if last is None else show_time(last) for name, last, _ in devices_of(db)}
+    for each in shown:
+        each["last_reading"] = said.pop(str(each["name"]), None) or each["last_reading"]
+    others = [
+        {"name": name, "state": "unknown", "last_reading": last} for name, last in said.items()
+    ]
+    return [*shown, *others]
+
+
 def _told(facts: dict[str, Any]) -> str:
     running = say("not running; 'hulian run' starts it")
     if facts["state"] == "running":
@@ -137,7 +150,7 @@ def _told(facts: dict[str, Any]) -> str:
         say("clock: {state}", state=say(facts["clock"]["state"])),
     ]
     lines += _listed("sources:", facts.get("sources", ()), lambda one: retell(one["reason"]))
-    lines += _listed("devices:", facts["devices"], lambda one: one["last_reading"] or "-")
+    lines += _listed("devices:", facts["devices"], _standing)
     lines += _listed("links:", facts["links"], lambda one: retell(one.get("reason", "")))
     lines += _listed("peers:", facts["peers"], _lacking)
     lines += _listed("publish:", facts.get("publish", ()), _published)
@@ -160,6 +173,11 @@ def _listed(
         for one in rows
     ]
     return [say(title), *(line.rstrip() for line in lines)] if lines else []
+
+
+def _standing(device: dict[str, Any]) -> str:
+    """Tell when a device was heard last, and where it stands."""
+    return f"{device['last_reading'] or '-'}  {device.get('equipment', '')}".rstrip()
 
 
 def _lacking(peer: dict[str, Any]) -> str:

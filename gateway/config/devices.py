@@ -3,6 +3,7 @@
 In: values that `load` has checked. Out: the same, by name. Reference: docs/config.md.
 """
 
+import re
 from collections.abc import Mapping as Table, Sequence
 from typing import Annotated, Final, Protocol
 
@@ -15,10 +16,12 @@ from gateway.errors import OutOfRange
 
 LEVELS_MAX: Final = 5  # ISA-95: enterprise, site, area, line, cell
 # Where a device stands, beginning where its gateway's own path ends.
+_LEVEL: Final = r"[^/+#\x00-\x1f\x7f]{1,63}"
+EQUIPMENT: Final = re.compile(rf"({_LEVEL}(/{_LEVEL}){{0,4}})?")
 Equipment = Annotated[
     str,
     Meta(
-        pattern=r"\A([^/+#\x00-\x1f\x7f]{1,63}(/[^/+#\x00-\x1f\x7f]{1,63}){0,4})?\Z",
+        pattern=rf"\A{EQUIPMENT.pattern}\Z",
         description="1 to 5 names between slashes, as enterprise/site/area/line/cell",
     ),
 ]

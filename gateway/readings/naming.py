@@ -60,6 +60,16 @@ class Naming:
         return name
 
 
+def expected(source: MqttSource) -> tuple[str, ...]:
+    """Name the devices that a source has by its config, whether or not they were ever heard."""
+    if source.bind:
+        return tuple(bind.device for bind in source.bind)
+    if source.device is None:
+        return (source.name,)
+    text = None if TOPIC_LEVEL.fullmatch(source.device) else paths.literal(source.device)
+    return () if text is None else (text,)
+
+
 def _text(found: object) -> str | None:
     """Give a name as it is, and the digits of a number that is one."""
     if type(found) is int:

@@ -50,6 +50,7 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
     `time_ms` is Unix time, None when nobody knew it; then `monotonic_ms` is the time since the
     boot that the record's header names. `unit` is of the SenML registry, "" for none. `retained`
     says that a broker kept the message: when it was said is then unknown unless it says so itself.
+    `equipment` is where in the plant it was measured, as the config says it; "" for nothing said.
     """
 
     device: str

@@ -3,9 +3,10 @@
 In: readings and who stands for them, or bytes from anywhere. Out: packs that fit a size, or the
 readings again. It never signs, stores or reads a clock, and never builds an object from a tag.
 
-RFC 8428 with integer labels, times absolute, and four labels of ours in text: `q` quality, `m`
-monotonic ms where no clock was set, `r` was a retained message, `bp` provenance (it sticks like a
-base label). Entries are encoded one by one, so a pack's size is known before it is full.
+RFC 8428 with integer labels, times absolute, and five labels of ours in text: `q` quality, `m`
+monotonic ms where no clock was set, `r` was a retained message, `be` where it was measured and `bp`
+provenance (these two stick like base labels). Entries are encoded one by one, so a pack's size is
+known before it is full.
 """
 
 import math
@@ -18,9 +19,11 @@ from typing import Any, Final, NamedTuple
 
 import cbor2
 
+from gateway.config.devices import EQUIPMENT
 from gateway.errors import MalformedPack, RecordTooLarge
 from gateway.readings import names
 from gateway.readings.reading import Provenance, Quality, Reading, Value
+from gateway.readings.spans import Span as Span, Spans, spans as spans
 from gateway.readings.times import TIME_MS_MAX, TIME_MS_MIN
 
 CONTENT_TYPE: Final = "application/senml+cbor"
@@ -45,30 +48,12 @@ _QUALITY: Final = {
 }
 
 
-class Span(NamedTuple):
-    """What a pack holds of one device: its first and last time, None where no clock was set."""
-
-    device: str
-    first_ms: int | None
-    last_ms: int | None
-    count: int  # type: ignore[assignment] # Nobody wants tuple's own method of this name.
-
-
 class Pack(NamedTuple):
     """One body: its bytes, how many readings are in it, and of which devices."""
 
     encoded: bytes
     count: int  # type: ignore[assignment] # As above.
     spans: list[Span]
-
-
-@dataclass(slots=True)
-class _Tally:
-    """A span that is still counted."""
-
-    first_ms: int | None
-    last_ms: int | None
-    count: int
 
 
 class Attested(NamedTuple):
@@ -133,39 +118,12 @@ def _head(major: int, count: int) -> bytes:
     return struct.pack(">BH", major << 5 | 25, count)
 
 
-class _Spans:
-    """Count readings by device, in the order in which the devices come."""
-
-    __slots__ = ("tallies",)
-
-    def __init__(self) -> None:
-        self.tallies: dict[str, _Tally] = {}
-
-    def add(self, device: str, time_ms: int | None) -> None:
-        """Count one reading."""
-        tally = self.tallies.get(device)
-        if tally is None:
-            self.tallies[device] = _Tally(time_ms, time_ms, 1)
-            return
-        tally.count += 1
-        if time_ms is not None:
-            if tally.first_ms is None or time_ms < tally.first_ms:
-                tally.first_ms = time_ms
-            if tally.last_ms is None or time_ms > tally.last_ms:
-                tally.last_ms = time_ms
-
-    def done(self) -> list[Span]:
-        """Give what was counted."""
-        tallies = self.tallies.items()
-        return [Span(device, one.first_ms, one.last_ms, one.count) for device, one in tallies]
-
-
 class _Packer:
     """Fill packs entry by entry, and remember what sticks within the open one."""
 
     __slots__ = (
         *("provenance", "bytes_max", "packs", "entries", "size", "device", "zero_ms"),
-        *("spans", "span"),
+        *("equipment", "spans"),
     )
 
     def __init__(self, provenance: Provenance, bytes_max: int) -> None:
@@ -179,7 +137,8 @@ class _Packer:
         self.size = 0
         self.device: str | None = None
         self.zero_ms: int | None = None
-        self.spans = _Spans()
+        self.equipment = ""
+        self.spans = Spans()
 
     def add(self, reading: Reading) -> None:
         """Encode a reading into the open pack, or into a new one where that is full."""
@@ -190,6 +149,7 @@ class _Packer:
         if len(entry) + 3 > self.bytes_max:
             raise RecordTooLarge(size=len(entry) + 3, size_max=self.bytes_max)
         self.zero_ms, self.device = zero_ms, reading.device
+        self.equipment = reading.equipment
         self.entries.append(entry)
         self.size += len(entry)
         self.spans.add(reading.device, reading.time_ms)
@@ -218,6 +178,8 @@ class _Packer:
             tail, more = tail + _QUALITY[reading.quality.value], more + 1
         if reading.retained:
             tail, more = tail + b"\x61r\xf5", more + 1
+        if reading.equipment != self.equipment:
+            tail, more = tail + b"\x62be" + _text(reading.equipment), more + 1
         if not self.entries:
             tail, more = tail + self.provenance, more + 1
         return bytes((0xA1 + pairs + more,)) + head + tail, zero_ms
@@ -229,14 +191,6 @@ class _Packer:
             encoded = _head(4, count) + b"".join(self.entries)
             self.packs.append(Pack(encoded, count, self.spans.done()))
         self._open()
-
-
-def spans(readings: Iterable[Reading]) -> list[Span]:
-    """Say what readings there are of which devices, as `encode` says it of its packs."""
-    found = _Spans()
-    for reading in readings:
-        found.add(reading.device, reading.time_ms)
-    return found.done()
 
 
 def decode(encoded: bytes, bytes_max: int = DECODED_BYTES_MAX) -> list[Reading]:
@@ -314,6 +268,7 @@ _RIGHT: Final[dict[object, Callable[[object], bool]]] = {
     "m": lambda said: type(said) is int and 0 <= said <= INT_MAX,
     "q": lambda said: type(said) is str and said in ("uncertain", "bad"),
     "r": lambda said: said is True,
+    "be": lambda said: type(said) is str and EQUIPMENT.fullmatch(said) is not None,
     "bp": lambda said: type(said) is str and said in _PROVENANCE,
 }
 _PLAIN: Final = (str, bytes, bool, int, NoneType)
@@ -339,6 +294,7 @@ class _Sticking:
     time: float | int = 0
     unit: str = ""
     value: float | int = 0
+    equipment: str = ""
     provenance: Provenance | None = None
 
 
@@ -348,6 +304,7 @@ def _resolve(sticking: _Sticking, said: dict[Any, Any]) -> Attested:
     sticking.time = said.get(BT, sticking.time)
     sticking.unit = said.get(BU, sticking.unit)
     sticking.value = said.get(BV, sticking.value)
+    sticking.equipment = said.get("be", sticking.equipment)
     if "bp" in said:
         sticking.provenance = _PROVENANCE[said["bp"]]
     if sticking.provenance is None:
@@ -365,6 +322,7 @@ def _resolve(sticking: _Sticking, said: dict[Any, Any]) -> Attested:
         monotonic_ms,
         Quality(said.get("q", "good")),
         "r" in said,
+        sticking.equipment,
     )
     return Attested(reading, sticking.provenance)
 

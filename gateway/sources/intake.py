@@ -10,15 +10,19 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
+from msgspec import structs
+
+from gateway.config import joined
 from gateway.config.settings import Route
 from gateway.errors import UnknownGroup
 from gateway.readings import senml
+from gateway.readings.presence import Instant
 from gateway.readings.reading import Batch, Delivered, Gap, Position, Provenance, Reading
 from gateway.readings.senml import Pack
 from gateway.records import gap
 from gateway.records.feed import CBOR_TYPE
-from gateway.records.record import Kind, Said
-from gateway.store import arrivals, authoring, observations, quarantine, state
+from gateway.records.record import ClockSource, Kind, Said
+from gateway.store import arrivals, authoring, devices, observations, quarantine, state
 from gateway.store.authoring import Author, Venue
 from gateway.store.database import Connection
 from gateway.store.writer import Writer
@@ -69,22 +73,36 @@ class Desk:
 class Intake:
     """One source's way into the store."""
 
-    def __init__(self, desk: Desk, source: str, provenance: Provenance) -> None:
+    def __init__(
+        self, desk: Desk, source: str, provenance: Provenance, equipment: str = ""
+    ) -> None:
         self._desk, self._source, self._provenance = desk, source, provenance
+        self._equipment = equipment
+        self._heard: set[str] = set()
 
     def submit(self, batch: Batch) -> "Future[None]":
         """Queue a batch for the next commit; raise StoreClosed while the agent stops."""
+        readings_placed = self._placed(batch.readings)
         packs = [
             (venue, pack)
-            for venue, readings in self._by_venue(batch.readings).items()
+            for venue, readings in self._by_venue(readings_placed).items()
             for pack in senml.encode(readings, self._provenance)
         ]
         gaps = [part for missed in batch.gaps for part in self._parts(missed)]
         groups = frozenset(venue.group for venue, _ in (*packs, *gaps))
         future = self._desk.writer.submit(lambda db: self._keep(db, batch, packs, gaps))
         if groups:
-            future.add_done_callback(lambda done: self._tell(done, groups, batch.readings))
+            future.add_done_callback(lambda done: self._tell(done, groups, readings_placed))
         return future
+
+    def _placed(self, readings: tuple[Reading, ...]) -> tuple[Reading, ...]:
+        """Say of each reading where in the plant it was measured, as far as the config does."""
+        place = self._equipment
+        if not place:
+            return readings
+        return tuple(
+            structs.replace(each, equipment=joined(place, each.equipment)) for each in readings
+        )
 
     def expected(self) -> list[list[Delivered]]:
         """Give, batch by batch in order, the deliveries that a resumed session may repeat."""
@@ -131,6 +149,7 @@ class Intake:
             said = Said(Kind.OBSERVATION, pack.encoded, senml.CONTENT_TYPE)
             place = authoring.say(db, author, venue, said)
             observations.keep(db, place, pack.spans)
+        self._hear(db, batch)
         if batch.unreadable:
             quarantine.keep(db, source, author.now().unix_ms, batch.unreadable)
         if batch.settled:
@@ -139,6 +158,18 @@ class Intake:
             arrivals.expect_acknowledged(db, source, batch.delivered)
         if batch.position is not None:
             arrivals.move_position(db, source, batch.position)
+
+    def _hear(self, db: Connection, batch: Batch) -> None:
+        """Remember which devices live; what a broker had kept is no sign of life."""
+        heard = {each.device for each in batch.readings if not each.retained}
+        if not heard:
+            return
+        moment = self._desk.author.now()
+        unix_ms = None if moment.source is ClockSource.UNSET else moment.unix_ms
+        devices.hear(db, self._source, heard, Instant(unix_ms, moment.boot, moment.monotonic_ms))
+        if not heard <= self._heard:
+            self._heard = heard if len(self._heard) > devices.DEVICES_MAX else self._heard | heard
+            devices.let_go(db)
 
     def _tell(
         self, done: "Future[None]", groups: frozenset[bytes], readings: Sequence[Reading]

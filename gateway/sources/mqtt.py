@@ -190,7 +190,9 @@ class MqttListener:
         if faults:  # Some of its metrics cannot be read: kept with its bytes, the others go on.
             self._quarantine(delivery, faults[0])
         pending.readings.extend(readings)
-        self.devices[readings[0].device] = arrival.monotonic_ms
+        if not delivery.retained:  # Nobody knows when that was said: it is no sign of life.
+            for each in readings:
+                self.devices[each.device] = arrival.monotonic_ms
 
     def _is_repeat(self, delivery: Delivery, known_by: bytes) -> bool:
         """Say whether a delivery was committed before; else it is one that may be repeated."""

@@ -47,6 +47,11 @@ class Door:
             lines = [json.dumps(as_row(reading), ensure_ascii=False) for reading in readings]
             self._loop.call_soon_threadsafe(self._spread, lines)
 
+    def tell(self, device: str, state: str) -> None:
+        """Tell whoever watches that a device stands otherwise now; from the loop alone."""
+        if self._watchers:
+            self._spread([json.dumps({"device": device, "state": state}, ensure_ascii=False)])
+
     def _spread(self, lines: Sequence[str]) -> None:
         for waiting in self._watchers:
             room = waiting.maxsize - waiting.qsize() - 1
@@ -95,4 +100,6 @@ def as_row(reading: Reading) -> dict[str, object]:
         "unit": reading.unit,
         "time_ms": reading.time_ms,
         "quality": reading.quality.value,
+        "retained": reading.retained,
+        "equipment": reading.equipment,
     }

@@ -20,6 +20,7 @@ def expect(question: Question) -> dict[str, object]:
         "to_ms": question.to_ms,
         "status_min": question.status_min.name.lower(),
         "limit": question.limit,
+        "equipment": question.equipment,
     }
 
 
@@ -57,6 +58,7 @@ def _good() -> dict[str, Options]:
         "before 1970": {"from": "1969-12-31T23:59:59.999Z"},
         "replicated, the newest ten": {"min-status": "Replicated", "limit": "10"},
         "none at all": {"limit": "0"},
+        "a line, and all that is in it": {"equipment": "example/plant-1/pressing/line-2"},
     }
 
 
@@ -81,6 +83,7 @@ def _bad() -> dict[str, Options]:
         "a span that ends before it begins": {"from": "2026-05-02", "to": "2026-05-01"},
         "a status that there is not": {"min-status": "certain"},
         "a status that is empty": {"min-status": ""},
+        "an equipment by another name": {"place": "example"},
         "a limit below nothing": {"limit": "-1"},
         "a limit with a fraction": {"limit": "1.5"},
         "a limit that is empty": {"limit": ""},

@@ -8,6 +8,7 @@ CHAPTER = "docs/protocol/observation.md"
 FIRST = {-2: "urn:dev:hulian:press-1/", -3: 1763726400, "bp": "gateway-attested"}
 BARE = {-2: "urn:dev:hulian:press-1/", "bp": "gateway-attested"}
 MS = 1_763_726_400_000
+PLACE = "example/plant-1/pressing/line-2/cell-7"
 
 
 def build() -> dict[str, object]:
@@ -149,6 +150,22 @@ def _labels() -> list[Good]:
             False,
         ),
         (
+            "where it was measured: one cell, then another, then nobody says",
+            _pack(
+                {**FIRST, 0: "a", 2: 1, "be": PLACE},
+                {0: "b", 2: 2},
+                {0: "a", 2: 3, "be": "example"},
+                {0: "a", 2: 4, "q": "bad", "r": True, "be": ""},
+            ),
+            [
+                _reading("a", 1, equipment=PLACE),
+                _reading("b", 2, equipment=PLACE),
+                _reading("a", 3, equipment="example"),
+                _reading("a", 4, quality="bad", retained=True),
+            ],
+            True,
+        ),
+        (
             "a provenance that changes",
             _pack({**FIRST, 0: "a", 2: 1}, {0: "b", 2: 2, "bp": "device-signed"}),
             [_reading("a", 1), _reading("b", 2, provenance="device-signed")],
@@ -170,6 +187,10 @@ def _bad_ones() -> list[tuple[str, bytes]]:
         ("an empty array", []),
         ("an array of numbers", [1]),
         ("a value within a value", [{**first, "x": [1]}]),
+        ("six levels", [{**first, "be": "a/b/c/d/e/f"}]),
+        ("a level without a name", [{**first, "be": "a//b"}]),
+        ("an equipment that is a number", [{**first, "be": 7}]),
+        ("an equipment with a wildcard", [{**first, "be": "a/+"}]),
         ("no value", [{**FIRST, 0: "a"}]),
         ("two values", [{**first, 4: True}]),
         ("binary data, which a reading cannot hold", [{**FIRST, 0: "a", 8: b"x"}]),
