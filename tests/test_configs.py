@@ -2,12 +2,7 @@
 
 import configparser
 import re
-import shutil
-import signal
-import socket
-import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,61 +10,10 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
 from gateway.config import load, show
+from tests.field import CONFIGS, MOSQUITTO, PASSWORD, WAIT_S, Broker, wait_for
 
-CONFIGS = Path(__file__).parent.parent / "configs"
-MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
-PASSWORD = "only-in-this-test"
-WAIT_S = 20
 # More than mosquitto keeps for a client when it is not told otherwise.
 MESSAGES = 1200
-
-
-class Broker:
-    """A mosquitto with the config for the field, its paths and port changed to what is free."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port: int = free.getsockname()[1]
-        subprocess.run(
-            ["mosquitto_passwd", "-b", "-c", folder / "passwords", "press-shop", PASSWORD],
-            check=True,
-        )
-        text = (CONFIGS / "mosquitto.conf").read_text("utf-8")
-        text = text.replace("listener 1883 ", f"listener {self.port} ")
-        text = text.replace("/etc/mosquitto/hulian.passwd", str(folder / "passwords"))
-        text = text.replace("/var/lib/mosquitto/", f"{folder}/")
-        # Started by root, mosquitto would become another user, who cannot read this folder.
-        (folder / "mosquitto.conf").write_text(text + "user root\n", "utf-8")
-        self.start()
-
-    def start(self) -> None:
-        """Start it, and wait until it is this child that answers."""
-        command = [MOSQUITTO or "mosquitto", "-c", str(self.folder / "mosquitto.conf")]
-        self.child = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-        until = time.monotonic() + WAIT_S
-        while time.monotonic() < until:
-            assert self.child.poll() is None, "mosquitto refused its config"
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            time.sleep(0.02)
-        raise AssertionError("mosquitto does not answer")
-
-    def stop(self) -> None:
-        """Stop it in order, as systemd would."""
-        self.child.send_signal(signal.SIGTERM)
-        self.child.wait(WAIT_S)
-
-    def client(self, name: str, password: str | None = PASSWORD) -> Client:
-        """Connect a client with a persistent session, or with none if it may not."""
-        client = Client(CallbackAPIVersion.VERSION2, client_id=name, clean_session=False)
-        if password is not None:
-            client.username_pw_set("press-shop", password)
-        client.max_inflight_messages_set(MESSAGES)
-        client.connect("127.0.0.1", self.port)
-        client.loop_start()
-        return client
 
 
 @pytest.fixture
@@ -82,13 +26,6 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
     running.stop()
 
 
-def _wait_for(what: str, is_so: Callable[[], object]) -> None:
-    until = time.monotonic() + WAIT_S
-    while not is_so():
-        assert time.monotonic() < until, f"waited in vain for {what}"
-        time.sleep(0.02)
-
-
 def _leave(client: Client) -> None:
     client.disconnect()
     client.loop_stop()
@@ -96,16 +33,19 @@ def _leave(client: Client) -> None:
 
 def test_the_broker_keeps_a_long_queue_over_an_orderly_restart(broker: Broker) -> None:
     """What waits for a gateway that is away is more than 1,000 messages and outlives a stop."""
-    gateway = broker.client("gateway")
-    _wait_for("the gateway's connection", gateway.is_connected)
+    gateway = broker.client("press-shop")
+    wait_for("the gateway's connection", gateway.is_connected)
     subscribed: list[int] = []
     gateway.on_subscribe = lambda _c, _u, packet_id, _codes, _p: subscribed.append(packet_id)
     gateway.subscribe("factory/#", qos=1)
-    _wait_for("the subscription", lambda: subscribed)
+    wait_for("the subscription", lambda: subscribed)
     _leave(gateway)
-    machine = broker.client("machine")
-    _wait_for("the machine's connection", machine.is_connected)
-    sent = [machine.publish("factory/press", str(number), qos=1) for number in range(MESSAGES)]
+    machine = broker.client("press-1")
+    wait_for("the machine's connection", machine.is_connected)
+    sent = [
+        machine.publish("factory/press-1/telemetry", str(number), qos=1)
+        for number in range(MESSAGES)
+    ]
     sent[-1].wait_for_publish(WAIT_S)
     _leave(machine)
 
@@ -113,12 +53,12 @@ def test_the_broker_keeps_a_long_queue_over_an_orderly_restart(broker: Broker) -
     broker.start()
 
     heard: list[MQTTMessage] = []
-    gateway = Client(CallbackAPIVersion.VERSION2, client_id="gateway", clean_session=False)
+    gateway = Client(CallbackAPIVersion.VERSION2, client_id="press-shop", clean_session=False)
     gateway.on_message = lambda _client, _userdata, message: heard.append(message)
     gateway.username_pw_set("press-shop", PASSWORD)
     gateway.connect("127.0.0.1", broker.port)
     gateway.loop_start()
-    _wait_for("the queue", lambda: len(heard) == MESSAGES)
+    wait_for("the queue", lambda: len(heard) == MESSAGES)
     _leave(gateway)
     assert [str(number).encode() for number in range(MESSAGES)] == [it.payload for it in heard]
 
@@ -133,7 +73,7 @@ def test_the_broker_refuses_strangers(broker: Broker, password: str | None) -> N
     stranger.on_connect = lambda _client, _userdata, _flags, reason, _p: refused.append(reason)
     stranger.connect("127.0.0.1", broker.port)
     stranger.loop_start()
-    _wait_for("an answer", lambda: refused)
+    wait_for("an answer", lambda: refused)
     _leave(stranger)
     assert "Not authorized" in str(refused[0])
 

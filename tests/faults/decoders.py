@@ -77,16 +77,20 @@ def _bodies() -> list[bytes]:
 
 
 @cache
-def _mappings() -> tuple[Mapping, ...]:
-    every = sorted({vector["settings"] for vector in mutate.vectors("mapping")})
+def _mappings(noun: str) -> tuple[Mapping, ...]:
+    every = sorted({vector["settings"] for vector in mutate.vectors(noun)})
     return tuple(mapping(settings) for settings in every)
 
 
-def _map(payload: bytes) -> object:
-    """Map under settings chosen by the payload, so that a fall can be run again."""
-    mappings = _mappings()
-    chosen = mappings[sum(payload) % len(mappings)]
-    return chosen.read("factory/press-1/telemetry", payload, Arrival(None, 815))
+def _map(noun: str) -> Callable[[bytes], object]:
+    """Map under settings of these vectors, chosen by the payload, so that a fall is repeated."""
+
+    def read(payload: bytes) -> object:
+        mappings = _mappings(noun)
+        chosen = mappings[sum(payload) % len(mappings)]
+        return chosen.read("factory/press-1/telemetry", payload, Arrival(None, 815))
+
+    return read
 
 
 def _host(said: bytes) -> object:
@@ -123,7 +127,11 @@ DECODERS = {
     "ack": Decoder(agreement.decode, BadAck, _known("ack")),
     "gap": Decoder(gap.decode, MalformedGap, _known("gap")),
     "pack": Decoder(senml.decode, MalformedPack, _known("senml")),
-    "payload": Decoder(_map, PayloadError, _known("mapping")),
+    "telegram": Decoder(_split, LineError, _streams),
+    "field": Decoder(_fields, PayloadError, _known("fields")),
+    "payload": Decoder(_map("mapping"), PayloadError, _known("mapping")),
+    "payload-cbor": Decoder(_map("payload"), PayloadError, _known("payload")),
+    "payload-senml": Decoder(_map("pack"), PayloadError, _known("pack")),
     "registers": Decoder(decode_any, DeviceError, _known("registers")),
     "sparkplug": Decoder(
         _host, DeviceError, lambda: mutate.known("sparkplug") + mutate.known("sparkplug_values")

@@ -29,12 +29,12 @@ TYPES = [
     {"u": "lon", "v": 24.30621},
     {"t": 60, "v": 20.3},
 ]
-GATHERED = [
+GATHERED: list[dict[str, Any]] = [
     {"bn": "2001:db8::2/", "bt": 1.320078429e09, "n": "temperature", "u": "Cel", "v": 25.2},
     {"n": "humidity", "u": "%RH", "v": 30},
     {"bn": "2001:db8::1/", "n": "temperature", "u": "Cel", "v": 12.3},
 ]
-KINDS = [
+KINDS: list[dict[str, Any]] = [
     {"bn": f"{OW}:", "n": "temp", "u": "Cel", "v": 23.1},
     {"n": "label", "vs": "Machine Room"},
     {"n": "open", "vb": False},
