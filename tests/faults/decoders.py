@@ -127,8 +127,6 @@ DECODERS = {
     "ack": Decoder(agreement.decode, BadAck, _known("ack")),
     "gap": Decoder(gap.decode, MalformedGap, _known("gap")),
     "pack": Decoder(senml.decode, MalformedPack, _known("senml")),
-    "telegram": Decoder(_split, LineError, _streams),
-    "field": Decoder(_fields, PayloadError, _known("fields")),
     "payload": Decoder(_map("mapping"), PayloadError, _known("mapping")),
     "payload-cbor": Decoder(_map("payload"), PayloadError, _known("payload")),
     "payload-senml": Decoder(_map("pack"), PayloadError, _known("pack")),
