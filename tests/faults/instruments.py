@@ -66,7 +66,7 @@ async def _story(kind: str, times: int, dice: random.Random) -> str:
 
 
 async def _replug(wire: Wire, it: SerialListener, dice: random.Random) -> float:
-    """Plug in under another name, wait for the next reading, and listen on; give how long it was."""
+    """Plug in under another name and listen on; give the seconds until the next reading."""
     before = it.counts["stored"]
     wire.plug()
     again_s = await until(lambda: it.counts["stored"] > before, _AGAIN_S_MAX)

@@ -95,9 +95,10 @@ async def _story(folders: tuple[Path, Path], agent: AgentProcess) -> tuple[float
             assert wire.name != before
             slowest_s = max(slowest_s, await _until(heard, name, count))
         shown = await asyncio.to_thread(agent.status)
-        assert {each["name"]: each["state"] for each in shown["devices"]} == dict.fromkeys(
+        assert {each["name"]: each["state"] for each in shown["sources"]} == dict.fromkeys(
             wires, "connected"
         )
+        assert {each["name"] for each in shown["devices"] if each["state"] == "fresh"} == set(wires)
     finally:
         for task in tasks:
             task.cancel()
@@ -138,5 +139,8 @@ def test_instruments_are_heard_again_under_another_name(
     )
     sources = "\n".join("[[source]]" + text.partition("[[source]]")[2] for text in (scale, balance))
     agent = AgentProcess(tmp_path, "loading", sources)
-    slowest_s, stored, said = asyncio.run(_story(folders, agent))
+    try:
+        slowest_s, stored, said = asyncio.run(_story(folders, agent))
+    finally:
+        agent.kill()
     figures(replugs=TIMES, slowest_s=round(slowest_s, 2), readings=stored, telegrams=said)
