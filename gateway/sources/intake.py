@@ -27,6 +27,8 @@ from gateway.store.authoring import Author, Venue
 from gateway.store.database import Connection
 from gateway.store.writer import Writer
 
+_HEARD_MS = 1000
+
 
 def check_routes(routes: Sequence[Route], groups: Collection[str]) -> None:
     """See that every group that a route names is here; raise UnknownGroup."""
@@ -78,7 +80,7 @@ class Intake:
     ) -> None:
         self._desk, self._source, self._provenance = desk, source, provenance
         self._equipment = equipment
-        self._heard: set[str] = set()
+        self._heard: dict[str, int] = {}  # when each device was last written down
 
     def submit(self, batch: Batch) -> "Future[None]":
         """Queue a batch for the next commit; raise StoreClosed while the agent stops."""
@@ -161,15 +163,20 @@ class Intake:
 
     def _hear(self, db: Connection, batch: Batch) -> None:
         """Remember which devices live; what a broker had kept is no sign of life."""
+        moment, before = self._desk.author.now(), self._heard
+        now_ms = moment.monotonic_ms
         heard = {each.device for each in batch.readings if not each.retained}
-        if not heard:
+        # Once a second is enough of who speaks all the time.
+        due = [one for one in heard if now_ms - before.get(one, -_HEARD_MS) >= _HEARD_MS]
+        if not due:
             return
-        moment = self._desk.author.now()
         unix_ms = None if moment.source is ClockSource.UNSET else moment.unix_ms
-        devices.hear(db, self._source, heard, Instant(unix_ms, moment.boot, moment.monotonic_ms))
-        if not heard <= self._heard:
-            self._heard = heard if len(self._heard) > devices.DEVICES_MAX else self._heard | heard
+        devices.hear(db, self._source, due, Instant(unix_ms, moment.boot, now_ms))
+        if any(one not in before for one in due):
             devices.let_go(db)
+        if len(before) > devices.DEVICES_MAX:
+            before.clear()
+        before |= dict.fromkeys(due, now_ms)
 
     def _tell(
         self, done: "Future[None]", groups: frozenset[bytes], readings: Sequence[Reading]
