@@ -14,12 +14,14 @@ from functools import cache
 from multiprocessing import get_context
 
 from gateway import config
+from gateway.config import SerialSource
 from gateway.errors import (
     AuthorError,
     ConfigFaults,
     DeviceError,
     GatewayError,
     GroupError,
+    LineError,
     MalformedSparkplug,
     PayloadError,
     PeerError,
@@ -28,13 +30,18 @@ from gateway.errors.author import MalformedCbor, MalformedGap, MalformedPack, Ma
 from gateway.errors.peer import BadAck, BadControl
 from gateway.groups import agreement, group
 from gateway.readings import senml
+from gateway.readings.fields import Read
+from gateway.readings.framing import splitter
 from gateway.readings.mapping import Mapping
 from gateway.readings.reading import Arrival, Provenance
 from gateway.readings.sparkplug import Host
+from gateway.readings.telegram import Spoilt
 from gateway.records import cbor, cose, feed, gap, identity, proof, record, roster
 from gateway.records.record import SALT_BYTES
 from gateway.sync import control, envelope, message
 from tests import mutate
+from tests.test_fields import reading_of
+from tests.test_framing import source
 from tests.test_mapping import mapping
 from tests.test_registers import decode_any
 from tests.vectors.build_sparkplug import DEVICE, MS, NODE, births
@@ -110,6 +117,37 @@ def _host(said: bytes) -> object:
     return heard
 
 
+def _streams() -> list[bytes]:
+    """Give the bytes of the streams of framing's vectors."""
+    streams = (vector["stream"].split() for vector in mutate.vectors("framing"))
+    return [bytes.fromhex("".join(word for word in words if word != "quiet")) for words in streams]
+
+
+@cache
+def _sources() -> tuple[list[SerialSource], list[Read]]:
+    framings = sorted({vector["settings"] for vector in mutate.vectors("framing")})
+    fields = sorted({vector["settings"] for vector in mutate.vectors("fields")})
+    return [source(settings) for settings in framings], [reading_of(one) for one in fields]
+
+
+def _split(said: bytes) -> object:
+    """Cut a stream, after a silence or in the middle of something; raise what is none of it."""
+    chosen = _sources()[0][sum(said) % len(_sources()[0])]
+    cutter = splitter(chosen)
+    first = cutter.quiet() if len(said) % 2 else ()
+    pieces = [*first, *cutter.feed(said), *cutter.quiet(), *cutter.quiet()]
+    for piece in pieces:
+        if isinstance(piece, Spoilt):
+            raise piece.error
+    return pieces
+
+
+def _fields(said: bytes) -> object:
+    """Read a telegram under settings chosen by it, so that a fall can be run again."""
+    readers = _sources()[1]
+    return readers[sum(said) % len(readers)](said, Arrival(None, 815))
+
+
 DECODERS = {
     "cbor": Decoder(lambda said: cbor.decode(said, 65_536), MalformedCbor, _known("cbor")),
     "cose": Decoder(lambda said: cose.decode(said, "record"), AuthorError, _known("cose")),
@@ -127,6 +165,8 @@ DECODERS = {
     "ack": Decoder(agreement.decode, BadAck, _known("ack")),
     "gap": Decoder(gap.decode, MalformedGap, _known("gap")),
     "pack": Decoder(senml.decode, MalformedPack, _known("senml")),
+    "telegram": Decoder(_split, LineError, _streams),
+    "field": Decoder(_fields, PayloadError, _known("fields")),
     "payload": Decoder(_map("mapping"), PayloadError, _known("mapping")),
     "payload-cbor": Decoder(_map("payload"), PayloadError, _known("payload")),
     "payload-senml": Decoder(_map("pack"), PayloadError, _known("pack")),
