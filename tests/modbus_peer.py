@@ -9,6 +9,7 @@ import os
 import pty
 import socket
 import tty
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ class Units:
     url: str
     server: ModbusTcpServer | ModbusSerialServer
     deaf: set[int] = field(default_factory=set)
+    asked: deque[bytes] = field(default_factory=lambda: deque(maxlen=10_000))
 
     async def put(self, unit: int, start: int, *words: int) -> None:
         """Set holding registers."""
@@ -41,7 +43,9 @@ class Units:
         await self.server.async_setValues(unit, 15, start, list(coils))
 
     def trace(self, sending: bool, said: bytes) -> bytes:
-        """Say nothing in the name of deaf units."""
+        """Keep what is asked; say nothing in the name of deaf units."""
+        if not sending:
+            self.asked.append(said)
         at = 6 if self.url.startswith("tcp:") else 0
         if sending and len(said) > at and said[at] in self.deaf:
             return b""

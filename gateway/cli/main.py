@@ -15,7 +15,17 @@ import typer
 from typer.main import get_command
 
 from gateway import VERSION
-from gateway.cli import asking, checking, pages, place, running, setting_up, trying, words
+from gateway.cli import (
+    asking,
+    checking,
+    pages,
+    place,
+    running,
+    scanning,
+    setting_up,
+    trying,
+    words,
+)
 from gateway.errors import Defect, GatewayError
 from gateway.store import database, state
 
@@ -25,7 +35,7 @@ app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for commands in (setting_up, running, trying, asking, checking):
+for commands in (setting_up, running, trying, scanning, asking, checking):
     commands.register(app)
 pages.speak(app)
 

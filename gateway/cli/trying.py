@@ -13,21 +13,30 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.cli import place
+from gateway.cli import looking, place
 from gateway.cli.words import pad, retell, say, tell, what, wide
 from gateway.clock import KernelClock
-from gateway.config import FramedSource, MqttSource, SerialSource, Source, SparkplugSource
+from gateway.config import (
+    Bus as Address,
+    FramedSource,
+    ModbusSource,
+    MqttSource,
+    SerialSource,
+    Source,
+)
 from gateway.errors import (
     GatewayError,
     NoSources,
     SerialBusy,
     SerialOwned,
-    SourceUntried,
     UnknownSource,
 )
 from gateway.query import show_time
+from gateway.readings.orders import Ordered
 from gateway.readings.reading import Reading
 from gateway.sources import trial
+from gateway.sources.bus import Bus
+from gateway.sources.modbus_trial import ModbusTrial
 from gateway.sources.serial_trial import SerialTrial
 from gateway.sources.trial import Findings, FramedTrial, Heard, MqttTrial, Trial
 
@@ -77,10 +86,11 @@ def _chosen(name: str | None) -> list[Source]:
 
 def _listen(sources: list[Source], seconds: float) -> list[Findings]:
     """Try the sources beside each other; one that cannot be tried does not stop another."""
+    buses: dict[Address, Bus] = {}
     found, trials = [], []
     for source in sources:
         try:
-            trials.append(_trial(source))
+            trials.append(_trial(source, buses))
             found.append(trials[-1].found)
         except GatewayError as fault:
             found.append(Findings(fault=fault))
@@ -88,39 +98,29 @@ def _listen(sources: list[Source], seconds: float) -> list[Findings]:
         with suppress(KeyboardInterrupt):
             asyncio.run(trial.listen(trials, seconds))
     for source, each in zip(sources, found, strict=True):
-        if isinstance(each.fault, SerialBusy) and _is_heard_by_agent(source.name):
+        if isinstance(each.fault, SerialBusy) and looking.is_heard_by_agent(source.name):
             each.fault = SerialOwned(device=source.name, **each.fault.facts)
     return found
 
 
-def _trial(source: Source) -> Trial:
+def _trial(source: Source, buses: dict[Address, Bus]) -> Trial:
     now = KernelClock().now
-    if isinstance(source, MqttSource):
-        return MqttTrial(source, now, f"hulian-test-{token_hex(8)}")
-    if isinstance(source, FramedSource):
-        return FramedTrial(source, now)
-    if isinstance(source, SerialSource):
-        return SerialTrial(source, now)
-    if isinstance(source, SparkplugSource):
-        from gateway.sources.sparkplug_trial import SparkplugTrial  # It loads protobuf.
+    match source:
+        case MqttSource():
+            return MqttTrial(source, now, f"hulian-test-{token_hex(8)}")
+        case FramedSource():
+            return FramedTrial(source, now)
+        case SerialSource():
+            return SerialTrial(source, now)
+        case ModbusSource():
+            return ModbusTrial(source, buses.setdefault(source.bus, Bus(source.bus, now)))
+    from gateway.sources.sparkplug_trial import SparkplugTrial  # It loads protobuf.
 
-        return SparkplugTrial(source, now, f"hulian-test-{token_hex(8)}")
-    raise SourceUntried(kind=_kind(source), device=source.name)
+    return SparkplugTrial(source, now, f"hulian-test-{token_hex(8)}")
 
 
 def _kind(source: Source) -> str:
     return str(source.__struct_config__.tag)
-
-
-def _is_heard_by_agent(name: str) -> bool:
-    """Say whether the running agent has the source's line open."""
-    with suppress(GatewayError):
-        for status in place.ask_agent(place.state_dir(), "status", place.PATIENCE_S):
-            return any(
-                each["name"] == name and each["state"] in ("connected", "waiting")
-                for each in status.get("sources", ())
-            )
-    return False
 
 
 def _facts(source: Source, found: Findings) -> dict[str, Any]:
@@ -155,6 +155,17 @@ def _sample(heard: Heard) -> dict[str, Any]:
             for each in heard.readings
         ],
         "errors": [{"code": each.code, "reason": each.reason} for each in heard.faults],
+        "registers": list(heard.registers),
+        "orders": [
+            {
+                "metric": each.metric,
+                "word_order": each.word_order,
+                "byte_order": each.byte_order,
+                "value": each.value,
+                "chosen": each.chosen,
+            }
+            for each in heard.orders
+        ],
     }
 
 
@@ -166,11 +177,15 @@ def _show(source: Source, found: Findings) -> None:
         print("\n".join(f"  {line}" for line in told.splitlines()))
     for each in found.kept:
         kept = say("kept by the broker, perhaps old") if each.retained else ""
-        origin = say("{origin}, {size} bytes", origin=each.origin, size=len(each.payload))
+        origin = each.origin
+        if not each.registers:
+            origin = say("{origin}, {size} bytes", origin=each.origin, size=len(each.payload))
         print(f"  {_printable(origin)}  {kept}".rstrip())
         mapped = [_line(reading) for reading in each.readings]
         mapped += [retell(_printable(fault.reason)) for fault in each.faults]
-        for left, right in zip_longest(_raw(each.payload), mapped, fillvalue=""):
+        mapped += map(_order, each.orders)
+        raw = [" ".join(each.registers)] if each.registers else _raw(each.payload)
+        for left, right in zip_longest(raw, mapped, fillvalue=""):
             print(f"    {pad(left, _RAW_COLUMNS)} | {right}".rstrip())
 
 
@@ -178,6 +193,14 @@ def _line(reading: Reading) -> str:
     when = "" if reading.time_ms is None else show_time(reading.time_ms)
     value = f"{reading.metric} = {reading.value} {reading.unit}".rstrip()
     return f"{reading.device}  {value}  {when}  {say(reading.quality.value)}"
+
+
+def _order(one: Ordered) -> str:
+    """Give what registers are in one order, and how the config would ask for it."""
+    value = "-" if one.value is None else one.value
+    orders = f"word_order = {one.word_order}, byte_order = {one.byte_order}"
+    chosen = say("as configured") if one.chosen else ""
+    return f"  {orders:<44} {value}  {chosen}".rstrip()
 
 
 def _text(payload: bytes) -> str | None:

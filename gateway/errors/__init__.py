@@ -166,7 +166,6 @@ from gateway.errors.source import (
     SourceError as SourceError,
     SourceSilent as SourceSilent,
     SourceUnreachable as SourceUnreachable,
-    SourceUntried as SourceUntried,
     UnknownSource as UnknownSource,
 )
 from gateway.errors.sparkplug import (

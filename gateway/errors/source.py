@@ -28,15 +28,6 @@ class NoSources(SourceError):
     next = "add a [[source]] to it; docs/config.md shows how"
 
 
-class SourceUntried(SourceError):
-    """A source's type cannot be tried by this version."""
-
-    code = "source.untried"
-    what = "a source of type {kind} cannot be tried yet"
-    why = "only mqtt and framed sources can"
-    next = "run the agent and see its readings with 'hulian live {device}'"
-
-
 class SourceUnreachable(SourceError):
     """A source's broker does not let us in."""
 

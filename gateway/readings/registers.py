@@ -140,7 +140,7 @@ def read(part: Part, device: str, values: bytes, arrival: Arrival) -> Readout:
     faults: list[DeviceError] = []
     time_ms = arrival.unix_ms
     monotonic_ms = arrival.monotonic_ms if time_ms is None else None
-    for metric, said in _pieces(part, values):
+    for metric, said in pieces(part, values):
         try:
             value = decode(metric, said)
         except DeviceError as fault:
@@ -153,8 +153,8 @@ def read(part: Part, device: str, values: bytes, arrival: Arrival) -> Readout:
     return Readout(tuple(readings), tuple(faults))
 
 
-def _pieces(part: Part, values: bytes) -> Iterator[tuple[ModbusMetric, bytes]]:
-    """Cut out the bytes of each metric; of a single bit, one byte that is 0 or 1."""
+def pieces(part: Part, values: bytes) -> Iterator[tuple[ModbusMetric, bytes]]:
+    """Cut out the bytes of each metric of a part; of a single bit, one byte that is 0 or 1."""
     for metric in part.metrics:
         at = metric.address - part.inquiry.start
         if part.inquiry.function in _BIT_FUNCTIONS:

@@ -25,6 +25,7 @@ from gateway.errors import (
 from gateway.readings.frame import CODED_BYTES_MAX, Ask, decode, encode
 from gateway.readings.line import Line, Send, Take, to_readings
 from gateway.readings.mapping import Mapping
+from gateway.readings.orders import Ordered
 from gateway.readings.reading import Arrival, Reading
 from gateway.records.record import ClockSource, Moment
 from gateway.sources.framed import draw
@@ -48,13 +49,15 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One message or frame as it came, and what it gave."""
+    """One message, frame or register as it came, and what it gave; of registers in all orders."""
 
     origin: str
     payload: bytes
     readings: tuple[Reading, ...]
     faults: tuple[Fault, ...]
     retained: bool = False
+    registers: tuple[str, ...] = ()
+    orders: tuple[Ordered, ...] = ()
 
 
 @dataclass(slots=True)
