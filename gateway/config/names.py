@@ -33,6 +33,4 @@ ClientId = Annotated[
     str, Meta(pattern=r"\A[!-~]{1,200}\Z", description="1 to 200 letters of ASCII, no blanks")
 ]
 # Which ones are units is told by `units`, with the nearest of what is none.
-Unit = Annotated[
-    str, Meta(pattern=r"\A[^\x00-\x1f\x7f]{0,32}\Z", description="at most 32 letters")
-]
+Unit = Annotated[str, Meta(pattern=r"\A[^\x00-\x1f\x7f]{0,32}\Z", description="at most 32 letters")]
