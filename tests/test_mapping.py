@@ -11,6 +11,7 @@ from hypothesis import given, strategies as st
 from gateway.config import MqttSource, load as load_config
 from gateway.errors import PayloadError
 from gateway.readings import paths, senml
+from gateway.readings import payloads
 from gateway.readings.mapping import Mapping
 from gateway.readings.names import is_name
 from gateway.readings.reading import Arrival, Provenance, Reading
@@ -137,3 +138,15 @@ def test_no_noise_escapes(payload: bytes) -> None:
             mapping(settings).map("press-1", payload, ARRIVAL)
         except PayloadError as fault:
             assert fault.code.startswith("payload.")
+
+
+@pytest.mark.parametrize(
+    ("number", "scale", "expected"),
+    [(1237, 0.01, 12.37), (3, 0.1, 0.3), (0.07, 100, 7.0), (7, 3, 21), (1e308, 1e-300, 1e8)],
+)
+def test_a_scale_multiplies_as_decimals_do(
+    number: int | float, scale: int | float, expected: int | float
+) -> None:
+    """What is signed is the number a person would write, not what binary fractions make of it."""
+    found = payloads.checked(number, "n", scale)
+    assert (found, type(found)) == (expected, type(expected))

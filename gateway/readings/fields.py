@@ -11,7 +11,6 @@ import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Final
 
 from gateway.config import Metric, MqttSource
@@ -108,7 +107,7 @@ class _Row:
             quality = Quality.UNCERTAIN
         value = payloads.checked(value, self.name, None)
         if self.scale is not None and not isinstance(value, bool | str):
-            value = payloads.checked(_product(value, self.scale), self.name, None)
+            value = payloads.checked(value, self.name, self.scale)
         named = (device, self.name, value, self.unit)
         return Reading(*named, when.time_ms, when.monotonic_ms, quality)
 
@@ -192,13 +191,6 @@ class _Reader:
         if at_ms is None or fraction is None:
             return at_ms
         return at_ms + round(1000 * float(f"0.{fraction[1]}"))
-
-
-def _product(number: int | float, scale: int | float) -> int | float:
-    """Multiply as people do: 1237 times 0.01 is 12.37, and whole numbers stay whole."""
-    if isinstance(number, int) and isinstance(scale, int):
-        return number * scale
-    return float(Decimal(repr(number)) * Decimal(repr(scale)))
 
 
 def _row(metric: SerialMetric) -> _Row:

@@ -10,6 +10,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable
+from decimal import Decimal
 from typing import Final
 
 import cbor2
@@ -195,7 +196,7 @@ def checked(found: object, name: str, scale: int | float | None) -> Value:
         case int() | float() if type(found) is not bool:
             if type(found) is int and not INT_MIN <= found <= INT_MAX:
                 raise BadNumber(name=name, reason="an integer beyond 64 bits")
-            number = found if scale is None else found * scale
+            number = found if scale is None else product(found, scale)
             if type(number) is int and not INT_MIN <= number <= INT_MAX:
                 raise BadNumber(name=name, reason="an integer beyond 64 bits once scaled")
             if not math.isfinite(number):
@@ -203,6 +204,15 @@ def checked(found: object, name: str, scale: int | float | None) -> Value:
             return number
         case _:
             raise BadType(name=name, found=_kind(found, scale))
+
+
+def product(number: int | float, scale: int | float) -> int | float:
+    """Multiply as people do: 1237 times 0.01 is 12.37, and whole numbers stay whole."""
+    if not (isinstance(number, float) or isinstance(scale, float)):
+        return number * scale
+    if not math.isfinite(number):
+        return number
+    return float(Decimal(repr(number)) * Decimal(repr(scale)))
 
 
 def _text(found: str, name: str) -> str:
