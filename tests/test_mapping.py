@@ -10,8 +10,7 @@ from hypothesis import given, strategies as st
 
 from gateway.config import MqttSource, load as load_config
 from gateway.errors import PayloadError
-from gateway.readings import paths, senml
-from gateway.readings import payloads
+from gateway.readings import paths, payloads, senml
 from gateway.readings.mapping import Mapping
 from gateway.readings.names import is_name
 from gateway.readings.reading import Arrival, Provenance, Reading
