@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway.config import load
 
-_HULIAN = (sys.executable, "-m", "gateway.cli")
+HULIAN = (sys.executable, "-m", "gateway.cli")
 HEAD = '[gateway]\nname = "press-shop"\nstate_dir = "/var/lib/hulian"\n\n'
 
 
@@ -23,5 +23,5 @@ def said(process: "subprocess.Popen[str]") -> tuple[int, dict[str, Any]]:
 
 def hulian(*words: object) -> "subprocess.Popen[str]":
     """Start a command."""
-    command = (*_HULIAN, *map(str, words))
+    command = (*HULIAN, *map(str, words))
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -12,6 +12,9 @@ from gateway.config import load
 from gateway.config.proposal import Said, framed, modbus, named, sparkplug, written
 from gateway.readings.guess import MAPPED, Guess, Seen, guesses, kind
 from gateway.readings.reading import Arrival
+from gateway.sources.scan_sparkplug import Members
+from gateway.transport.mqtt import Delivery
+from tests import mutate
 
 ARRIVAL = Arrival(1_795_000_000_000, 5)
 URL = "mqtt://127.0.0.1:1883"
@@ -187,3 +190,15 @@ def test_whatever_is_said_makes_a_config_or_nothing(said: list[tuple[list[str], 
 def test_a_group_that_no_config_names_is_heard_with_all() -> None:
     """Where a group's name cannot stand in a config, the proposal is to hear all groups."""
     assert sparkplug(URL, ["g" * 64, "plant"], {}, ())["groups"] == ("+",)
+
+
+def test_no_message_breaks_a_scan_for_edge_nodes() -> None:
+    """Whatever comes below Sparkplug's topics is read or counted, and metrics are bounded."""
+    members, topics = Members(), ["NBIRTH/n", "DBIRTH/n/d", "DDATA/n/d", "NDATA/m", "NDEATH/n", "x"]
+    for number, payload in enumerate(mutate.mutations(mutate.known("sparkplug"), 3000, 815)):
+        topic = f"spBv1.0/g/{topics[number % len(topics)]}"
+        members.take([Delivery(topic, payload, 0, 0, False, False)])
+    assert members.groups() == ("g",) and members.unreadable
+    assert [(one.node, one.device) for one in members.all()] == [
+        *(("m", None), ("n", None), ("n", "d")),
+    ]

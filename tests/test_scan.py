@@ -18,8 +18,9 @@ from typing import Any
 import pytest
 
 from gateway.config import load
+from tests.agents import AgentProcess
 from tests.modbus_peer import units
-from tests.scans import HEAD, hulian, said
+from tests.scans import HEAD, HULIAN, hulian, said
 
 
 async def scanned(*words: object) -> tuple[int, dict[str, Any]]:
@@ -136,6 +137,53 @@ def test_a_device_that_answers_to_any_number_is_proposed_once(tmp_path: Path) ->
             status, found = await scanned("modbus", peer.url, "--units", "1-12", "--delay-ms", 0)
         assert (status, len(found["units"]), found["any_number"]) == (0, 12, True)
         assert [one.name for one in load(HEAD + found["proposal"]).source] == ["unit-1"]
+
+    asyncio.run(story())
+
+
+def test_a_line_of_the_running_agent_is_not_scanned(tmp_path: Path) -> None:
+    """A scan says that the agent has the line, under whatever name, and the agent goes on."""
+
+    async def story() -> None:
+        async with units("rtu", tmp_path, 3) as peer:
+            row = '[[source.metric]]\nname = "a"\nregister = "holding:0"\n'
+            source = f'[[source]]\nname = "u"\ntype = "modbus"\nurl = "{peer.url}"\nunit_id = 3\n'
+            agent = AgentProcess(tmp_path, "press-shop", source + row)
+            await asyncio.to_thread(agent.start)
+            await asyncio.to_thread(agent.listen)
+            path = os.path.realpath(peer.url[len("serial://") :].partition("?")[0])
+            config = ("--config", str(agent.config))
+            status, facts = await asyncio.to_thread(
+                lambda: said(hulian(*config, "scan", "modbus", path, "--json"))
+            )
+            assert (status, "serial.agent" in facts["error"]) == (2, True)
+            assert agent.status()["sources"][0]["state"] == "connected"
+            await asyncio.to_thread(agent.stop)
+
+    asyncio.run(story())
+
+
+def test_progress_is_for_terminals_only(tmp_path: Path) -> None:
+    """A terminal sees how far a scan is, in its reader's language; a pipe sees facts alone."""
+
+    async def story() -> None:
+        async with units("tcp", tmp_path, 2) as peer:
+            peer.deaf = {1, 3}
+            words = (*HULIAN, "scan", "modbus", peer.url, "--units", "1-3", "--timeout-ms", "100")
+            master, slave = pty.openpty()
+            for stderr, lang, shown in ((slave, "zh", "已询问"), (subprocess.PIPE, "en", "")):
+                process = await asyncio.create_subprocess_exec(
+                    *words,
+                    stdout=subprocess.PIPE,
+                    stderr=stderr,
+                    env={**os.environ, "HULIAN_LANG": lang, "TERM": "xterm", "COLUMNS": "160"},
+                )
+                out, error = await process.communicate()
+                said = error if stderr == subprocess.PIPE else os.read(master, 65_536)
+                assert shown in said.decode() and bool(said) == bool(shown)
+                assert ("找到 1 个单元" in out.decode()) == (lang == "zh")
+            os.close(master)
+            os.close(slave)
 
     asyncio.run(story())
 

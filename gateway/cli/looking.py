@@ -10,9 +10,6 @@ from os.path import realpath
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
 from gateway.cli import place
 from gateway.cli.words import say
 from gateway.config import FramedSource, ModbusSource, SerialLine, SerialSource, Source
@@ -24,6 +21,10 @@ class Shown:
     """Progress as a line on the terminal; without one, nothing."""
 
     def __init__(self) -> None:
+        # Here and not above: the agent starts by the same front, and needs none of it.
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
         console = Console(stderr=True)
         columns = (
             TextColumn("{task.description}", markup=False),

@@ -10,7 +10,7 @@ import re
 from contextlib import suppress
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,9 +20,11 @@ from gateway.config import Bus, SerialLine
 from gateway.config.addresses import bus
 from gateway.config.proposal import Said, framed, modbus
 from gateway.errors import SerialBusy, SerialOwned, WrongValue
-from gateway.sources.scan_modbus import Found, Plan, Search
 from gateway.transport import ports
 from gateway.transport.ports import Access, PortSeen
+
+if TYPE_CHECKING:
+    from gateway.sources.scan_modbus import Found, Plan
 
 _UNITS = range(256)
 _PARITIES = "NEO"
@@ -139,6 +141,8 @@ def scan_modbus(
     as_json: Annotated[bool, typer.Option("--json", help="facts for programs")] = False,
 ) -> None:
     """Ask unit after unit for one register, on every setting of a line; nothing is written."""
+    from gateway.sources.scan_modbus import Plan  # It loads pymodbus.
+
     numbers = _numbers(units)
     plan = Plan(_settings(where, baud, parity), numbers, timeout_ms, delay_ms, seconds)
     found = _search(plan)
@@ -157,10 +161,12 @@ def scan_modbus(
     raise typer.Exit(0 if found.units else 1)
 
 
-def _search(plan: Plan) -> Found:
+def _search(plan: "Plan") -> "Found":
+    from gateway.sources.scan_modbus import Search
+
     with looking.Shown() as shown:
 
-        def tell(so_far: Found) -> None:
+        def tell(so_far: "Found") -> None:
             told = say(
                 "{at}: {asked} of {planned} asked, {count} found",
                 **{"at": so_far.at, "asked": so_far.asked, "planned": so_far.planned},
@@ -209,7 +215,7 @@ def _wrong(option: str, reason: str) -> WrongValue:
     return WrongValue(command="hulian scan modbus", option=option, reason=reason)
 
 
-def _proposed(found: Found) -> list[Said]:
+def _proposed(found: "Found") -> list[Said]:
     """Propose each unit; of a host that answers to any number only the first."""
     names = {each.name for each in looking.sources()}
     made: list[Said] = []
@@ -219,7 +225,7 @@ def _proposed(found: Found) -> list[Said]:
     return made
 
 
-def _bus_facts(found: Found, proposals: list[Said]) -> dict[str, Any]:
+def _bus_facts(found: "Found", proposals: list[Said]) -> dict[str, Any]:
     return {
         "asked": found.asked,
         "ended": found.ended,
@@ -239,7 +245,7 @@ def _bus_facts(found: Found, proposals: list[Said]) -> dict[str, Any]:
     }
 
 
-def _show_bus(found: Found) -> None:
+def _show_bus(found: "Found") -> None:
     for one in found.units:
         registers = " ".join(f"{bank}:{address}" for bank, address in one.registers)
         told = say("unit {unit}, {answer_ms} ms", unit=one.unit, answer_ms=one.answer_ms)

@@ -9,7 +9,7 @@ import json
 from contextlib import suppress
 from itertools import zip_longest
 from secrets import token_hex
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -35,10 +35,11 @@ from gateway.query import show_time
 from gateway.readings.orders import Ordered
 from gateway.readings.reading import Reading
 from gateway.sources import trial
-from gateway.sources.bus import Bus
-from gateway.sources.modbus_trial import ModbusTrial
 from gateway.sources.serial_trial import SerialTrial
 from gateway.sources.trial import Findings, FramedTrial, Heard, MqttTrial, Trial
+
+if TYPE_CHECKING:
+    from gateway.sources.bus import Bus
 
 _SECONDS = 10.0
 _RAW_COLUMNS = 40
@@ -103,7 +104,7 @@ def _listen(sources: list[Source], seconds: float) -> list[Findings]:
     return found
 
 
-def _trial(source: Source, buses: dict[Address, Bus]) -> Trial:
+def _trial(source: Source, buses: dict[Address, "Bus"]) -> Trial:
     now = KernelClock().now
     match source:
         case MqttSource():
@@ -113,6 +114,9 @@ def _trial(source: Source, buses: dict[Address, Bus]) -> Trial:
         case SerialSource():
             return SerialTrial(source, now)
         case ModbusSource():
+            from gateway.sources.bus import Bus  # It loads pymodbus.
+            from gateway.sources.modbus_trial import ModbusTrial
+
             return ModbusTrial(source, buses.setdefault(source.bus, Bus(source.bus, now)))
     from gateway.sources.sparkplug_trial import SparkplugTrial  # It loads protobuf.
 
