@@ -12,6 +12,7 @@ from gateway.config import load
 from gateway.config.proposal import Said, framed, modbus, named, sparkplug, written
 from gateway.readings.guess import MAPPED, Guess, Seen, guesses, kind
 from gateway.readings.reading import Arrival
+from gateway.sources.scan_mqtt import KEPT_BYTES_MAX, PAYLOAD_BYTES_MAX, Topics
 from gateway.sources.scan_sparkplug import Members
 from gateway.transport.mqtt import Delivery
 from tests import mutate
@@ -81,6 +82,26 @@ def test_the_level_that_differs_is_the_device() -> None:
     assert (second.source["topics"], values(second)) == (
         *(("plant/oven/telemetry",), {("oven", "heat"): 7}),
     )
+
+
+def test_many_topics_are_one_filter_where_nothing_else_is_heard_by_it() -> None:
+    """Where several levels differ in many topics, one wider filter stands for all, if it can."""
+    many = [seen(f"site-{at}/hall/m{at}/data", {"a": at}) for at in range(20)]
+    (one,) = guessed(*many)
+    assert (one.source["topics"], one.source["device"]) == (("+/hall/+/data",), "topic[2]")
+    first, _ = guessed(*many, seen("x/hall/y/data", {"b": 1}))
+    assert first.source["topics"] == tuple(each.topic for each in many)
+
+
+def test_what_a_scan_keeps_is_bounded() -> None:
+    """However much is said on however many topics, only so many bytes are kept."""
+    topics, payload = Topics(1000, 10**9), bytes(PAYLOAD_BYTES_MAX)
+    for number in range(1000):
+        topics.take([Delivery(f"t/{number % 500}", payload, 0, 0, False, False)])
+    topics.take([Delivery("t/0", payload + b"x", 0, 0, False, False)])
+    kept = topics.seen()
+    assert sum(len(said) for one in kept for said in one.payloads) == KEPT_BYTES_MAX
+    assert (len(kept), sum(one.count for one in kept)) == (500, 1001)
 
 
 def test_a_time_is_one_that_is_called_so_and_is_one() -> None:

@@ -22,6 +22,7 @@ from gateway.readings import packs, payloads, times
 from gateway.readings.mapping import Mapping
 from gateway.readings.reading import Arrival, Reading
 
+_FILTERS_MAX: Final = 8  # Of more, one filter that is wider is easier to read.
 METRICS_MAX: Final = 32  # Beyond it the source takes every number by its own name.
 # Levels that say what is said there, and not of whom.
 _GENERAL: Final = frozenset(
@@ -203,6 +204,11 @@ def _filters(topics: Sequence[str], level: int, others: set[str]) -> tuple[str, 
     for wanted, within in around.items():
         wild = len(within) > 1 and not any(_fits(wanted, other) for other in others)
         filters += ["/".join(wanted)] if wild else within
+    if len(filters) > _FILTERS_MAX:
+        columns = zip(*(topic.split("/") for topic in topics), strict=True)
+        broad = [one[0] if len(set(one)) == 1 else "+" for one in columns]
+        if not any(_fits(broad, other) for other in others):
+            return ("/".join(broad),)
     return tuple(filters)
 
 

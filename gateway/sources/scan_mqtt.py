@@ -17,6 +17,7 @@ from gateway.transport.mqtt import Delivery, Endpoint, Mqtt
 
 PAYLOADS_MAX: Final = 3  # kept of each topic
 PAYLOAD_BYTES_MAX: Final = 65_536  # of what is kept; the rest is only counted
+KEPT_BYTES_MAX: Final = 8_388_608  # of all topics together
 _LOOK_S: Final = 0.05
 
 
@@ -87,7 +88,7 @@ class Topics:
     def __init__(self, topics_max: int, messages_max: int) -> None:
         self._topics_max, self._messages_max = topics_max, messages_max
         self._topics: dict[str, _Topic] = {}
-        self.messages = self.left_out = 0
+        self.messages = self.left_out = self._kept_bytes = 0
 
     def take(self, deliveries: Sequence[Delivery]) -> None:
         """Count messages, and keep the newest of each topic."""
@@ -101,8 +102,15 @@ class Topics:
                 topic = self._topics[one.topic] = _Topic()
             topic.count += 1
             topic.retained = topic.retained and one.retained
-            if len(one.payload) <= PAYLOAD_BYTES_MAX:
-                topic.payloads.append(one.payload)
+            self._keep(topic, one.payload)
+
+    def _keep(self, topic: _Topic, payload: bytes) -> None:
+        """Keep a payload in place of the topic's oldest, as far as there is room."""
+        gone = len(topic.payloads[0]) if len(topic.payloads) == PAYLOADS_MAX else 0
+        kept_bytes = self._kept_bytes - gone + len(payload)
+        if len(payload) <= PAYLOAD_BYTES_MAX and kept_bytes <= KEPT_BYTES_MAX:
+            topic.payloads.append(payload)
+            self._kept_bytes = kept_bytes
 
     def enough(self) -> bool:
         """Say whether as many messages came as were wanted."""
