@@ -157,7 +157,17 @@ def test_a_line_of_the_running_agent_is_not_scanned(tmp_path: Path) -> None:
                 lambda: said(hulian(*config, "scan", "modbus", path, "--json"))
             )
             assert (status, "serial.agent" in facts["error"]) == (2, True)
-            assert agent.status()["sources"][0]["state"] == "connected"
+            peer.deaf = {3}  # The agent has its line also while nobody answers on it.
+            for _ in range(100):
+                facts = await asyncio.to_thread(agent.status)
+                states = [one["state"] for one in facts["sources"]]
+                if states == ["silent"]:
+                    break
+            assert states == ["silent"]
+            status, facts = await asyncio.to_thread(
+                lambda: said(hulian(*config, "scan", "modbus", path, "--json"))
+            )
+            assert (status, "serial.agent" in facts["error"]) == (2, True)
             await asyncio.to_thread(agent.stop)
 
     asyncio.run(story())

@@ -16,6 +16,9 @@ from gateway.config import FramedSource, ModbusSource, SerialLine, SerialSource,
 from gateway.config.proposal import Said, written
 from gateway.errors import GatewayError
 
+# A source has its line in these; of one that is silent the machine says nothing on it.
+_OPEN = ("connected", "waiting", "silent", "degraded")
+
 
 class Shown:
     """Progress as a line on the terminal; without one, nothing."""
@@ -74,7 +77,7 @@ def is_heard_by_agent(name: str) -> bool:
     with suppress(GatewayError):
         for status in place.ask_agent(place.state_dir(), "status", place.PATIENCE_S):
             return any(
-                each["name"] == name and each["state"] in ("connected", "waiting")
+                each["name"] == name and each["state"] in _OPEN
                 for each in status.get("sources", ())
             )
     return False
