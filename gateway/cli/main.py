@@ -18,6 +18,7 @@ from gateway import VERSION
 from gateway.cli import (
     asking,
     checking,
+    kept,
     pages,
     place,
     running,
@@ -35,7 +36,7 @@ app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for commands in (setting_up, running, trying, scanning, asking, checking):
+for commands in (setting_up, running, trying, scanning, asking, checking, kept):
     commands.register(app)
 pages.speak(app)
 

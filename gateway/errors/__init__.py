@@ -97,7 +97,6 @@ from gateway.errors.modbus import (
 from gateway.errors.operator import (
     AlreadyRunning as AlreadyRunning,
     BadExpression as BadExpression,
-    BadQuestion as BadQuestion,
     BadTopic as BadTopic,
     BadUrl as BadUrl,
     ConfigFault as ConfigFault,
@@ -114,7 +113,6 @@ from gateway.errors.operator import (
     OpenListen as OpenListen,
     OutOfRange as OutOfRange,
     PasswordUnreadable as PasswordUnreadable,
-    QuestionError as QuestionError,
     SerialAbsent as SerialAbsent,
     SerialBusy as SerialBusy,
     SerialError as SerialError,
@@ -135,7 +133,6 @@ from gateway.errors.operator import (
     StoreUnwritable as StoreUnwritable,
     UnavailableChoice as UnavailableChoice,
     UnknownKey as UnknownKey,
-    UnknownRecord as UnknownRecord,
     UnknownUnit as UnknownUnit,
     WrongChoice as WrongChoice,
     WrongPassphrase as WrongPassphrase,
@@ -159,6 +156,12 @@ from gateway.errors.peer import (
 from gateway.errors.publish import (
     BadPublishTopic as BadPublishTopic,
     HeardAgain as HeardAgain,
+)
+from gateway.errors.question import (
+    BadQuestion as BadQuestion,
+    QuestionError as QuestionError,
+    UnknownEntry as UnknownEntry,
+    UnknownRecord as UnknownRecord,
 )
 from gateway.errors.source import (
     NoSources as NoSources,

@@ -234,7 +234,7 @@ class OpenListen(ConfigFault):
     code = "config.listen"
     what = "line {line}: {key} listens beyond this computer, and nobody has a password"
     why = "anyone on the network could read and change what the gateway does"
-    next = "type 'hulian user add NAME' first, or listen on 127.0.0.1"
+    next = "listen on 127.0.0.1: this version has no users yet, so nobody has a password"
 
 
 class ConfigFaults(OperatorError):
@@ -345,30 +345,6 @@ class ConfigUnreadable(OperatorError):
     what = "the config {path} cannot be read: {reason}"
     why = "a gateway without a config does not know what to listen to"
     next = "type 'hulian init', or name the file with --config"
-
-
-class QuestionError(OperatorError):
-    """A question cannot be answered as it was put."""
-
-    code = "query"
-
-
-class UnknownRecord(QuestionError):
-    """No record, or more than one, has such an id."""
-
-    code = "query.record"
-    what = "{count} record here begins with {record}"
-    why = "a record is named by its id in hex digits, at least the first 4 of them"
-    next = "see the ids with 'hulian query --format jsonl'"
-
-
-class BadQuestion(QuestionError):
-    """An option of a question cannot be understood."""
-
-    code = "query.option"
-    what = "{option} cannot be '{found}'"
-    why = "{reason}"
-    next = "type 'hulian query --help'"
 
 
 class NotRunning(OperatorError):

@@ -61,21 +61,30 @@ def keep(db: apsw.Connection, source: str, heard_ms: int, unreadable: Sequence[U
 
 def newest(db: apsw.Connection, limit: int) -> list[Quarantined]:
     """Give the newest entries."""
-    rows = db.execute(
-        "SELECT number, source, heard_ms, origin, payload, code, reason FROM quarantine"
-        " ORDER BY number DESC LIMIT ?",
-        (limit,),
-    )
-    return [
-        Quarantined(number, source, heard_ms, Unreadable(*what))
-        for number, source, heard_ms, *what in rows
-    ]
+    return _entries(db, "ORDER BY number DESC LIMIT ?", limit)
+
+
+def find(db: apsw.Connection, number: int | None) -> Quarantined | None:
+    """Give an entry by its number, or the newest; None if there is none."""
+    found = newest(db, 1) if number is None else _entries(db, "WHERE number = ?", number)
+    return found[0] if found else None
 
 
 def held(db: apsw.Connection) -> tuple[int, int]:
     """Count the entries and their bytes one by one; the running totals must say the same."""
     (row,) = db.execute(f"SELECT count(*), coalesce(sum({_BYTES_OF}), 0) FROM quarantine")
     return int(row[0]), int(row[1])
+
+
+def _entries(db: apsw.Connection, clause: str, value: int) -> list[Quarantined]:
+    rows = db.execute(
+        "SELECT number, source, heard_ms, origin, payload, code, reason FROM quarantine " + clause,
+        (value,),
+    )
+    return [
+        Quarantined(number, source, heard_ms, Unreadable(*what))
+        for number, source, heard_ms, *what in rows
+    ]
 
 
 def _let_go(db: apsw.Connection) -> None:

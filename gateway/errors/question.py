@@ -1,0 +1,36 @@
+"""What is wrong with a question: whoever asks asks otherwise."""
+
+from gateway.errors.tree import OperatorError
+
+
+class QuestionError(OperatorError):
+    """A question cannot be answered as it was put."""
+
+    code = "query"
+
+
+class UnknownRecord(QuestionError):
+    """No record, or more than one, has such an id."""
+
+    code = "query.record"
+    what = "{count} record here begins with {record}"
+    why = "a record is named by its id in hex digits, at least the first 4 of them"
+    next = "see the ids with 'hulian query --format jsonl'"
+
+
+class UnknownEntry(QuestionError):
+    """The quarantine has no such entry."""
+
+    code = "quarantine.entry"
+    what = "the quarantine has no entry {entry}"
+    why = "nothing was unreadable, or it was let go of since: the quarantine is bounded"
+    next = "see what there is with 'hulian quarantine list'"
+
+
+class BadQuestion(QuestionError):
+    """An option of a question cannot be understood."""
+
+    code = "query.option"
+    what = "{option} cannot be '{found}'"
+    why = "{reason}"
+    next = "type 'hulian query --help'"
