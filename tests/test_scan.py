@@ -308,9 +308,11 @@ def test_who_may_not_open_a_port_is_told_the_command(port: tuple[Path, str, int]
     os.chown(device, status.st_uid, dialout)
     Path(device).chmod(0o660)
     program = (
-        "import os; os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
+        # Imported before: that user may not be let into the folders of Python and of this tree.
+        "import grp, os, pwd\n"
         "from gateway.transport import ports\n"
         "from gateway.cli.scan_lines import _remedy\n"
+        "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         f"one, = ports._access({device!r}),\n"
         f"print(one.allowed, _remedy({device!r}, one), sep=';')\n"
     )
