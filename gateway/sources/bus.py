@@ -26,7 +26,8 @@ from gateway.errors import (
 from gateway.readings.reading import Arrival
 from gateway.readings.registers import Inquiry, Part, answer
 from gateway.readings.turns import Turn, Unanswered, choose
-from gateway.records.record import ClockSource, Moment
+from gateway.records.record import Moment
+from gateway.sources.source import arrived
 from gateway.transport.modbus import Wire, open_wire, request, unreachable
 
 _LOOK_S_MIN: Final = 0.05
@@ -189,7 +190,7 @@ class Bus:
         patience_s = source.timeout_ms / 1000
         said = await wire.ask(inquiry.unit, asked, inquiry.size, patience_s)
         self._in_a_row = 0
-        return answer(inquiry, said), self._arrival()
+        return answer(inquiry, said), arrived(self._heard)
 
     async def _failed(
         self, wire: Wire, member: Member, inquiry: Inquiry, fault: AnswerError
@@ -218,10 +219,6 @@ class Bus:
     def _hear(self) -> None:
         """Take the time of an answer, in the moment in which it is complete."""
         self._heard = self._now()
-
-    def _arrival(self) -> Arrival:
-        known = self._heard.source is not ClockSource.UNSET
-        return Arrival(self._heard.unix_ms if known else None, self._heard.monotonic_ms)
 
     def _ms(self) -> int:
         return round(1000 * asyncio.get_running_loop().time())

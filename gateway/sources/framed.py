@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from secrets import token_bytes
 
 from gateway.config import FramedSource, serial_line
-from gateway.errors import FrameNoise, GatewayError, SerialError, SerialGone, StoreClosed
+from gateway.errors import FrameNoise, GatewayError, SerialError, SerialGone
 from gateway.readings.frame import (
     AGE_MS_MAX,
     CHALLENGE_BYTES,
@@ -37,8 +37,9 @@ from gateway.readings.reading import (
     Reading,
     Unreadable,
 )
-from gateway.records.record import ClockSource, Moment
+from gateway.records.record import Moment
 from gateway.sources.intake import Intake
+from gateway.sources.source import arrived
 from gateway.transport.key import read_key
 from gateway.transport.serial import Port
 
@@ -147,9 +148,7 @@ class FramedListener:
         self._write(self._line.opened(self._now().monotonic_ms))
         while True:
             said = await port.read()
-            moment = self._now()
-            known = moment.source is not ClockSource.UNSET
-            arrival = Arrival(moment.unix_ms if known else None, moment.monotonic_ms)
+            arrival = arrived(self._now())
             for item in splitter.feed(said):
                 self._item(item, arrival)
 
@@ -206,27 +205,12 @@ class FramedListener:
             await asyncio.sleep(self._commit_ms / 1000)
             pending, self._pending = self._pending, _Pending()
             self._some.clear()
-            fault = await self._commit(pending.batch())
+            fault = await self._intake.commit(pending.batch())
             if fault is None:
                 self._acknowledge(pending)
             else:
                 self._take_back(fault)
                 await asyncio.sleep(_RETRY_S)
-
-    async def _commit(self, batch: Batch) -> GatewayError | None:
-        """Wait until a batch is durable; give the fault if it is not; a defect is raised."""
-        try:
-            done = asyncio.wrap_future(self._intake.submit(batch))
-        except GatewayError as refusal:
-            return refusal
-        # Unlike `await done`, this leaves the commit alone when the source is cancelled.
-        await asyncio.wait((done,))
-        if done.cancelled():
-            return StoreClosed()
-        fault = done.exception()
-        if fault is not None and not isinstance(fault, GatewayError):
-            raise fault
-        return fault
 
     def _acknowledge(self, stored: _Pending) -> None:
         self.counts["stored"] += len(stored.readings)

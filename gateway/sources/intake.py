@@ -5,6 +5,7 @@ that holds its readings as records, its unreadable payloads, and how far the sou
 Readings go to the groups their routes name, otherwise to the organisation's own group (chapter 6).
 """
 
+import asyncio
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from msgspec import structs
 
 from gateway.config import joined
 from gateway.config.settings import Route
-from gateway.errors import UnknownGroup
+from gateway.errors import GatewayError, StoreClosed, UnknownGroup
 from gateway.readings import senml
 from gateway.readings.presence import Instant
 from gateway.readings.reading import Batch, Delivered, Gap, Position, Provenance, Reading
@@ -105,6 +106,21 @@ class Intake:
         return tuple(
             structs.replace(each, equipment=joined(place, each.equipment)) for each in readings
         )
+
+    async def commit(self, batch: Batch) -> GatewayError | None:
+        """Wait until a batch is durable; give the fault if it is not; a defect is raised."""
+        try:
+            done = asyncio.wrap_future(self.submit(batch))
+        except GatewayError as refusal:
+            return refusal
+        # Unlike `await done`, this leaves the commit alone when the source is cancelled.
+        await asyncio.wait((done,))
+        if done.cancelled():
+            return StoreClosed()
+        fault = done.exception()
+        if fault is not None and not isinstance(fault, GatewayError):
+            raise fault
+        return fault
 
     def expected(self) -> list[list[Delivered]]:
         """Give, batch by batch in order, the deliveries that a resumed session may repeat."""

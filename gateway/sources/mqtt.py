@@ -21,8 +21,9 @@ from gateway.errors import DeviceError, GatewayError, StoreClosed
 from gateway.readings.mapping import Mapping
 from gateway.readings.reading import Arrival, Batch, Delivered, Reading, Unreadable, digest
 from gateway.readings.redelivery import Redelivery
-from gateway.records.record import ClockSource, Moment
+from gateway.records.record import Moment
 from gateway.sources.intake import Intake
+from gateway.sources.source import arrived
 from gateway.transport.mqtt import Delivery, Endpoint, Mqtt, read_password
 
 _LOG = logging.getLogger(__name__)
@@ -156,9 +157,7 @@ class MqttListener:
                 self._mqtt.paused = True
                 return
         waiting, self._waiting = self._waiting, []
-        moment = self._now()
-        known = moment.source is not ClockSource.UNSET
-        arrival = Arrival(moment.unix_ms if known else None, moment.monotonic_ms)
+        arrival = arrived(self._now())
         for delivery in waiting:
             self._map(delivery, arrival)
         self.counts["received"] += len(waiting)

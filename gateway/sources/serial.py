@@ -20,11 +20,12 @@ from gateway.errors import DeviceError, GatewayError, LineNoise, NoReply, Serial
 from gateway.readings.fields import reader
 from gateway.readings.framing import splitter
 from gateway.readings.poll import Answer, Poll
-from gateway.readings.reading import Arrival, Unreadable
+from gateway.readings.reading import Unreadable
 from gateway.readings.telegram import Piece, Spoilt, Telegram
-from gateway.records.record import ClockSource, Moment
+from gateway.records.record import Moment
 from gateway.sources.intake import Intake
 from gateway.sources.shelf import Shelf
+from gateway.sources.source import arrived
 from gateway.transport.serial import Port
 
 _LOG = logging.getLogger(__name__)
@@ -182,9 +183,7 @@ class SerialListener:
 
     def _take(self, telegram: Telegram) -> None:
         """Keep what a telegram means; what of it cannot be read, with its bytes."""
-        moment = self._now()
-        known = moment.source is not ClockSource.UNSET
-        arrival = Arrival(moment.unix_ms if known else None, moment.monotonic_ms)
+        arrival = arrived(self._now())
         try:
             mapped = self._read(telegram.payload, arrival)
         except DeviceError as fault:

@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 from gateway.config import SerialSource
 from gateway.errors import DeviceError, LineNoise, NoReply, SerialError
 from gateway.readings.fields import reader
-from gateway.readings.reading import Arrival, Reading
+from gateway.readings.reading import Reading
 from gateway.readings.telegram import Piece, Spoilt, Telegram
-from gateway.records.record import ClockSource, Moment
+from gateway.records.record import Moment
 from gateway.sources.serial import Ear
+from gateway.sources.source import arrived
 from gateway.sources.trial import Fault, Findings, Heard
 from gateway.transport.serial import Port
 
@@ -46,7 +47,7 @@ class SerialTrial:
         match piece:
             case Telegram(raw, payload):
                 try:
-                    mapped = self._read(payload, self._arrival())
+                    mapped = self._read(payload, arrived(self._now()))
                 except DeviceError as fault:
                     self._add(raw, (), (fault,))
                 else:
@@ -60,8 +61,3 @@ class SerialTrial:
     def _add(self, raw: bytes, readings: Sequence[Reading], faults: Sequence[DeviceError]) -> None:
         told = tuple(Fault(each.code, str(each)) for each in faults)
         self.found.add(Heard(self._source.serial_line.path, raw, tuple(readings), told))
-
-    def _arrival(self) -> Arrival:
-        moment = self._now()
-        known = moment.source is not ClockSource.UNSET
-        return Arrival(moment.unix_ms if known else None, moment.monotonic_ms)

@@ -8,7 +8,6 @@ waits when the source ends is handed over once more.
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from typing import Final
 
 from gateway.errors import GatewayError, StoreClosed
@@ -42,13 +41,14 @@ class Shelf:
             self._counts["dropped"] += 1
         self._some.set()
 
-    def put_unreadable(self, one: Unreadable) -> None:
-        """Keep what could not be read, or count that there was too much of it at once."""
+    def put_unreadable(self, one: Unreadable) -> bool:
+        """Keep what could not be read, or count that there was too much at once; say which."""
         if len(self._unreadable) >= _UNREADABLE_MAX:
             self._counts["unreadable_dropped"] += 1
-            return
+            return False
         self._unreadable.append(one)
         self._some.set()
+        return True
 
     async def run(self) -> None:
         """Commit one batch after another, until cancelled; then hand over the rest."""
@@ -67,7 +67,7 @@ class Shelf:
     async def _clear(self) -> None:
         self._some.clear()
         batch = self._batch()
-        fault = await self._commit(batch)
+        fault = await self._intake.commit(batch)
         if fault is None:
             self._counts["stored"] += len(batch.readings)
             self._counts["quarantined"] += len(batch.unreadable)
@@ -90,18 +90,3 @@ class Shelf:
         if self._readings:
             self._some.set()
         return Batch(readings, unreadable)
-
-    async def _commit(self, batch: Batch) -> GatewayError | None:
-        """Wait until a batch is durable; give the fault if it is not; a defect is raised."""
-        try:
-            done = asyncio.wrap_future(self._intake.submit(batch))
-        except GatewayError as refusal:
-            return refusal
-        # Unlike `await done`, this leaves the commit alone when the source is cancelled.
-        await asyncio.wait((done,))
-        with suppress(asyncio.CancelledError):
-            fault = done.exception()
-            if fault is not None and not isinstance(fault, GatewayError):
-                raise fault
-            return fault
-        return StoreClosed()

@@ -4,6 +4,9 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Protocol, runtime_checkable
 
+from gateway.readings.reading import Arrival
+from gateway.records.record import ClockSource, Moment
+
 
 class Source(Protocol):
     """A config entry that hears: its name, how it stands and why, what it counted, its devices."""
@@ -36,3 +39,9 @@ class Lives(Protocol):
 
     def lives(self) -> Iterable[Life]:
         """Give every device that was heard of."""
+
+
+def arrived(moment: Moment) -> Arrival:
+    """Say when something came that is heard now: without a time of day while the clock is unset."""
+    known = moment.source is not ClockSource.UNSET
+    return Arrival(moment.unix_ms if known else None, moment.monotonic_ms)

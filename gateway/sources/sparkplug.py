@@ -21,8 +21,9 @@ from gateway.readings.reading import Arrival, Batch, Reading, Unreadable
 from gateway.readings.sparkplug import Host
 from gateway.readings.sparkplug_birth import ONLINE, Life
 from gateway.readings.sparkplug_payload import rebirth_request
-from gateway.records.record import ClockSource, Moment
+from gateway.records.record import Moment
 from gateway.sources.intake import Intake
+from gateway.sources.source import arrived
 from gateway.transport.mqtt import Delivery, Endpoint, Mqtt, Will
 
 _LOG = logging.getLogger(__name__)
@@ -122,7 +123,7 @@ class SparkplugListener:
 
     def heard(self, deliveries: Sequence[Delivery]) -> None:
         """Take deliveries in order."""
-        arrival, count = self._arrival(), 0
+        arrival, count = arrived(self._now()), 0
         for delivery in deliveries:
             if delivery.topic == self._state_topic:
                 # Somebody's will for us, from an older connection: say at once that we live.
@@ -138,7 +139,7 @@ class SparkplugListener:
 
     def turn(self) -> float:
         """Do what time asks for: give up gaps, ask for rebirths, hand over what is due."""
-        arrival = self._arrival()
+        arrival = arrived(self._now())
         next_ms = _TURN_MS_MAX
         if self._listening:
             next_ms = min(next_ms, self._host.turn(arrival.monotonic_ms))
@@ -157,15 +158,10 @@ class SparkplugListener:
             _LOG.warning("source %s: %s", self.name, reason)
         self.state, self.reason, self._listening = "disconnected", reason, False
         self._host.lost()
-        self._take(self._arrival())
+        self._take(arrived(self._now()))
 
     def _say_online(self) -> None:
         self._mqtt.publish(self._state_topic, topics.state(True, self._state_ms), 1, True)
-
-    def _arrival(self) -> Arrival:
-        moment = self._now()
-        known = moment.source is not ClockSource.UNSET
-        return Arrival(moment.unix_ms if known else None, moment.monotonic_ms)
 
     # -- from messages to a commit ----------------------------------------------------------------
 

@@ -5,31 +5,27 @@ STATE and asks for no certificate, so no edge node behaves otherwise for it; wha
 could explain shows as a fault. Chapter: docs/devices/sparkplug.md.
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
 
 from gateway.config import SparkplugSource
-from gateway.errors import SourceUnreachable
 from gateway.readings import sparkplug_topic as topics
-from gateway.readings.reading import Arrival
 from gateway.readings.sparkplug import Host
-from gateway.records.record import ClockSource, Moment
-from gateway.sources.trial import Fault, Findings, Heard
-from gateway.transport.mqtt import Delivery, Endpoint, Mqtt
+from gateway.records.record import Moment
+from gateway.sources.source import arrived
+from gateway.sources.trial import BrokerTrial, Fault, Heard
+from gateway.transport.mqtt import Delivery, Endpoint
 
-_LOOK_S = 0.05
 
-
-class SparkplugTrial:
-    """A trial of one source; the connection calls it in its own thread."""
+class SparkplugTrial(BrokerTrial):
+    """A trial of a Sparkplug source."""
 
     def __init__(self, config: SparkplugSource, now: Callable[[], Moment], client_id: str) -> None:
-        self.found = Findings()
-        self._now, self._url = now, config.url
+        self._now = now
         # Nothing waits for its turn: each message shows what it is when it comes.
         self._host = Host(0, False, config.payload_bytes_max)
         broker = config.broker
-        self._mqtt = Mqtt(
+        super().__init__(
+            config.url,
             Endpoint(
                 host=broker.host,
                 port=broker.port,
@@ -42,32 +38,12 @@ class SparkplugTrial:
                 persistent=False,
                 qos=0,
             ),
-            self,
+            self._read,
         )
 
-    async def run(self) -> None:
-        """Listen until cancelled."""
-        self.lost("it has not answered yet")
-        self._mqtt.start()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            fault = self.found.fault
-            await asyncio.to_thread(self._mqtt.stop)
-            self.found.fault = fault  # not that we left
-
-    def connected(self, resumed: bool, exact: bool) -> None:
-        """Wait for the subscriptions: to be let in is not to be told."""
-
-    def subscribed(self) -> None:
-        """Forget why nothing could be heard."""
-        self.found.fault = None
-
-    def heard(self, deliveries: Sequence[Delivery]) -> None:
+    def _read(self, deliveries: Sequence[Delivery]) -> None:
         """Read each delivery by itself."""
-        moment = self._now()
-        known = moment.source is not ClockSource.UNSET
-        arrival = Arrival(moment.unix_ms if known else None, moment.monotonic_ms)
+        arrival = arrived(self._now())
         for one in deliveries:
             self._host.hear(one.topic, one.payload, arrival, one.retained)
             came = self._host.take()
@@ -75,14 +51,3 @@ class SparkplugTrial:
             if came.readings or faults:
                 readings = tuple(came.readings)
                 self.found.add(Heard(one.topic, one.payload, readings, faults, one.retained))
-
-    def turn(self) -> float:
-        """Ask for nothing."""
-        return _LOOK_S
-
-    def confirmed(self) -> None:
-        """Expect nothing: nothing is acknowledged."""
-
-    def lost(self, reason: str) -> None:
-        """Remember why there is no connection."""
-        self.found.fault = SourceUnreachable(url=self._url, reason=reason)

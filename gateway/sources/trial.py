@@ -27,11 +27,12 @@ from gateway.readings.line import Line, Send, Take, to_readings
 from gateway.readings.mapping import Mapping
 from gateway.readings.orders import Ordered
 from gateway.readings.reading import Arrival, Reading
-from gateway.records.record import ClockSource, Moment
+from gateway.records.record import Moment
 from gateway.sources.framed import draw
 from gateway.sources.mqtt import endpoint
+from gateway.sources.source import arrived
 from gateway.transport.key import read_key
-from gateway.transport.mqtt import Delivery, Mqtt
+from gateway.transport.mqtt import Delivery, Endpoint, Mqtt
 from gateway.transport.serial import Port
 
 _KEPT_MAX = 100
@@ -110,17 +111,13 @@ async def listen(trials: Sequence[Trial], seconds: float) -> None:
             trial.found.fault = SourceSilent(seconds=f"{seconds:g}")
 
 
-class MqttTrial:
-    """A trial of an MQTT source; the connection calls it in its own thread."""
+class BrokerTrial:
+    """A trial of what a broker carries; the connection calls it in its own thread."""
 
-    def __init__(self, config: MqttSource, now: Callable[[], Moment], client_id: str) -> None:
+    def __init__(self, url: str, own: Endpoint, hear: Callable[[Sequence[Delivery]], None]) -> None:
         self.found = Findings()
-        self._now, self._url = now, config.url
-        self._mapping = Mapping.of(config)
-        # A share of a group's messages would be taken from the agent.
-        topics = tuple(_SHARED.sub("", topic, count=1) for topic in config.topics)
-        own = replace(endpoint(config), client_id=client_id, topics=topics, persistent=False, qos=0)
-        self._mqtt = Mqtt(own, self)
+        self._hear = hear
+        self._url, self._mqtt = url, Mqtt(own, self)
 
     async def run(self) -> None:
         """Listen until cancelled."""
@@ -141,10 +138,8 @@ class MqttTrial:
         self.found.fault = None
 
     def heard(self, deliveries: Sequence[Delivery]) -> None:
-        """Map each delivery by itself."""
-        arrival = _arrival(self._now())
-        for delivery in deliveries:
-            self.found.add(self._read(delivery, arrival))
+        """Make of each delivery what the source would make of it."""
+        self._hear(deliveries)
 
     def turn(self) -> float:
         """Ask for nothing."""
@@ -156,6 +151,24 @@ class MqttTrial:
     def lost(self, reason: str) -> None:
         """Remember why there is no connection."""
         self.found.fault = SourceUnreachable(url=self._url, reason=reason)
+
+
+class MqttTrial(BrokerTrial):
+    """A trial of an MQTT source."""
+
+    def __init__(self, config: MqttSource, now: Callable[[], Moment], client_id: str) -> None:
+        self._now = now
+        self._mapping = Mapping.of(config)
+        # A share of a group's messages would be taken from the agent.
+        topics = tuple(_SHARED.sub("", topic, count=1) for topic in config.topics)
+        own = replace(endpoint(config), client_id=client_id, topics=topics, persistent=False, qos=0)
+        super().__init__(config.url, own, self._map)
+
+    def _map(self, deliveries: Sequence[Delivery]) -> None:
+        """Map each delivery by itself."""
+        arrival = arrived(self._now())
+        for delivery in deliveries:
+            self.found.add(self._read(delivery, arrival))
 
     def _read(self, delivery: Delivery, arrival: Arrival) -> Heard:
         topic, payload = delivery.topic, delivery.payload
@@ -202,7 +215,7 @@ class FramedTrial:
             begun = begun or bool(ended)
 
     def _frame(self, port: Port, coded: bytes) -> None:
-        origin, arrival = self._address.path, _arrival(self._now())
+        origin, arrival = self._address.path, arrived(self._now())
         try:
             frame = decode(coded, self._key)
         except FrameError as fault:
@@ -220,8 +233,3 @@ class FramedTrial:
 
 def _faults(faults: Iterable[GatewayError]) -> tuple[Fault, ...]:
     return tuple(Fault(fault.code, str(fault)) for fault in faults)
-
-
-def _arrival(moment: Moment) -> Arrival:
-    known = moment.source is not ClockSource.UNSET
-    return Arrival(moment.unix_ms if known else None, moment.monotonic_ms)
