@@ -265,6 +265,25 @@ def test_half_a_number_is_never_a_number(station: Station, tmp_path: Path) -> No
     assert [one.value for one in station.stored()] == [12.5, 13.5]
 
 
+def test_a_line_opened_in_a_telegrams_pause_gives_not_its_rest(
+    station: Station, tmp_path: Path
+) -> None:
+    """A line just opened counts as silent only after five gaps: no tail becomes a number."""
+
+    async def story() -> None:
+        async with (
+            wired(tmp_path) as wire,
+            heard_by(station, settings(wire.link, "gap_ms = 100\n" + LINES)) as it,
+        ):
+            await until(lambda: it.state == "connected")
+            await asyncio.sleep(0.2)
+            wire.inject(b"36\n137\n")
+            await until(lambda: it.counts["stored"] == 1)
+
+    asyncio.run(story())
+    assert [one.value for one in station.stored()] == [137]
+
+
 def test_a_second_owner_is_refused(station: Station, tmp_path: Path) -> None:
     """A line that another process reads is busy, and heard as soon as it is free."""
 
@@ -295,7 +314,7 @@ def test_what_was_heard_waits_for_a_store_that_is_full(station: Station, tmp_pat
             heard_by(station, settings(wire.link, LINES)) as it,
         ):
             await until(lambda: it.state == "connected")
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(0.8)
             for number in range(600):
                 wire.inject(b"%d\n" % number)
             await until(lambda: it.state == "waiting", 20)
@@ -315,7 +334,7 @@ def test_what_is_heard_last_is_stored(station: Station, tmp_path: Path) -> None:
             wired(tmp_path) as wire,
             heard_by(station, settings(wire.link, LINES)) as it,
         ):
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(0.8)
             wire.inject(b"1\n2\n3\n")
             await until(lambda: it.counts["received"] == 3)
 

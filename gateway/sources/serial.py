@@ -33,6 +33,8 @@ _LOG = logging.getLogger(__name__)
 _LOOK_S_MIN, _LOOK_S_MAX = 0.05, 0.5
 # A line that does not fall silent for so long is not asked now.
 _HUSH_S_MAX: Final = 1.0
+# A line just opened may be in the pause of a telegram cut in two: it must be silent for longer.
+_FIRST_GAPS: Final = 5
 _STATES: Final = {"serial.absent": "absent", "serial.gone": "absent", "serial.busy": "busy"}
 
 
@@ -46,7 +48,7 @@ class Ear:
         self._gap_s, self._timeout_ms = source.gap_ms / 1000, source.timeout_ms
         self._ask = octets(source.ask) if source.ask is not None else None
         self._poll = Poll(source, self._ms())
-        self._heard_s = self._loop.time()
+        self._heard_s, self._heard_any = self._loop.time(), False
 
     async def hear(self) -> AsyncIterator[Piece | NoReply]:
         """Give what comes, until the line is gone: raises SerialGone."""
@@ -85,7 +87,8 @@ class Ear:
 
     async def _pieces(self, until_s: float | None) -> list[Piece]:
         """Wait for bytes, or for a silence that means something; give what ended by them."""
-        silent_s = self._loop.time() + self._gap_s if self._splitter.pending else None
+        gap_s = self._gap_s if self._heard_any else _FIRST_GAPS * self._gap_s
+        silent_s = self._loop.time() + gap_s if self._splitter.pending else None
         ends = [each for each in (until_s, silent_s) if each is not None]
         try:
             async with asyncio.timeout_at(min(ends, default=None)):
@@ -96,12 +99,13 @@ class Ear:
         if said:
             return self._feed(said)
         if silent_s is not None and self._loop.time() >= silent_s:
+            self._heard_any = True
             return list(self._splitter.quiet())
         return []
 
     def _feed(self, said: bytes) -> list[Piece]:
         if said:
-            self._heard_s = self._loop.time()
+            self._heard_s, self._heard_any = self._loop.time(), True
         return list(self._splitter.feed(said))
 
     def _believed(self, pieces: Iterable[Piece]) -> list[Piece]:
