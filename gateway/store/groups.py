@@ -25,8 +25,8 @@ class Registered:
 def register(db: apsw.Connection, name: str, joined: Group) -> None:
     """Keep a verified group under its name on this gateway; a known one may be renamed."""
     db.execute(
-        "INSERT INTO rosters VALUES (?, ?) ON CONFLICT DO NOTHING",
-        (joined.roster.hash, joined.roster.encoded),
+        "INSERT INTO rosters VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        (joined.roster.hash, joined.roster.encoded, joined.founding.consortium, 0),
     )
     db.execute(
         "INSERT INTO groups (id, name, founding, founder, roster) VALUES (?, ?, ?, ?, ?)"
