@@ -26,6 +26,7 @@ from gateway.config.serial import (
     SerialSource as SerialSource,
 )
 from gateway.config.settings import (
+    Accept as Accept,
     Config as Config,
     FramedSource as FramedSource,
     Gateway as Gateway,

@@ -20,6 +20,7 @@ from gateway.config.modbus import ModbusMetric, ModbusSource
 from gateway.config.publish import Publish
 from gateway.config.serial import Checksum, Framing, SerialMetric, SerialSource
 from gateway.config.settings import (
+    Accept,
     Config,
     FramedSource,
     Gateway,
@@ -115,6 +116,7 @@ class _Reader:
         links = [self._link(at, one) for at, one in self._tables((), table, "link")]
         sources = [self._source(at, one) for at, one in self._tables((), table, "source")]
         routes = [self._make(at, one, Route) for at, one in self._tables((), table, "route")]
+        accepts = [self._make(at, one, Accept) for at, one in self._tables((), table, "accept")]
         told = [self._publish(at, one) for at, one in self._tables((), table, "publish")]
         web = self._table(("web",), table.get("web", {}), Web)
         checks.check_web(self.faults, ("web",), web, web_password)
@@ -132,6 +134,7 @@ class _Reader:
             link=tuple(_named(one, name) for one in links if isinstance(one, Link)),
             source=tuple(_named(one, name) for one in sources if one is not None),
             route=tuple(one for one in routes if one is not None),
+            accept=tuple(one for one in accepts if one is not None),
             publish=tuple(_named(one, name) for one in told if one is not None),
             web=Web(**web),  # type: ignore[arg-type]
         )

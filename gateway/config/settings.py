@@ -147,6 +147,14 @@ class Route(Struct, frozen=True, kw_only=True):
     metrics: Annotated[tuple[Short, ...], Meta(min_length=1, description="at least one")] = ("*",)
 
 
+class Accept(Struct, frozen=True, kw_only=True):
+    """Whose invitations to groups need no person here, by shell patterns."""
+
+    organisation: Short
+    # *: who is trusted to invite is mostly trusted for all of it.
+    purposes: Annotated[tuple[Short, ...], Meta(min_length=1, description="at least one")] = ("*",)
+
+
 class Web(Struct, frozen=True, kw_only=True):
     """The page and the API."""
 
@@ -161,5 +169,7 @@ class Config(Struct, frozen=True, kw_only=True):
     link: tuple[Link, ...] = ()
     source: tuple[Source, ...] = ()
     route: tuple[Route, ...] = ()
+    # (): every invitation waits for a person.
+    accept: tuple[Accept, ...] = ()
     publish: tuple[Publish, ...] = ()
     web: Web = Web()

@@ -21,6 +21,8 @@ def show(config: Config) -> str:
         lines += _table("[[source]]", source)
     for route in config.route:
         lines += _table("[[route]]", route)
+    for accept in config.accept:
+        lines += _table("[[accept]]", accept)
     for publish in config.publish:
         lines += _table("[[publish]]", publish)
     lines += _table("[web]", config.web)
