@@ -9,9 +9,12 @@ Raising means that nothing changed.
 
 from gateway.errors.author import (
     BadBody as BadBody,
+    BadShare as BadShare,
     BadSignature as BadSignature,
     BrokenChain as BrokenChain,
     ForkedFeed as ForkedFeed,
+    ForkedRoster as ForkedRoster,
+    MalformedAnnouncement as MalformedAnnouncement,
     MalformedCbor as MalformedCbor,
     MalformedCertificate as MalformedCertificate,
     MalformedGap as MalformedGap,
@@ -95,7 +98,6 @@ from gateway.errors.modbus import (
     WrongUnit as WrongUnit,
 )
 from gateway.errors.operator import (
-    AlreadyRunning as AlreadyRunning,
     BadExpression as BadExpression,
     BadTopic as BadTopic,
     BadUrl as BadUrl,
@@ -119,12 +121,6 @@ from gateway.errors.operator import (
     SerialGone as SerialGone,
     SerialPermission as SerialPermission,
     SerialUnsuitable as SerialUnsuitable,
-    StateDamaged as StateDamaged,
-    StateError as StateError,
-    StateExists as StateExists,
-    StateMissing as StateMissing,
-    StateOpen as StateOpen,
-    StateUnwritable as StateUnwritable,
     StoreClosed as StoreClosed,
     StoreDamaged as StoreDamaged,
     StoreError as StoreError,
@@ -135,8 +131,26 @@ from gateway.errors.operator import (
     UnknownKey as UnknownKey,
     UnknownUnit as UnknownUnit,
     WrongChoice as WrongChoice,
-    WrongPassphrase as WrongPassphrase,
     WrongType as WrongType,
+)
+from gateway.errors.pairing import (
+    AlreadyMember as AlreadyMember,
+    BadAddress as BadAddress,
+    InvitationExpired as InvitationExpired,
+    InvitationUsed as InvitationUsed,
+    JoiningRefused as JoiningRefused,
+    MailboxUnusable as MailboxUnusable,
+    MalformedDocument as MalformedDocument,
+    ManyConsortia as ManyConsortia,
+    NobodyWaits as NobodyWaits,
+    NoInvitation as NoInvitation,
+    NoLink as NoLink,
+    NothingToResume as NothingToResume,
+    NotTheSame as NotTheSame,
+    OtherInvitation as OtherInvitation,
+    PairingError as PairingError,
+    UnknownConsortium as UnknownConsortium,
+    UnknownMember as UnknownMember,
 )
 from gateway.errors.payload import (
     OtherUnit as OtherUnit,
@@ -180,6 +194,19 @@ from gateway.errors.sparkplug import (
     SparkplugError as SparkplugError,
     SparkplugFull as SparkplugFull,
     UnbornMetric as UnbornMetric,
+)
+from gateway.errors.state import (
+    AlreadyRunning as AlreadyRunning,
+    RootElsewhere as RootElsewhere,
+    RosterSigned as RosterSigned,
+    StateDamaged as StateDamaged,
+    StateError as StateError,
+    StateExists as StateExists,
+    StateMissing as StateMissing,
+    StateOpen as StateOpen,
+    StateUnfinished as StateUnfinished,
+    StateUnwritable as StateUnwritable,
+    WrongPassphrase as WrongPassphrase,
 )
 from gateway.errors.tree import (
     AuthorError as AuthorError,

@@ -66,6 +66,15 @@ class MalformedRoster(AuthorError):
     next = "get the roster again from a member of the consortium"
 
 
+class ForkedRoster(AuthorError):
+    """Two different rosters of one consortium have one number."""
+
+    code = "roster.fork"
+    what = "consortium {consortium} has two different rosters with number {number}"
+    why = "somebody signed twice, and nobody could say any more who is a member"
+    next = "keep both: together they are evidence; ask the other organisations which they hold"
+
+
 class UnknownOrganisation(AuthorError):
     """The roster that judges a record does not have its organisation."""
 
@@ -109,6 +118,24 @@ class BadBody(AuthorError):
     what = "the body does not match its record: {reason}"
     why = "a record commits to one content, for every reader the same"
     next = "get the body from another member; keep both as evidence"
+
+
+class MalformedAnnouncement(AuthorError):
+    """The content of an announcement is not that of docs/protocol/sealing.md."""
+
+    code = "announcement.malformed"
+    what = "not an announcement: {reason}"
+    why = "who holds which key must be readable for every member"
+    next = "its author must write it by docs/protocol/sealing.md"
+
+
+class BadShare(AuthorError):
+    """A sender key was announced wrongly to this node."""
+
+    code = "announcement.share"
+    what = "the key sealed to this node is not the one announced: {reason}"
+    why = "a key is announced as one and the same to every member"
+    next = "keep the announcement as evidence; its author must announce another key"
 
 
 class WrongFeed(AuthorError):

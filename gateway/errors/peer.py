@@ -55,3 +55,12 @@ class UnsupportedSeal(PeerError):
     what = "an envelope of seal {seal}, which this version cannot open yet"
     why = "this version speaks in groups whose bodies are clear"
     next = "update this gateway; nothing is lost until then"
+
+
+class ClonedNode(PeerError):
+    """Two runs of one node both go on: its state directory was copied and started twice."""
+
+    code = "node.cloned"
+    what = "two copies of gateway {node} of {organisation} run at once"
+    why = "each answered after the other had, so its state directory or its disk was copied"
+    next = "its operator: stop one copy for good; if nobody of yours made it, the keys are stolen"

@@ -45,7 +45,7 @@ def _error(wire: bytes) -> str:
 
 
 def _signed(payload: bytes, *by: Party) -> bytes:
-    return roster.assemble(payload, [roster.sign(each.root, payload) for each in by])
+    return cbor.encode([payload, sorted(roster.sign(each.root, payload) for each in by)])
 
 
 def _bad() -> dict[str, bytes]:
