@@ -52,7 +52,7 @@ from gateway.sources.intake import Desk, Intake, Routes, check_routes
 from gateway.sources.mqtt import MqttListener
 from gateway.sources.serial import SerialListener
 from gateway.sources.source import Source
-from gateway.store import database, groups, state
+from gateway.store import alarms, database, groups, state
 from gateway.store.authoring import Author, Venue
 from gateway.store.state import State
 from gateway.store.writer import Writer
@@ -180,6 +180,7 @@ class Agent:
                 }
                 for peer in self._peers.status()
             ],
+            "alarms": alarmed(self._reader),
             "groups": [
                 {"name": name, "id": group.id.hex(), "members": len(group.founding.members)}
                 for name, group in sorted(self._groups.items())
@@ -277,7 +278,7 @@ class Agent:
 
     def _meet(self) -> Peers:
         """Make the exchange with the peers, over the links of the config."""
-        me = Me(self._run, (self._state.encryption_key,))
+        me = Me(self._run, (self._state.encryption_key,), lambda: self._clock.now().unix_ms)
         storage = Storage(self._writer, self._peers_reader)
         exchange = Exchange(me, list(self._groups.values()), storage, random_bytes)
         return Peers(self._config.link, exchange, lambda: self._clock.now().monotonic_ms)
@@ -357,6 +358,20 @@ def stored(db: apsw.Connection) -> dict[str, int]:
     counted = {str(name): int(value) for name, value in db.execute("SELECT * FROM totals")}
     quarantined = int(db.execute("SELECT count(*) FROM quarantine").get)
     return {**counted, "quarantined": quarantined}
+
+
+def alarmed(db: apsw.Connection) -> list[dict[str, object]]:
+    """Tell of which nodes two runs both went on, the newest alarm first."""
+    return [
+        {
+            "node": each.alarm.node.hex(),
+            "organisation": each.organisation,
+            "older": each.alarm.older.hex(),
+            "newer": each.alarm.newer.hex(),
+            "time": show_time(each.heard_ms) if each.heard_ms else None,
+        }
+        for each in alarms.load(db)
+    ]
 
 
 def _notify(message: str) -> None:

@@ -12,9 +12,9 @@ import typer
 
 from gateway import agent, demo as demonstration
 from gateway.cli import place
-from gateway.cli.words import pad, retell, say
+from gateway.cli.words import pad, retell, say, tell
 from gateway.clock import KernelClock
-from gateway.errors import NotRunning
+from gateway.errors import ClonedNode, NotRunning
 from gateway.query import matches, show_time
 from gateway.sources.attendance import at_rest
 from gateway.store.database import Connection
@@ -100,6 +100,7 @@ def _at_rest() -> dict[str, Any]:
     with closing(db):
         counts = agent.stored(db)
         devices = _devices(db)
+        alarms = agent.alarmed(db)
     return {
         "state": "stopped",
         "running": False,
@@ -113,6 +114,7 @@ def _at_rest() -> dict[str, Any]:
             {"name": one.name, "state": "unknown", "reason": ""} for one in place.config().link
         ],
         "peers": [],
+        "alarms": alarms,
         "groups": [
             {"name": name, "id": group.id.hex(), "members": len(group.founding.members)}
             for name, group in sorted(held.groups.items())
@@ -153,6 +155,7 @@ def _told(facts: dict[str, Any]) -> str:
     lines += _listed("devices:", facts["devices"], _standing)
     lines += _listed("links:", facts["links"], lambda one: retell(one.get("reason", "")))
     lines += _listed("peers:", facts["peers"], _lacking)
+    lines += [_alarm(one) for one in facts.get("alarms", ())]
     lines += _listed("publish:", facts.get("publish", ()), _published)
     counters = [f"{say(name)} {count}" for name, count in facts["counters"].items()]
     return "\n".join([*lines, *(["  ".join(counters)] if counters else [])])
@@ -182,6 +185,13 @@ def _standing(device: dict[str, Any]) -> str:
 
 def _lacking(peer: dict[str, Any]) -> str:
     return say("{count} records not yet acknowledged", count=peer["lacking"])
+
+
+def _alarm(alarm: dict[str, Any]) -> str:
+    """Tell that two copies of a gateway both go on, since when, and what to do."""
+    fault = ClonedNode(node=alarm["node"][:8], organisation=alarm["organisation"])
+    told = tell(fault)
+    return f"{alarm['time']}  {told}" if alarm["time"] else told
 
 
 def _line(row: dict[str, Any]) -> str:

@@ -163,6 +163,7 @@ from gateway.errors.peer import (
     BadAck as BadAck,
     BadControl as BadControl,
     BadEnvelope as BadEnvelope,
+    ClonedNode as ClonedNode,
     MalformedMessage as MalformedMessage,
     UnsupportedMessage as UnsupportedMessage,
     UnsupportedSeal as UnsupportedSeal,

@@ -64,3 +64,12 @@ class ClonedNode(PeerError):
     what = "two copies of gateway {node} of {organisation} run at once"
     why = "each answered after the other had, so its state directory or its disk was copied"
     next = "its operator: stop one copy for good; if nobody of yours made it, the keys are stolen"
+
+
+class ClonedNode(PeerError):
+    """Two runs of one node both go on: its state directory was copied and started twice."""
+
+    code = "node.cloned"
+    what = "two copies of gateway {node} of {organisation} run at once"
+    why = "each answered after the other had, so its state directory or its disk was copied"
+    next = "its operator: stop one copy for good; if nobody of yours made it, the keys are stolen"

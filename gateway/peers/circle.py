@@ -4,7 +4,7 @@ In: the run, its encryption keys, the groups. Out: peers by node or by the key t
 groups by tag. A group of one has no peers; a group that is not clear cannot be spoken in yet.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gateway.errors import AuthorError, BadAck, BadEnvelope, NotAMember
@@ -22,10 +22,11 @@ from gateway.sync.control import Control
 
 @dataclass(frozen=True, slots=True)
 class Me:
-    """This start of the agent: its run, and what opens what is sealed to its node."""
+    """This start of the agent: its run, what opens what is sealed to its node, people's clock."""
 
     run: Run
     encryption: tuple[EncryptionKey, ...]
+    unix_ms: Callable[[], int] = lambda: 0  # 0 while it is not set
 
     @property
     def node(self) -> bytes:

@@ -77,6 +77,11 @@ class Exchange:
         return self._hearing.counts
 
     @property
+    def run(self) -> bytes:
+        """Name this node's run."""
+        return self._me.run.key.id
+
+    @property
     def subscriptions(self) -> tuple[str, ...]:
         """Give the topics to listen to; none without peers."""
         if not self._circle.relations:

@@ -13,6 +13,7 @@ from gateway.errors import (
     AuthorError,
     BadControl,
     BadEnvelope,
+    ClonedNode,
     ForkedFeed,
     GatewayError,
     GroupError,
@@ -32,6 +33,7 @@ from gateway.store import feeds, groups
 from gateway.store.database import Connection
 from gateway.store.writer import Job
 from gateway.sync import control, decide, envelope, message
+from gateway.sync.control import Control
 from gateway.sync.decide import (
     Acknowledge,
     Action,
@@ -203,8 +205,9 @@ class Hearing:
                 self._out.append(self._voice.hello(relation, now_ms))
             raise
         was_away = before.heard_ms is None or now_ms - before.heard_ms > AWAY_MS
-        if not before.up or (was_away and relation.offer.attempt):
+        if relation.session.up and (not before.up or (was_away and relation.offer.attempt)):
             relation.hurry(now_ms)
+        self._tell_apart(relation, heard, now_ms)
         if all(each.id != group.id for each in relation.shared):
             raise BadControl(reason="its sender is no member of the group")
         said = message.decode(heard.message)
@@ -213,6 +216,15 @@ class Hearing:
         self._carry_out(said, relation, group, now_ms)
         if isinstance(said, Heads):
             self._ask_missing(relation, group.id)
+
+    def _tell_apart(self, relation: Relation, heard: Control, now_ms: int) -> None:
+        """See whether two runs of a peer both go on; have all that live answer a fresh HELLO."""
+        for alarm in relation.answered(heard):
+            self.counts[ClonedNode.code] += 1
+            self._staged.alarm(alarm, self._circle.me.unix_ms())
+        if relation.runs.due and relation.may_answer(now_ms):
+            relation.session = relation.session.challenged(self._voice.new_hello(relation))
+            self._out.append(self._voice.hello(relation, now_ms))
 
     def _acked(self, claim: Claim, ack: Ack, relation: Relation, group: Group, now_ms: int) -> None:
         for action in decide.decide(self._holdings(group, ack), ack):

@@ -105,7 +105,7 @@ class Channel:
     def __init__(self, link: Link, peers: Peers) -> None:
         self.name, self._peers = link.name, peers
         self.state, self.reason = "connecting", ""
-        self.mqtt = Mqtt(_endpoint(link, peers.exchange.subscriptions), self)
+        self.mqtt = Mqtt(_endpoint(link, peers.exchange), self)
 
     def say(self, said: Sequence[Outgoing]) -> None:
         """Publish, from whichever link's thread."""
@@ -153,13 +153,16 @@ def _nothing() -> None:
     """Wake a link's thread: its turn comes before anything else."""
 
 
-def _endpoint(link: Link, topics: tuple[str, ...]) -> Endpoint:
+def _endpoint(link: Link, exchange: Exchange) -> Endpoint:
     where = link.broker
+    # A broker closes the older of two connections of one client id: the copies of a cloned gateway
+    # would close each other's for ever, and no peer would hear both. No session is kept under it.
+    client_id = f"{link.client_id}-{exchange.run.hex()[:8]}"
     return Endpoint(
         where.host,
         where.port,
-        link.client_id,
-        topics,
+        client_id,
+        exchange.subscriptions,
         tls=where.tls,
         ca_file=link.ca_file,
         username=link.username,

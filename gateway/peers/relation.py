@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from gateway.groups.group import Group
 from gateway.records.feed import Credentials
 from gateway.sync.asking import Asking
+from gateway.sync.clones import Alarm, Runs
+from gateway.sync.control import Control
 from gateway.sync.decide import SendRecords
 from gateway.sync.retry import NEVER_TRIED, Pace, Retry
 from gateway.sync.session import Session
@@ -47,6 +49,7 @@ class Relation:
     def __init__(self, node: bytes, organisation: str, groups: tuple[Group, ...]) -> None:
         self.node, self.organisation, self.groups = node, organisation, groups
         self.session = Session(node, b"")
+        self.runs = Runs(node)
         self.shared: tuple[Group, ...] = ()  # those that its certificates admit it to
         self.asking = Asking()
         self.owed: dict[bytes, Owed] = {}
@@ -80,6 +83,12 @@ class Relation:
         if heard_ms is not None and now_ms - heard_ms > SILENT_MS:
             return "silent"
         return "connected" if self.session.up else "greeting"
+
+    def answered(self, heard: Control) -> tuple[Alarm, ...]:
+        """Note which run signed a message that the session took; give what alarms that raises."""
+        run, challenge = self.session.answer(heard)
+        self.runs, alarms = self.runs.answered(run, challenge, self.session.number)
+        return alarms
 
     def may_answer(self, now_ms: int) -> bool:
         """Say whether there is an answer left for what costs more than its question; count it."""

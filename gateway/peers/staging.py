@@ -24,8 +24,9 @@ from gateway.records import record
 from gateway.records.feed import Credentials, Feed, Head, open_feed
 from gateway.records.record import Record
 from gateway.records.roster import Roster
-from gateway.store import feeds, observations, outbox, peers
+from gateway.store import alarms, feeds, observations, outbox, peers
 from gateway.store.database import Connection
+from gateway.sync.clones import Alarm
 from gateway.sync.decide import Append
 from gateway.sync.message import Carried
 
@@ -59,9 +60,10 @@ class Staged:
         self._kept: list[Kept] = []
         self._released: list[tuple[bytes, Head, bytes]] = []
         self._runs: list[Credentials] = []
+        self._alarms: list[tuple[Alarm, int]] = []
 
     def __bool__(self) -> bool:
-        return bool(self._kept or self._released or self._runs)
+        return bool(self._kept or self._released or self._runs or self._alarms)
 
     @property
     def feeds(self) -> Mapping[bytes, Feed]:
@@ -79,6 +81,10 @@ class Staged:
     def remember(self, credentials: Credentials) -> None:
         """Keep the verified certificates of a peer's run."""
         self._runs.append(credentials)
+
+    def alarm(self, alarm: Alarm, heard_ms: int) -> None:
+        """Keep that two runs of a peer both went on."""
+        self._alarms.append((alarm, heard_ms))
 
     def append(self, group: Group, action: Append) -> Grown:
         """Verify records one after another and stage those that are right."""
@@ -113,6 +119,8 @@ class Staged:
             outbox.acknowledged(db, node, head, encoded)
         for credentials in self._runs:
             peers.remember(db, credentials)
+        for alarm, heard_ms in self._alarms:
+            alarms.keep(db, alarm, heard_ms)
 
     def _verified(self, group: Group, feed: Feed | None, carried: Carried, name: bytes) -> Kept:
         rosters: Mapping[bytes, Roster] = {group.roster.hash: group.roster}

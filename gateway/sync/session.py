@@ -59,6 +59,9 @@ class Session:
 
     peer: bytes
     hello: bytes
+    number: int = 1  # of our HELLO, among those drawn for this peer
+    before: bytes = b""  # the name of the one before, while it still counts
+    earlier: tuple[Greeting, ...] = ()  # what was heard under that one
     retry: Retry = NEVER_TRIED
     greeted_ms: int = -GREETING_MS_MIN
     theirs: bytes = b""
@@ -79,7 +82,16 @@ class Session:
 
     def renewed(self, hello: bytes) -> "Session":
         """Begin anew under another HELLO of ours: all that was said before is void."""
-        return Session(self.peer, hello, heard_ms=self.heard_ms)
+        return Session(self.peer, hello, self.number + 1, heard_ms=self.heard_ms)
+
+    def challenged(self, hello: bytes) -> "Session":
+        """Have the peer answer another HELLO of ours: only a run that lives can.
+
+        What is on its way under the one before is still heard, and what was said is not void.
+        """
+        asked = tuple(Greeting(each.name, each.credentials) for each in self.greetings)
+        again = replace(self, hello=hello, number=self.number + 1, greetings=asked, up=False)
+        return replace(again, before=self.mine, earlier=self.greetings, retry=NEVER_TRIED)
 
     def may_greet(self, now_ms: int) -> bool:
         """Say whether our last HELLO is long enough ago for one that nobody waits for."""
@@ -104,16 +116,27 @@ class Session:
         A HELLO proves nothing: anybody may repeat one, or make one from certificates that are no
         secret. So the peer's session is the one under which it last signed something.
         """
-        said = [each for each in self.greetings if each.name == heard.pair.sender]
-        if not said or heard.pair.receiver != self.mine:
+        was_before = bool(self.before) and heard.pair.receiver == self.before
+        greetings = self.earlier if was_before else self.greetings
+        said = [each for each in greetings if each.name == heard.pair.sender]
+        if not said or not (was_before or heard.pair.receiver == self.mine):
             raise BadControl(reason="it is of another session")
         try:
             heard.signed.verify(said[0].credentials.run.key)
         except BadSignature as fault:
             raise BadControl(reason=fault) from None
         taken = replace(said[0], window=said[0].window.take(heard.counter))
-        greetings = tuple(taken if each is said[0] else each for each in self.greetings)
+        greetings = tuple(taken if each is said[0] else each for each in greetings)
+        if was_before:  # It may not have heard our last HELLO: that is said until it answers.
+            return replace(self, earlier=greetings, heard_ms=now_ms)
         return replace(self, greetings=greetings, theirs=taken.name, up=True, heard_ms=now_ms)
+
+    def answer(self, heard: Control) -> tuple[bytes, int]:
+        """Name the run that signed a message, which was taken, and give which HELLO it answers."""
+        is_mine = heard.pair.receiver == self.mine
+        greetings = self.greetings if is_mine else self.earlier
+        greeting = next(each for each in greetings if each.name == heard.pair.sender)
+        return greeting.credentials.run.subject, self.number if is_mine else self.number - 1
 
     def said(self, key: SigningKey, message: bytes) -> tuple["Session", bytes]:
         """Sign a message to the peer, whose HELLO must have been heard."""
