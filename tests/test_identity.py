@@ -12,7 +12,7 @@ from tests.mutate import known, mutations
 from tests.oracle import ask
 from tests.vectors import load
 from tests.vectors.build_cose import NOT_CANONICAL, SMALL_ORDER
-from tests.vectors.build_identity import IDS, MAKER, OTHER, expect, read
+from tests.vectors.build_identity import IDS, MAKER, OTHER, PERSON, PERSON_IDS, expect, read
 
 VECTORS: dict[str, Any] = load("identity")
 
@@ -38,7 +38,7 @@ def test_every_flipped_bit_and_every_truncation_is_refused(vector: dict[str, Any
     all_refused(lambda encoded: read(vector["kind"], encoded), damaged, AuthorError)
 
 
-@pytest.mark.parametrize("kind", ["node", "run", "encryption"])
+@pytest.mark.parametrize("kind", ["node", "run", "encryption", "person", "revocation"])
 def test_mutated_certificates_raise_only_their_own_errors(kind: Kind) -> None:
     """Fed anything as any kind, the decoder raises errors of the author's branch alone."""
     damaged = mutations(known("identity"), 2000, seed=5)
@@ -70,3 +70,23 @@ def test_an_id_shows_its_typing_errors() -> None:
     assert len(shown.replace("-", "")) == 28
     assert {len(part) for part in shown.split("-")} == {4}
     assert shown[-2:] != other[-2:]
+
+
+@pytest.mark.parametrize(("counter", "barred"), [(1, True), (2, True), (3, False)])
+def test_a_revocation_bars_what_was_certified_up_to_its_counter(counter: int, barred: bool) -> None:
+    """A certificate with a higher counter is not barred: the organisation vouched anew."""
+    revocation = read("revocation", identity.issue_revocation(MAKER.root, IDS, 2))
+    again = identity.issue_node(MAKER.root, IDS, MAKER.node.public, counter, Named("again"))
+    assert revocation.revokes(read("node", again)) is barred
+
+
+def test_a_revocation_bars_nobody_else() -> None:
+    """Another subject, another organisation, a run, and what is no revocation are not concerned."""
+    revocation = read("revocation", identity.issue_revocation(MAKER.root, IDS, 9))
+    person = identity.issue_person(MAKER.root, PERSON_IDS, PERSON.public, 1, Named("n"))
+    other = identity.issue_node(OTHER.root, (OTHER.root.id, IDS[1]), PERSON.public, 1, Named("n"))
+    node = read("node", MAKER.node_certificate)
+    others = [identity.decode(person, "person"), identity.decode(other, "node"), revocation]
+    assert revocation.revokes(node)
+    assert not any(revocation.revokes(each) for each in others)
+    assert not node.revokes(node)

@@ -1,7 +1,8 @@
-"""Who: organisations, nodes, runs and their certificates. Protocol: docs/protocol/identity.md.
+"""Who: organisations, nodes, persons, runs and their certificates. docs/protocol/identity.md.
 
 In: keys and claims, or certificates from anywhere. Out: certificates (CWTs, RFC 8392, signed by
-COSE_Sign1), or their verified claims. It never reads a clock: an expiry is a claim that others
+COSE_Sign1), or their verified claims. A revocation is a certificate of no key: nothing certified at
+or below its counter begins anything new. It never reads a clock: an expiry is a claim that others
 judge (I4).
 """
 
@@ -23,7 +24,7 @@ from gateway.errors import (
 from gateway.records import cbor, cose
 from gateway.records.cose import SigningKey, check_public, key_id
 
-Kind = Literal["node", "run", "encryption"]
+Kind = Literal["node", "run", "encryption", "person", "revocation"]
 
 CERTIFICATE_BYTES_MAX = 1024
 NAME_CHARS_MAX = 64
@@ -34,6 +35,8 @@ _CLAIMS: dict[Kind, tuple[set[int], set[int]]] = {  # must be there, may be ther
     "node": ({_ISS, _SUB, _CNF, _COUNTER, _NAME}, {_EXP, _IAT}),
     "run": ({_ISS, _SUB, _CNF}, set()),
     "encryption": ({_ISS, _SUB, _CNF}, {_EXP, _IAT}),
+    "person": ({_ISS, _SUB, _CNF, _COUNTER, _NAME}, {_EXP, _IAT}),
+    "revocation": ({_ISS, _SUB, _COUNTER}, {_IAT}),
 }
 
 
@@ -61,7 +64,10 @@ class Validity:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """The claims of a certificate, and its bytes. `verify` before believing any of them."""
+    """The claims of a certificate, and its bytes. `verify` before believing any of them.
+
+    A revocation's key is empty.
+    """
 
     kind: Kind
     issuer: bytes
@@ -78,6 +84,15 @@ class Certificate:
             raise WrongIssuer(kind=self.kind, issuer=self.issuer.hex(), expected=issuer.hex())
         cose.decode(self.encoded, self.kind).verify(public)
 
+    def revokes(self, other: "Certificate") -> bool:
+        """Say whether this, a verified revocation, bars a certificate from anything new."""
+        return (
+            self.kind == "revocation"
+            and other.kind in ("node", "person")
+            and (self.issuer, self.subject) == (other.issuer, other.subject)
+            and other.counter <= self.counter
+        )
+
 
 def issue_node(
     root: SigningKey, claims: tuple[bytes, bytes], public: bytes, counter: int, named: "Named"
@@ -87,9 +102,25 @@ def issue_node(
     return _sign(root, "node", said | {_COUNTER: counter, _NAME: named.name})
 
 
+def issue_person(
+    root: SigningKey, claims: tuple[bytes, bytes], public: bytes, counter: int, named: "Named"
+) -> bytes:
+    """Certify a person's key; `claims` are the organisation's and the person's ids."""
+    said = _claims(claims, public, _ED25519, named.validity)
+    return _sign(root, "person", said | {_COUNTER: counter, _NAME: named.name})
+
+
+def issue_revocation(
+    root: SigningKey, claims: tuple[bytes, bytes], counter: int, issued_s: int | None = None
+) -> bytes:
+    """Bar a node or person from all that is new under certificates up to this counter."""
+    said: dict[int, object] = {_ISS: claims[0].hex(), _SUB: claims[1].hex(), _COUNTER: counter}
+    return _sign(root, "revocation", said | ({} if issued_s is None else {_IAT: issued_s}))
+
+
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What people call a node, and how long its certificate holds."""
+    """What people call a node or person, and how long its certificate holds."""
 
     name: str
     validity: Validity = Validity()
@@ -119,14 +150,12 @@ def decode(encoded: bytes, kind: Kind) -> Certificate:
     if not required <= claims.keys() <= required | optional:
         raise MalformedCertificate(kind=kind, reason="claims are missing or unknown")
     match claims:
-        case {1: str() as issuer, 2: str() as subject, 8: {1: dict() as cose_key, **more}} if (
-            not more
-        ):
-            key = _key(kind, cose_key)
+        case {1: str() as issuer, 2: str() as subject}:
+            key = b"" if _CNF not in required else _key(kind, claims[_CNF])
             return Certificate(
                 kind, _id(kind, issuer), _id(kind, subject), key, encoded, *_extras(kind, claims)
             )
-    raise MalformedCertificate(kind=kind, reason="issuer, subject or key have the wrong type")
+    raise MalformedCertificate(kind=kind, reason="issuer or subject have the wrong type")
 
 
 def show_id(identity: bytes) -> str:
@@ -164,12 +193,13 @@ def _id(kind: Kind, text: str) -> bytes:
     return identity
 
 
-def _key(kind: Kind, cose_key: dict[object, object]) -> bytes:
+def _key(kind: Kind, confirmation: object) -> bytes:
     curve = _X25519 if kind == "encryption" else _ED25519
-    match cose_key:
-        case {1: int() as family, -1: int() as number, -2: bytes() as key, **more} if (
-            not more and (family, number) == (_OKP, curve) and type(family) is int
-        ):
+    match confirmation:
+        case {
+            1: {1: int() as family, -1: int() as number, -2: bytes() as key, **more},
+            **others,
+        } if not more and not others and (family, number) == (_OKP, curve) and type(family) is int:
             check_exchange(key) if kind == "encryption" else check_public(key)
             return key
     raise MalformedCertificate(kind=kind, reason="not an OKP key on the right curve")

@@ -4,13 +4,16 @@ from gateway.records import cbor, cose, identity
 from gateway.records.cose import SigningKey
 from gateway.records.identity import Certificate, Kind, Named, Validity
 from tests.damage import refusal
-from tests.people import party, run_of
+from tests.people import party, run_of, seed
 from tests.vectors.build_cose import NOT_CANONICAL, SMALL_ORDER
 
-MAKER, OTHER = party("maker"), party("buyer")
+MAKER, OTHER, PERSON = party("maker"), party("buyer"), SigningKey(seed("a person"))
 RUN = run_of(MAKER)
 IDS = (MAKER.root.id, MAKER.node.id)
+PERSON_IDS = (MAKER.root.id, PERSON.id)
 DATES = Validity(1_795_262_400, 1_826_798_400)
+
+BY_ROOT: tuple[Kind, ...] = ("node", "person", "revocation")
 
 Row = tuple[Kind, bytes]
 
@@ -24,7 +27,7 @@ def read(kind: Kind, encoded: bytes) -> Certificate:
 
 def issuer(kind: Kind) -> tuple[bytes, bytes]:
     """Give id and key of who must have issued a certificate of this kind."""
-    by = MAKER.root if kind == "node" else MAKER.node
+    by = MAKER.root if kind in BY_ROOT else MAKER.node
     return by.id, by.public
 
 
@@ -74,7 +77,21 @@ def _good() -> dict[str, Row]:
         "node with a renewed key and dates": ("node", later),
         "encryption": ("encryption", MAKER.encryption_certificate),
         "encryption with dates": ("encryption", dated),
+        "person": ("person", _person()),
+        "person with a renewed key and dates": (
+            "person",
+            identity.issue_person(MAKER.root, PERSON_IDS, OTHER.node.public, 2, Named("李", DATES)),
+        ),
+        "revocation of a node": ("revocation", identity.issue_revocation(MAKER.root, IDS, 1)),
+        "revocation of a person with its date": (
+            "revocation",
+            identity.issue_revocation(MAKER.root, PERSON_IDS, 2, DATES.issued_s),
+        ),
     }
+
+
+def _person() -> bytes:
+    return identity.issue_person(MAKER.root, PERSON_IDS, PERSON.public, 1, Named("李明"))
 
 
 def _bad() -> dict[str, Row]:
@@ -90,6 +107,7 @@ def _bad() -> dict[str, Row]:
         "issued by another node": ("run", foreign),
         "issued in another node's name": ("run", forged),
         **_bad_claims(),
+        **_bad_of_roots(),
         **{f"weak key {weak}": _claim("run", _key(6, weak)) for weak in SMALL_ORDER},
         **{f"key not canonical {weak}": _claim("run", _key(6, weak)) for weak in NOT_CANONICAL},
         "encryption key zero": _claim("encryption", _key(4, "00" * 32)),
@@ -125,6 +143,48 @@ def _bad_claims() -> dict[str, Row]:
     }
 
 
+def _bad_of_roots() -> dict[str, Row]:
+    node, person = MAKER.node_certificate, _person()
+    foreign = identity.issue_person(OTHER.root, PERSON_IDS, PERSON.public, 1, Named("n"))
+    other = (OTHER.root.id, MAKER.node.id)
+    return {
+        "a node certificate as a person's": ("person", node),
+        "a person's certificate as a node's": ("node", person),
+        "a person in another organisation's name": ("person", foreign),
+        "a person without a name": ("person", _without("person", person, -2)),
+        "a person without a counter": ("person", _without("person", person, -1)),
+        "a person with an X25519 key": _claim("person", _key(4, PERSON.public.hex())),
+        "a person with a key of small order": _claim("person", _key(6, SMALL_ORDER[0])),
+        "a person as a revocation": ("revocation", person),
+        "a revocation as a person": ("person", _good_revocation()),
+        "a revocation by another organisation": (
+            "revocation",
+            identity.issue_revocation(OTHER.root, other, 1),
+        ),
+        "a revocation in another organisation's name": (
+            "revocation",
+            identity.issue_revocation(OTHER.root, IDS, 1),
+        ),
+        "a revocation with a key": _claim("revocation", _key(6, PERSON.public.hex())),
+        "a revocation with a name": _claim("revocation", {-2: "n"}),
+        "a revocation that expires": _claim("revocation", {4: 1}),
+        "a revocation without a counter": (
+            "revocation",
+            _without("revocation", _good_revocation(), -1),
+        ),
+    }
+
+
+def _good_revocation() -> bytes:
+    return identity.issue_revocation(MAKER.root, IDS, 1)
+
+
+def _without(kind: Kind, encoded: bytes, claim: int) -> bytes:
+    claims = cbor.decode(cose.decode(encoded, kind).payload, 1024)
+    assert isinstance(claims, dict)
+    return _signed(MAKER.root, kind, {key: said for key, said in claims.items() if key != claim})
+
+
 def _key(curve: int, public: str) -> dict[int, object]:
     return {8: {1: {1: 1, -1: curve, -2: bytes.fromhex(public)}}}
 
@@ -134,10 +194,12 @@ def _claim(kind: Kind, changed: dict[int, object]) -> Row:
         "run": RUN.credentials.run.encoded,
         "node": MAKER.node_certificate,
         "encryption": MAKER.encryption_certificate,
+        "person": _person(),
+        "revocation": _good_revocation(),
     }
     claims = cbor.decode(cose.decode(good[kind], kind).payload, 1024)
     assert isinstance(claims, dict)
-    return kind, _signed(MAKER.root if kind == "node" else MAKER.node, kind, {**claims, **changed})
+    return kind, _signed(MAKER.root if kind in BY_ROOT else MAKER.node, kind, {**claims, **changed})
 
 
 def _signed(by: SigningKey, kind: Kind, claims: object) -> bytes:
