@@ -62,6 +62,7 @@ from gateway.errors.device import (
     UnknownQuality as UnknownQuality,
 )
 from gateway.errors.group import (
+    InvitationTooLarge as InvitationTooLarge,
     MalformedFounding as MalformedFounding,
     MalformedGroupFile as MalformedGroupFile,
     NotAMember as NotAMember,
@@ -165,8 +166,6 @@ from gateway.errors.peer import (
     BadEnvelope as BadEnvelope,
     ClonedNode as ClonedNode,
     MalformedMessage as MalformedMessage,
-    UnsupportedMessage as UnsupportedMessage,
-    UnsupportedSeal as UnsupportedSeal,
 )
 from gateway.errors.publish import (
     BadPublishTopic as BadPublishTopic,

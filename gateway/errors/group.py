@@ -37,3 +37,21 @@ class UnknownGroup(GroupError):
     what = "there is no group {group} here"
     why = "records belong to a group of which this gateway is a member"
     next = "see the groups in 'hulian status', or correct the name"
+
+
+class InvitationTooLarge(GroupError):
+    """A group has too much of a past to be told in one message."""
+
+    code = "group.invitation-too-large"
+    what = "an invitation to group {group} is of {size} bytes where at most {size_max} are allowed"
+    why = "it holds the rosters and every change of members, and one message carries it"
+    next = "found a new group with the members of today, which begins without that past"
+
+
+class HistoryNotShared(GroupError):
+    """A group's policy does not give newcomers what was before them."""
+
+    code = "group.history"
+    what = "group {group} does not share with newcomers what was said before they joined"
+    why = "its founding says so, and whoever wrote it relied on that"
+    next = "let each author share its own, which it may"

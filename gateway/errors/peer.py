@@ -39,33 +39,6 @@ class BadAck(PeerError):
     next = "nothing to do once; if it is repeated, ask the peer's operator"
 
 
-class UnsupportedMessage(PeerError):
-    """A message of a type that this version cannot act on."""
-
-    code = "message.unsupported"
-    what = "a message of type {kind}, which this version does not read"
-    why = "its number is reserved, and its sender is of a later version"
-    next = "update this gateway; nothing is lost until then"
-
-
-class UnsupportedSeal(PeerError):
-    """An envelope sealed in a way that this version cannot open yet."""
-
-    code = "message.seal"
-    what = "an envelope of seal {seal}, which this version cannot open yet"
-    why = "this version speaks in groups whose bodies are clear"
-    next = "update this gateway; nothing is lost until then"
-
-
-class ClonedNode(PeerError):
-    """Two runs of one node both go on: its state directory was copied and started twice."""
-
-    code = "node.cloned"
-    what = "two copies of gateway {node} of {organisation} run at once"
-    why = "each answered after the other had, so its state directory or its disk was copied"
-    next = "its operator: stop one copy for good; if nobody of yours made it, the keys are stolen"
-
-
 class ClonedNode(PeerError):
     """Two runs of one node both go on: its state directory was copied and started twice."""
 

@@ -17,9 +17,10 @@ from gateway.errors import (
     MalformedSignature,
     RecordTooLarge,
 )
-from gateway.records import cbor, cose
+from gateway.records import cbor, cose, sealing
 from gateway.records.cose import SigningKey
 from gateway.records.merkle import leaf_hash
+from gateway.records.sealing import SEAL_BYTES, Sealing
 
 RECORD_BYTES_MAX = 2048
 BODY_BYTES_MAX = 48 * 1024
@@ -27,6 +28,8 @@ FIXED_BODY_BYTES_MAX = 40 * 1024  # a body that always travels with its record
 DEPS_MAX = 16
 CONTENT_TYPE_CHARS_MAX = 64
 SALT_BYTES = 32
+# The fields of the payload that a sealed body is bound to, in this order.
+_BOUND = (1, 2, 4, 5, 6, 7)
 NO_RECORD = bytes(32)
 
 
@@ -117,12 +120,13 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a new record stands: after which record, of which feed, in which group."""
+    """Where a new record stands: after which record, of which feed, in which group, how sealed."""
 
     feed: bytes
     seq: int
     previous: bytes
     group: bytes
+    sealing: Sealing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,26 +158,34 @@ def commitment(salt: bytes, content: bytes) -> bytes:
 def sign(
     key: SigningKey, place: Place, said: Said, moment: Moment, salt: bytes
 ) -> tuple[bytes, bytes]:
-    """Sign what comes at a place, with a clear body; give the record's bytes and the body's."""
-    body = clear_body(said.content, salt)
-    limit = body_bytes_max(said.kind)
-    if len(body) > limit:
-        raise RecordTooLarge(size=len(body), size_max=limit)
+    """Sign what comes at a place; give the record's bytes and the body's.
+
+    The body is sealed where the place says so, but never that of a kind that always travels.
+    """
+    sealed = None if said.kind in FIXED_KINDS else place.sealing
     known = moment.source is not ClockSource.UNSET
-    payload = {
+    payload: dict[int, object] = {
         0: 1,
         1: place.feed,
         2: place.seq,
         3: place.previous,
         4: place.group,
-        5: 0,
+        5: 0 if sealed is None else sealed.number,
         6: int(said.kind),
         7: said.activity,
         8: sorted(said.deps),
         9: [moment.unix_ms, moment.uncertainty_ms, int(moment.source)] if known else [0, 0, 0],
         10: [moment.boot, moment.monotonic_ms],
-        11: [sha256(body).digest(), len(body), commitment(salt, said.content), said.content_type],
     }
+    body = clear_body(said.content, salt)
+    if sealed is not None:
+        own = sealing.record_key(sealed.key, place.group, place.feed, sealed.number, place.seq)
+        body = sealing.seal(own, sealed.nonce, body, [payload[field] for field in _BOUND])
+    limit = body_bytes_max(said.kind)
+    if len(body) > limit:
+        raise RecordTooLarge(size=len(body), size_max=limit)
+    said_of_body = [sha256(body).digest(), len(body), commitment(salt, said.content)]
+    payload[11] = [*said_of_body, said.content_type]
     encoded = cose.sign(key, "record", cbor.encode(payload))
     if len(encoded) > RECORD_BYTES_MAX:
         raise RecordTooLarge(size=len(encoded), size_max=RECORD_BYTES_MAX)
@@ -194,18 +206,47 @@ def parse(encoded: bytes) -> Record:
 
 def check_body(record: Record, body: bytes) -> bytes:
     """Check a clear body against its record and give its content; raise BadBody."""
+    check_stored(record, body)
+    if record.key_number != 0:
+        raise BadBody(reason="it is sealed")
+    return _committed(record, body)[1]
+
+
+def check_stored(record: Record, body: bytes) -> None:
+    """Check that stored bytes are those of a record's body, sealed or not; raise BadBody."""
     if record.body is None:
         raise BadBody(reason="the record has no body")
     if len(body) != record.body.length or sha256(body).digest() != record.body.hash:
         raise BadBody(reason="its length or hash differs")
-    if record.key_number != 0:
-        raise BadBody(reason="it is sealed")
-    salt, content = body[:SALT_BYTES], body[SALT_BYTES:]
-    if len(salt) != SALT_BYTES or not compare_digest(
-        commitment(salt, content), record.body.commitment
+
+
+def open_body(record: Record, body: bytes, own_key: bytes) -> tuple[bytes, bytes]:
+    """Open a sealed body by its record's own key; give salt and content, or raise BadBody."""
+    check_stored(record, body)
+    if record.key_number == 0:
+        raise BadBody(reason="it is not sealed")
+    bound = [
+        record.feed,
+        record.seq,
+        record.group,
+        record.key_number,
+        int(record.kind),
+        record.activity,
+    ]
+    return _committed(record, sealing.open_sealed(own_key, body, bound))
+
+
+def _committed(record: Record, plain: bytes) -> tuple[bytes, bytes]:
+    """Part salt and content, and check that they are what the record commits to."""
+    salt, content = plain[:SALT_BYTES], plain[SALT_BYTES:]
+    said = commitment(salt, content)
+    if (
+        record.body is None
+        or len(salt) != SALT_BYTES
+        or not compare_digest(said, record.body.commitment)
     ):
         raise BadBody(reason="its content is not the one committed to")
-    return content
+    return salt, content
 
 
 def _parse(encoded: bytes) -> tuple[Record, cose.Signed]:
@@ -247,7 +288,7 @@ def _parse(encoded: bytes) -> tuple[Record, cose.Signed]:
                 activity,
                 _deps(deps),
                 _moment(time, boot),
-                _body(body, body_bytes_max(said)),
+                _body(body, said, key_number),
                 leaf_hash(encoded),
                 encoded,
             )
@@ -297,14 +338,15 @@ def _moment(time: object, boot: object) -> Moment:
     raise MalformedRecord(reason="time or boot have the wrong shape")
 
 
-def _body(body: object, bytes_max: int) -> BodyRef | None:
+def _body(body: object, kind: Kind, key_number: int) -> BodyRef | None:
+    shortest = SALT_BYTES + (SEAL_BYTES if key_number else 0)
     match body:
         case None:
             return None
         case [bytes() as digest, int() as length, bytes() as committed, str() as content_type]:
             _check_hashes(digest, committed)
             _check_numbers(length)
-            if not SALT_BYTES <= length <= bytes_max:
+            if not shortest <= length <= body_bytes_max(kind):
                 raise MalformedRecord(reason="the body is shorter than its salt, or too long")
             if len(content_type) > CONTENT_TYPE_CHARS_MAX:
                 raise MalformedRecord(reason="the content type is too long")

@@ -1,7 +1,8 @@
 """A run: one start of the agent, which signs with a key that dies with the process (I3).
 
 In: the node's keys, and what is to be said where. Out: records with their bodies, and the feed
-after them. Moments and salts are arguments. Protocol: docs/protocol/identity.md and feed.md.
+after them. Moments, salts, keys and nonces are arguments. Protocol: docs/protocol/identity.md and
+feed.md.
 """
 
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from gateway.records.cose import SigningKey
 from gateway.records.feed import CBOR_TYPE, Credentials, Feed, Genesis, Head, View
 from gateway.records.merkle import leaf_hash
 from gateway.records.record import Kind, Moment, Place, Said
+from gateway.records.sealing import Sealing
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +52,16 @@ class Run:
         said = Said(Kind.GENESIS, feed.encode_genesis(genesis), CBOR_TYPE)
         return self.write(feed.begin(genesis, group), said, moment, salt)
 
-    def write(self, after: Feed, said: Said, moment: Moment, salt: bytes) -> Written:
-        """Sign what comes next in a feed of this run."""
-        place = Place(after.id, after.size, after.last, after.group)
+    def write(
+        self,
+        after: Feed,
+        said: Said,
+        moment: Moment,
+        salt: bytes,
+        sealing: Sealing | None = None,
+    ) -> Written:
+        """Sign what comes next in a feed of this run, sealed where its kind may be."""
+        place = Place(after.id, after.size, after.last, after.group, sealing)
         encoded, body = record.sign(self.key, place, said, moment, salt)
         leaf = leaf_hash(encoded)
         return Written(encoded, body, leaf, after.extended(leaf))

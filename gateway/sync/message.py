@@ -12,18 +12,20 @@ from typing import Final
 
 from gateway.errors import (
     AuthorError,
+    InvitationTooLarge,
     MalformedCbor,
     MalformedMessage,
     RecordTooLarge,
-    UnsupportedMessage,
 )
-from gateway.groups import agreement
+from gateway.groups import agreement, group
 from gateway.groups.agreement import Claim, Ranges, is_number, read_ranges
 from gateway.records import cbor, feed
 from gateway.records.feed import Credentials, Head
 from gateway.records.record import BODY_BYTES_MAX, RECORD_BYTES_MAX
+from gateway.sync import invitation
+from gateway.sync.invitation import Invite
 
-MESSAGE_BYTES_MAX: Final = 64 * 1024 - 64  # an envelope of 64 KiB passes a default broker
+MESSAGE_BYTES_MAX: Final = 64 * 1024 - 96  # an envelope of 64 KiB passes a default broker
 HEADS_MAX: Final = 500
 HASHES_MAX: Final = 500
 ROSTERS_MAX: Final = 64
@@ -150,15 +152,17 @@ class Evidence:
     content: bytes
 
 
-Message = Hello | Heads | Want | Recs | Bwant | Body | Note | Claim | Evidence
+Message = Hello | Invite | Heads | Want | Recs | Bwant | Body | Note | Claim | Evidence
 
 
 def encode(message: Message) -> bytes:
-    """Write a message: its type and its fields."""
+    """Write a message: its type and its fields; raise InvitationTooLarge."""
     match message:
         case Hello(credentials, rosters, nonce, limits):
             bounds = [limits.message_bytes, limits.heads, limits.credit_bytes]
             fields = [Type.HELLO, *credentials.encoded(), list(rosters), nonce, bounds]
+        case Invite():
+            fields = [Type.INVITE, *invitation.write(message)]
         case Heads(rows):
             listed = [[*_row(each.head), _pairs(each.islands)] for each in rows]
             fields = [Type.HEADS, listed]
@@ -177,22 +181,22 @@ def encode(message: Message) -> bytes:
             fields = [Type.ACK, message.encoded]
         case Evidence(content):
             fields = [Type.EVIDENCE, content]
-    return cbor.encode([int(fields[0]), *fields[1:]])  # type: ignore[call-overload]
+    encoded = cbor.encode([int(fields[0]), *fields[1:]])  # type: ignore[call-overload]
+    if isinstance(message, Invite) and len(encoded) > MESSAGE_BYTES_MAX:
+        named, size = group.group_id(message.founding).hex()[:16], len(encoded)
+        raise InvitationTooLarge(group=named, size=size, size_max=MESSAGE_BYTES_MAX)
+    return encoded
 
 
 def decode(encoded: bytes) -> Message:
-    """Read a message; raise MalformedMessage, BadAck or UnsupportedMessage."""
+    """Read a message; raise MalformedMessage or BadAck."""
     try:
         said = cbor.decode(encoded, MESSAGE_BYTES_MAX)
     except MalformedCbor as fault:
         raise MalformedMessage(reason=fault) from None
     match said:
         case [int() as number, *fields] if type(number) is int and 0 <= number <= max(Type):
-            kind = Type(number)
-            reader = _READERS.get(kind)
-            if reader is None:
-                raise UnsupportedMessage(kind=kind.name)
-            return reader(fields)
+            return _READERS[Type(number)](fields)
     raise MalformedMessage(reason="not a list that begins with a known type")
 
 
@@ -324,6 +328,7 @@ def _evidence(fields: list[object]) -> Evidence:
 
 _READERS: Final[dict[Type, Callable[[list[object]], Message]]] = {
     Type.HELLO: _hello,
+    Type.INVITE: invitation.read,
     Type.HEADS: _heads,
     Type.WANT: _want,
     Type.RECS: _recs,
