@@ -55,6 +55,8 @@ class Slave:
     late_ms: tuple[float, float] = (0.0, 100.0)
     done: Counter[str] = field(default_factory=Counter)
     asked: list[Asked] = field(default_factory=list)
+    did: list[str] = field(default_factory=list)  # what became of the answer to each of them
+    kinds: tuple[str, ...] = BAD
     url: str = ""
 
     async def start(self) -> None:
@@ -115,10 +117,11 @@ class Slave:
         now_ms = 1000 * self._loop.time()
         asked = Asked(len(self.asked), body[0], body[1], start, count, transaction, now_ms)
         self.asked.append(asked)
-        bad = self._dice.choice(BAD) if self._dice.random() < self.share else "good"
+        bad = self._dice.choice(self.kinds) if self._dice.random() < self.share else "good"
         if bad == "number" and self.way != "tcp":
             bad = "late"
         self.done[bad] += 1
+        self.did.append(bad)
 
         said = self._framed(asked, pdu(asked), bad)
         held = self._held.setdefault(asked.unit, [])

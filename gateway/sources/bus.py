@@ -9,7 +9,7 @@ with another number is. Chapter: docs/devices/modbus.md.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Final, Protocol
 
@@ -59,8 +59,14 @@ class Member(Protocol):
     def polled(self) -> None:
         """Take note that all was asked and answered, by values or by refusals."""
 
-    def fell(self, state: str, fault: AnswerError | OperatorError) -> None:
-        """Take note that there are no values, and why."""
+    def fell(
+        self,
+        state: str,
+        fault: AnswerError | OperatorError,
+        missed: Sequence[Part],
+        when: Arrival,
+    ) -> None:
+        """Take note that there are no values, why, of which parts, and since when."""
 
 
 class Bus:
@@ -139,30 +145,35 @@ class Bus:
     async def _round(self, wire: Wire, member: Member) -> bool:
         """Ask a unit for all its parts; say whether it answers."""
         unanswered = self._unanswered[member.source.unit_id]
-        for part in member.parts:
+        for at in range(len(member.parts)):
+            rest = member.parts[at:]
             doubtful = unanswered.doubtful and not wire.numbered
-            if doubtful and not await self._settle(wire, member, unanswered):
+            if doubtful and not await self._settle(wire, member, rest):
                 return False
-            if not await self._read(wire, member, part):
+            if not await self._read(wire, member, rest):
                 return False
         member.polled()
         return True
 
-    async def _read(self, wire: Wire, member: Member, part: Part) -> bool:
-        """Ask for one part; say whether the unit answers."""
+    async def _read(self, wire: Wire, member: Member, rest: Sequence[Part]) -> bool:
+        """Ask for the first part of what is left of a round; say whether the unit answers."""
+        part = rest[0]
         try:
             values, arrival = await self._ask(wire, member.source, part.inquiry)
         except ExceptionAnswer as refusal:
-            self._fell(member, refusal)
-            return refusal.facts["exception"] not in _DEAD_BEHIND
+            dead = refusal.facts["exception"] in _DEAD_BEHIND
+            self._fell(member, refusal, rest if dead else rest[:1])
+            return not dead
         except AnswerError as fault:
-            await self._failed(wire, member, part.inquiry, fault)
+            self._fell(member, fault, rest)
+            await self._failed(wire, part.inquiry, fault)
             return False
         member.took(part, values, arrival)
         return True
 
-    async def _settle(self, wire: Wire, member: Member, unanswered: Unanswered) -> bool:
+    async def _settle(self, wire: Wire, member: Member, rest: Sequence[Part]) -> bool:
         """Ask what no late answer can be taken for, and throw the answer away."""
+        unanswered = self._unanswered[member.source.unit_id]
         probe = unanswered.probe([part.inquiry for part in member.parts], self._ms())
         if probe is None:
             return False
@@ -172,9 +183,10 @@ class Bus:
         except ExceptionAnswer as refusal:
             settled = unanswered.settled(probe, self._ms(), refused=True)
             if not settled:
-                self._fell(member, refusal)
+                self._fell(member, refusal, rest)
         except AnswerError as fault:
-            await self._failed(wire, member, probe, fault)
+            self._fell(member, fault, rest)
+            await self._failed(wire, probe, fault)
             return False
         member.counts["unproved"] += 1
         return settled
@@ -192,11 +204,8 @@ class Bus:
         self._in_a_row = 0
         return answer(inquiry, said), arrived(self._heard)
 
-    async def _failed(
-        self, wire: Wire, member: Member, inquiry: Inquiry, fault: AnswerError
-    ) -> None:
+    async def _failed(self, wire: Wire, inquiry: Inquiry, fault: AnswerError) -> None:
         """Remember that an answer may still come, and let out what comes now."""
-        self._fell(member, fault)
         self._unanswered[inquiry.unit].failed(inquiry, self._ms())
         self._in_a_row += 1
         if not isinstance(self._address, SerialLine):
@@ -207,14 +216,17 @@ class Bus:
                 raise unreachable(self._address, reason)
         await wire.hush(_SILENCE_S)
 
-    def _fell(self, member: Member, fault: AnswerError) -> None:
+    def _fell(self, member: Member, fault: AnswerError, missed: Sequence[Part]) -> None:
+        """Count, and tell a source in this moment what it will not get of this round."""
         member.counts[fault.code] += 1
-        member.fell("silent" if isinstance(fault, NoAnswer) else "degraded", fault)
+        state = "silent" if isinstance(fault, NoAnswer) else "degraded"
+        member.fell(state, fault, missed, arrived(self._now()))
 
     def _tell(self, fault: SerialError | BusUnreachable) -> None:
         """Tell every source that there is no way to its unit."""
         for member in self.members:
-            member.fell(_STATES.get(fault.code, "unusable"), fault)
+            state = _STATES.get(fault.code, "unusable")
+            member.fell(state, fault, member.parts, arrived(self._now()))
 
     def _hear(self) -> None:
         """Take the time of an answer, in the moment in which it is complete."""

@@ -178,10 +178,11 @@ class Intake:
             arrivals.move_position(db, source, batch.position)
 
     def _hear(self, db: Connection, batch: Batch) -> None:
-        """Remember which devices live; what a broker had kept is no sign of life."""
+        """Remember which devices live; what was kept by a broker or repeated by us is no sign."""
         moment, before = self._desk.author.now(), self._heard
         now_ms = moment.monotonic_ms
-        heard = {each.device for each in batch.readings if not each.retained}
+        said = (each for each in batch.readings if not (each.retained or each.repeated))
+        heard = {each.device for each in said}
         # Once a second is enough of who speaks all the time.
         due = [one for one in heard if now_ms - before.get(one, -_HEARD_MS) >= _HEARD_MS]
         if not due:

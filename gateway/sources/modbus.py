@@ -1,13 +1,15 @@
 """A Modbus source: one unit, whose values the bus reads and this signs and stores.
 
 In: the values of its unit's answers. Out: batches for the intake, by a shelf: a unit says nothing
-twice. What registers cannot mean is quarantined once, until it can be read again.
+twice. A metric that could not be read is repeated with quality bad. What registers cannot mean is
+quarantined once, until it can be read again.
 Chapter: docs/devices/modbus.md.
 """
 
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from gateway.config import ModbusSource
 from gateway.errors import (
@@ -15,10 +17,12 @@ from gateway.errors import (
     DeviceError,
     ExceptionAnswer,
     GatewayError,
+    NoAnswer,
     OperatorError,
 )
 from gateway.readings.reading import Arrival, Unreadable
 from gateway.readings.registers import Part, plan, read
+from gateway.readings.repeats import Repeats
 from gateway.sources.bus import Bus
 from gateway.sources.intake import Intake
 from gateway.sources.shelf import Shelf
@@ -35,7 +39,7 @@ class ModbusListener:
         self._bus = bus
         self._runs_bus = bus.join(self)
         self._bad: set[str] = set()  # metrics that were quarantined and not read since
-        self._refused = False
+        self._refused, self._repeats = False, Repeats()
         self.counts: Counter[str] = Counter()
         self._shelf = Shelf(intake, commit_ms, self.counts, self._committed)
         self.devices: dict[str, int] = {}
@@ -59,7 +63,9 @@ class ModbusListener:
             self._quarantine(part, values, fault)
         self.counts["received"] += len(found.readings)
         self.devices[self.name] = arrival.monotonic_ms
+        self._repeats.came(found.readings)
         self._shelf.put(found.readings)
+        self._repeat((str(fault.facts["name"]) for fault in found.faults), arrival, once=False)
 
     def polled(self) -> None:
         """Take note that all was answered; refusals among it keep the state."""
@@ -67,10 +73,24 @@ class ModbusListener:
             self.state, self.reason, self._told = "connected", "", ""
         self._refused = False
 
-    def fell(self, state: str, fault: AnswerError | OperatorError) -> None:
-        """Remember why there are no values, and log what is new."""
+    def fell(
+        self,
+        state: str,
+        fault: AnswerError | OperatorError,
+        missed: Sequence[Part],
+        when: Arrival,
+    ) -> None:
+        """Remember why there are no values, log what is new, and repeat the last values as bad."""
         self._refused = self._refused or isinstance(fault, ExceptionAnswer)
         self._tell(state, fault)
+        names = (metric.name for part in missed for metric in part.metrics)
+        self._repeat(names, when, once=isinstance(fault, NoAnswer | OperatorError))
+
+    def _repeat(self, metrics: Iterable[str], when: Arrival, once: bool) -> None:
+        repeats = self._repeats.missed(metrics, when, once)
+        if repeats:
+            self.counts["repeated"] += len(repeats)
+            self._shelf.put(repeats)
 
     def _quarantine(self, part: Part, values: bytes, fault: DeviceError) -> None:
         """Count each, and keep the bytes of the first."""

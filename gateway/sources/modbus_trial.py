@@ -8,7 +8,7 @@ docs/devices/modbus.md.
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from gateway.config import ModbusSource
 from gateway.errors import AnswerError, GatewayError, OperatorError
@@ -67,7 +67,13 @@ class ModbusTrial:
         """Take note that all was asked and answered: that is enough."""
         self.done.set()
 
-    def fell(self, state: str, fault: AnswerError | OperatorError) -> None:
+    def fell(
+        self,
+        state: str,
+        fault: AnswerError | OperatorError,
+        missed: Sequence[Part],
+        when: Arrival,
+    ) -> None:
         """Show why there is no answer; a line that cannot be used is not waited for."""
         if isinstance(fault, OperatorError):
             self.found.fault = fault
