@@ -22,6 +22,7 @@ from gateway.errors.author import (
     MalformedPack as MalformedPack,
     MalformedProof as MalformedProof,
     MalformedRecord as MalformedRecord,
+    MalformedRequest as MalformedRequest,
     MalformedRoster as MalformedRoster,
     MalformedSignature as MalformedSignature,
     ProofFails as ProofFails,
@@ -65,6 +66,8 @@ from gateway.errors.group import (
     InvitationTooLarge as InvitationTooLarge,
     MalformedFounding as MalformedFounding,
     MalformedGroupFile as MalformedGroupFile,
+    MalformedMembership as MalformedMembership,
+    NotAllowed as NotAllowed,
     NotAMember as NotAMember,
     UnknownGroup as UnknownGroup,
 )

@@ -57,6 +57,15 @@ class WrongIssuer(AuthorError):
     next = "check which roster this record is judged by"
 
 
+class MalformedRequest(AuthorError):
+    """Bytes are no request to an organisation's root, and no answer to one."""
+
+    code = "request.malformed"
+    what = "not a request for a signature, nor its answer: {reason}"
+    why = "a root key signs only what can be told to a person first"
+    next = "have the request written again on the machine that needs the signature"
+
+
 class MalformedRoster(AuthorError):
     """A roster is not the numbered document of chapter 2."""
 

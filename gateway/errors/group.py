@@ -55,3 +55,21 @@ class HistoryNotShared(GroupError):
     what = "group {group} does not share with newcomers what was said before they joined"
     why = "its founding says so, and whoever wrote it relied on that"
     next = "let each author share its own, which it may"
+
+
+class MalformedMembership(GroupError):
+    """Bytes are not an act of chapter 5 upon a group's membership."""
+
+    code = "group.membership"
+    what = "not a membership record: {reason}"
+    why = "what cannot be read changes no membership"
+    next = "its author must write it by docs/protocol/membership.md"
+
+
+class NotAllowed(GroupError):
+    """A local person asks for an act that the group does not let this node do."""
+
+    code = "group.not-allowed"
+    what = "this node cannot do that in group {group}: {reason}"
+    why = "every member would judge the record by the same rules, and leave it out"
+    next = "see who may with 'hulian group show', and ask one of them"

@@ -1,12 +1,12 @@
 """A group: the nodes of exactly the parties that something concerns. docs/protocol/group.md.
 
 In: a founding signed by its founder's run, certificates, rosters; or a group file. Out: a verified
-group that says who is a member. Members are fixed by the founding for now. Randomness is an
+group that says who its first members are; who they are now is for `fold` to say. Randomness is an
 argument.
 """
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from hashlib import sha256
@@ -63,8 +63,17 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
+class Policies:
+    """How the group is governed; the defaults are what an empty map means."""
+
+    approvals: int = 0  # organisations that an add or role change needs; 0: the usual quorum
+    history: bool = False  # whether newcomers are given the keys of what was before them
+    succeeds: bytes | None = None  # the group that this one goes on from
+
+
+@dataclass(frozen=True, slots=True)
 class Founding:
-    """What was agreed when the group was made; its policies and templates are empty for now."""
+    """What was agreed when the group was made; its templates are empty for now."""
 
     nonce: bytes
     consortium: bytes
@@ -73,6 +82,7 @@ class Founding:
     kind: ActivityKind
     members: tuple[Member, ...]
     clear: bool
+    policies: Policies = Policies()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +128,7 @@ class Group:
 
 def found(run_key: SigningKey, founder: Credentials, founding: Founding, within: Roster) -> Group:
     """Found a group without its secret; `founder` certifies the run that signs."""
-    members = [
-        [m.organisation, m.node, m.encryption.encoded, [int(role) for role in m.roles]]
-        for m in founding.members
-    ]
+    members = [member_row(member) for member in founding.members]
     payload = {
         0: 1,
         1: founding.nonce,
@@ -131,7 +138,7 @@ def found(run_key: SigningKey, founder: Credentials, founding: Founding, within:
         5: int(founding.kind),
         6: sorted(members),
         7: [],
-        8: {},
+        8: _policies(founding.policies),
         9: founding.clear,
     }
     encoded = cose.sign(run_key, "founding", cbor.encode(payload))
@@ -157,6 +164,12 @@ def verify(encoded: bytes, founder: Credentials, within: Roster, secret: bytes) 
     if group.member(founder.node.subject).organisation != founder.node.issuer:
         raise MalformedFounding(reason="its founder is no member")
     return group
+
+
+def member_row(member: Member) -> list[object]:
+    """Write a member as [organisation, node, encryption certificate, [roles]]."""
+    roles = [int(role) for role in member.roles]
+    return [member.organisation, member.node, member.encryption.encoded, roles]
 
 
 def group_id(founding: bytes) -> bytes:
@@ -212,32 +225,55 @@ def _read(said: object) -> Founding:
             8: {**policies},
             9: bool() as clear,
             **more,
-        } if not more and not policies and type(version) is int and version == 1:
+        } if not more and type(version) is int and version == 1:
             if any(len(value) != 32 for value in (nonce, consortium, roster_hash)):
                 raise MalformedFounding(reason="a hash or the random bytes are not 32 bytes")
             if len(purpose) > NAME_CHARS_MAX or type(kind) is not int or not 0 <= kind <= 2:
                 raise MalformedFounding(reason="purpose or activity kind out of bounds")
+            first = _members(members)
             return Founding(
                 nonce,
                 consortium,
                 roster_hash,
                 purpose,
                 ActivityKind(kind),
-                _members(members),
+                first,
                 clear,
+                _read_policies(policies, len({member.organisation for member in first})),
             )
     raise MalformedFounding(reason="fields are missing, unknown, or of the wrong type")
 
 
+def _policies(said: Policies) -> dict[int, object]:
+    rows: dict[int, object] = {0: said.approvals, 1: said.history, 2: said.succeeds}
+    return {key: value for key, value in rows.items() if value}
+
+
+def _read_policies(said: Mapping[object, object], organisations: int) -> Policies:
+    approvals, history, succeeds = said.get(0, 0), said.get(1, False), said.get(2)
+    if said.keys() - {0, 1, 2} or (2 in said and succeeds is None):
+        raise MalformedFounding(reason="an unknown policy")
+    if type(approvals) is not int or not 0 <= approvals <= organisations:
+        raise MalformedFounding(reason="a policy asks for more organisations than there are")
+    if not isinstance(history, bool) or not isinstance(succeeds, bytes | None):
+        raise MalformedFounding(reason="a policy has the wrong type")
+    if succeeds is not None and len(succeeds) != 32:
+        raise MalformedFounding(reason="the group it succeeds is no hash")
+    return Policies(approvals, history, succeeds)
+
+
 def _members(rows: Sequence[object]) -> tuple[Member, ...]:
-    members = tuple(_member(row) for row in rows)
-    nodes = [(member.organisation, member.node) for member in members]
-    if not 0 < len(members) <= MEMBERS_MAX or nodes != sorted(set(nodes)):
-        raise MalformedFounding(reason="members are none, too many, repeated, or not sorted")
+    members = tuple(read_member(row) for row in rows)
+    order = [(member.organisation, member.node) for member in members]
+    if not 0 < len(members) <= MEMBERS_MAX or order != sorted(order):
+        raise MalformedFounding(reason="members are none, too many, or not sorted")
+    if len({member.node for member in members}) != len(members):
+        raise MalformedFounding(reason="a node is a member twice")
     return members
 
 
-def _member(row: object) -> Member:
+def read_member(row: object) -> Member:
+    """Read [organisation, node, encryption certificate, [roles]]; raise MalformedFounding."""
     match row:
         case [bytes() as organisation, bytes() as node, bytes() as encryption, list() as roles]:
             certificate = identity.decode(encryption, "encryption")
