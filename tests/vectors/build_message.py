@@ -1,10 +1,13 @@
 """The vectors of messages: docs/protocol/message.md."""
 
+from dataclasses import replace
+
 from gateway.groups import agreement
 from gateway.groups.agreement import Ack, Claim, Entry
 from gateway.records import cbor
 from gateway.records.feed import Head
-from gateway.sync import message
+from gateway.sync import invitation, message
+from gateway.sync.invitation import Invite
 from gateway.sync.message import (
     Body,
     Bwant,
@@ -29,6 +32,10 @@ RECORDS = chain(RUN, GROUP, 3)
 FEED = RECORDS[-1].feed.head()
 ROOT = seed("a root")
 HIGHEST = (1 << 53) - 1
+PAIR = (RECORDS[0].encoded, RECORDS[0].body)
+INVITE = Invite(
+    GROUP.encoded, GROUP.founder, (GROUP.roster.encoded,), (PAIR,), GROUP.secret, "pressing"
+)
 
 
 def feeds(count: int) -> list[bytes]:
@@ -46,6 +53,8 @@ def good() -> dict[str, Message]:
     return {
         "hello": hello,
         "hello without rosters": Hello(RUN.credentials, (), bytes(16)),
+        "invite": INVITE,
+        "invite to a group without changes": replace(INVITE, membership=()),
         "no heads": Heads(()),
         "one head": Heads((Listed(FEED),)),
         "heads with islands": Heads(
@@ -78,6 +87,8 @@ def expect(said: Message) -> dict[str, object]:
                 "nonce": nonce.hex(),
                 "limits": bounds,
             }
+        case Invite():
+            return _expect_invite(said)
         case Heads(rows):
             listed = [[*_head(each.head), [list(pair) for pair in each.islands]] for each in rows]
             return {"type": 2, "heads": listed}
@@ -104,6 +115,18 @@ def expect(said: Message) -> dict[str, object]:
             return {"type": 8, "ack": encoded.hex()}
         case Evidence(content):
             return {"type": 9, "evidence": content.hex()}
+
+
+def _expect_invite(said: Invite) -> dict[str, object]:
+    return {
+        "type": 1,
+        "founding": said.founding.hex(),
+        "founder": [each.hex() for each in said.founder.encoded()],
+        "rosters": [each.hex() for each in said.rosters],
+        "membership": [[record.hex(), body.hex()] for record, body in said.membership],
+        "secret": said.secret.hex(),
+        "name": said.name,
+    }
 
 
 def _head(head: Head) -> list[object]:
@@ -137,7 +160,7 @@ def _error(encoded: bytes) -> str:
 
 def _bad(encoded: dict[str, bytes]) -> dict[str, bytes]:
     ack = encoded["ack"]
-    written = {name: cbor.encode(each) for name, each in (_bad_hello() | _bad_others()).items()}
+    written = {name: cbor.encode(each) for name, each in _bad_fields().items()}
     return {
         "nothing": b"",
         "cut": encoded["want"][:-1],
@@ -147,6 +170,35 @@ def _bad(encoded: dict[str, bytes]) -> dict[str, bytes]:
         "ack of another domain": ack.replace(b"hulian/1/ack", b"hulian/1/run"),
         **written,
     }
+
+
+def _bad_fields() -> dict[str, object]:
+    return _bad_hello() | _bad_invite() | _bad_others()
+
+
+def _bad_invite() -> dict[str, object]:
+    whole = [1, *invitation.write(INVITE)]
+    wrong: dict[str, tuple[int, object]] = {
+        "founding of 40 KiB and a byte": (1, bytes(40_961)),
+        "certificates exchanged": (2, RUN.credentials.run.encoded),
+        "no rosters": (5, []),
+        "257 rosters": (5, [b""] * 257),
+        "roster as text": (5, ["x"]),
+        "roster of 40 KiB and a byte": (5, [bytes(40_961)]),
+        "1025 records": (6, [[b"", b""]] * 1025),
+        "record of 2049 bytes": (6, [[bytes(2049), b""]]),
+        "record without its body": (6, [[PAIR[0], None]]),
+        "body of 40 KiB and a byte": (6, [[b"", bytes(40_961)]]),
+        "secret of 31 bytes": (7, GROUP.secret[1:]),
+        "no name": (8, ""),
+        "name of 65": (8, "n" * 65),
+        "name as bytes": (8, b"n"),
+    }
+    changed: dict[str, object] = {
+        f"invite: {name}": [*whole[:at], value, *whole[at + 1 :]]
+        for name, (at, value) in wrong.items()
+    }
+    return {**changed, "invite: nothing": [1], "invite: a field more": [*whole, None]}
 
 
 def _bad_hello() -> dict[str, object]:
@@ -175,7 +227,6 @@ def _bad_others() -> dict[str, object]:
         "type true": [True, one],
         "type as text": ["2", []],
         "type below zero": [-1, []],
-        "invite, which is reserved": [1],
         "heads: 501": [2, [[name, 1, ROOT, []] for name in names]],
         "heads: not sorted": [2, [[two, 3, ROOT, []], row]],
         "heads: a feed twice": [2, [row, [one, 4, ROOT, []]]],

@@ -4,6 +4,7 @@ from hashlib import sha256
 
 from gateway.records import cbor, cose, record
 from gateway.records.record import NO_RECORD, ClockSource, Kind, Moment, Place, Record, Said
+from gateway.records.sealing import Sealing
 from tests.damage import refusal
 from tests.people import BOOT, SENML_TYPE, moment, party, run_of, seed
 
@@ -12,6 +13,7 @@ KEY = RUN.key
 GROUP, FEED = seed("a group"), seed("a feed")
 FIRST = Place(FEED, 0, NO_RECORD, GROUP)
 SECOND = Place(FEED, 1, seed("record 0"), GROUP)
+SEALED = Place(FEED, 1, seed("record 0"), GROUP, Sealing(1, seed("sender key"), bytes(24)))
 UNSET = Moment(0, 0, ClockSource.UNSET, BOOT, 60_000)
 SALT = seed("salt")
 DEPS = tuple(sorted(seed(f"dep {number}") for number in range(17)))
@@ -125,6 +127,7 @@ def _bad_bodies(wire: bytes, body: bytes) -> dict[str, Pair]:
         "body cut": (wire, body[:-1]),
         "body missing": (wire, b""),
         "body of a sealed record in clear": (_signed(sealed), body),
+        "body that is sealed": _sign(SEALED, HELLO),
         "body of a record without one": (_signed(nothing), body),
         "body with another commitment": (_signed(short), body),
     }
