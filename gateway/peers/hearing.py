@@ -224,7 +224,9 @@ class Hearing:
             self._staged.alarm(alarm, self._circle.me.unix_ms())
         if relation.runs.due and relation.may_answer(now_ms):
             relation.session = relation.session.challenged(self._voice.new_hello(relation))
-            self._out.append(self._voice.hello(relation, now_ms))
+        elif heard.pair.receiver == relation.session.mine or not relation.session.may_greet(now_ms):
+            return
+        self._out.append(self._voice.hello(relation, now_ms))
 
     def _acked(self, claim: Claim, ack: Ack, relation: Relation, group: Group, now_ms: int) -> None:
         for action in decide.decide(self._holdings(group, ack), ack):

@@ -185,10 +185,10 @@ class Consortium:
 
     def _watch(self) -> None:
         """Look over every gateway's shoulder: at what it publishes, and after all it hears."""
-        publish, carry = self.network.publish, {each.name: each for each in self.gateways}
+        publish, self._by_name = self.network.publish, {each.name: each for each in self.gateways}
 
         def watched(name: str, outgoing: Outgoing) -> None:
-            self._check_ack(carry[name], outgoing)
+            self._check_ack(self._by_name[name], outgoing)
             publish(name, outgoing)
 
         self.network.publish = watched  # type: ignore[method-assign]

@@ -52,6 +52,8 @@ class Desk:
 class Gateway:
     """One node of one organisation; started again it is the next run over the same store."""
 
+    first_run = 0
+
     def __init__(
         self,
         who: people.Party,
@@ -62,11 +64,10 @@ class Gateway:
     ) -> None:
         self.who, self.groups, self._clock, self._network = who, groups_joined, clock, network
         self.dice = random.Random(f"{seed} {who.name}")
-        self.db = database.connect(database.MEMORY)
-        self.desk = Desk(self.db, self.dice, 0.0)
+        self.hold(self.opened())
         for group in groups_joined:
             groups.register(self.db, group.founding.purpose, group)
-        self.runs = 0
+        self.runs = self.first_run
         self.start()
 
     @property
@@ -78,6 +79,14 @@ class Gateway:
     def node(self) -> bytes:
         """Name the node."""
         return self.who.node.id
+
+    def opened(self) -> apsw.Connection:
+        """Give the store to begin with: an empty one."""
+        return database.connect(database.MEMORY)
+
+    def hold(self, db: apsw.Connection) -> None:
+        """Have another store; what ran over the one before must be started again."""
+        self.db, self.desk = db, Desk(db, self.dice, 0.0)
 
     def start(self) -> None:
         """Begin a run; what the one before had in memory is gone."""
