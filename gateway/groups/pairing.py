@@ -49,9 +49,8 @@ class Outcome(IntEnum):
     WAITING = 0
     ADMITTED = 1
     REFUSED = 2
-    AGAIN = 3  # the roster moved on: the application must be signed anew
-    USED = 4
-    EXPIRED = 5
+    USED = 3
+    EXPIRED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +98,10 @@ class Newcomer:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The inviting side's answer; all but the outcome is there when it is `ADMITTED`."""
+    """The inviting side's answer to a node's key; with all it needs when it is `ADMITTED`."""
 
     outcome: Outcome
+    to: bytes | None = None
     waiting: tuple[str, ...] = ()
     rosters: tuple[tuple[bytes, ...], ...] = ()
     secrets: tuple[tuple[bytes, bytes], ...] = ()  # of consortia by their hash
@@ -259,7 +259,8 @@ def _content(said: Document) -> object:
             chains, secrets = [list(each) for each in said.rosters], list(map(list, said.secrets))
             contacts = list(map(list, said.contacts))
             waiting = list(said.waiting)
-            return [int(said.outcome), waiting, chains, secrets, contacts, said.certificate]
+            told = [waiting, chains, secrets, contacts, said.certificate]
+            return [int(said.outcome), said.to, *told]
         case Notice():
             motions = [[each.proposal, each.secret, each.since_s] for each in said.motions]
             return [list(said.rosters), motions, list(said.revocations)]
