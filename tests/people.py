@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from gateway.groups import group
-from gateway.groups.group import ActivityKind, Founding, Group, Member, Role
+from gateway.groups.group import ActivityKind, Founding, Group, Member, Policies, Role
 from gateway.records import identity, roster, run
 from gateway.records.cose import SigningKey
 from gateway.records.feed import Feed, View
@@ -71,27 +71,44 @@ def roster_of(*parties: Party, name: str = "consortium") -> Roster:
     return roster.decode(roster.assemble(payload, signatures))
 
 
+def admitted(before: Roster, *newcomers: Party, by: tuple[Party, ...]) -> Roster:
+    """Make the roster after another: with newcomers, signed by them and by the quorum given."""
+    organisations = [*before.organisations, *(each.organisation for each in newcomers)]
+    payload = roster.compose_next(before, organisations)
+    signatures = [roster.sign(each.root, payload) for each in (*by, *newcomers)]
+    return roster.decode_next(roster.assemble(payload, signatures), before)
+
+
 def run_of(who: Party, number: int = 0) -> Run:
     """Start the numbered run of a node."""
     fresh = seed(f"{who.name} run {number}")
     return run.start(who.node, who.node_certificate, who.encryption_certificate, fresh)
 
 
-def group_of(*parties: Party, purpose: str = "pressing") -> Group:
-    """Found a clear group: the first is the initiator, the others receive."""
-    within, founder = roster_of(*parties), run_of(parties[0])
+def group_of(
+    *parties: Party,
+    purpose: str = "pressing",
+    clear: bool = True,
+    chain: tuple[Roster, ...] = (),
+    policies: Policies = Policies(),
+) -> Group:
+    """Found a group: the first is the initiator, the others receive."""
+    chain = chain or (roster_of(*parties),)
+    within, founder = chain[-1], run_of(parties[0])
     roles = [Role.INITIATOR] + [Role.RECEIVER] * (len(parties) - 1)
     founding = Founding(
         seed(f"{purpose} nonce"),
-        within.hash,
+        within.consortium,
         within.hash,
         purpose,
         ActivityKind.INDUSTRIAL,
         tuple(each.member(role) for each, role in zip(parties, roles, strict=True)),
-        True,
+        clear,
+        policies,
     )
     founded = group.found(founder.key, founder.credentials, founding, within)
-    return dataclasses.replace(founded, secret=seed(f"{purpose} secret"))
+    secret = seed(f"{purpose} secret")
+    return dataclasses.replace(founded, secret=secret, earlier=chain[:-1])
 
 
 def moment(number: int = 0) -> Moment:

@@ -11,7 +11,7 @@ from gateway.groups.group import Group
 from gateway.records import feed
 from tests.damage import all_refused, flips, never_escapes, refusal, truncations
 from tests.mutate import mutations, vectors
-from tests.people import group_of, opened, party, run_of
+from tests.people import admitted, group_of, opened, party, roster_of, run_of
 from tests.vectors.build_group import expect, verified
 
 MAKER, BUYER, STRANGER = party("maker"), party("buyer"), party("stranger")
@@ -26,6 +26,17 @@ def _verify(founding: bytes) -> Group:
 def test_a_group_file_is_read_as_it_was_written() -> None:
     """A member gets the whole group from its file."""
     assert group.decode_file(FILE) == GROUP
+
+
+def test_a_group_founded_under_a_later_roster_brings_those_before() -> None:
+    """Whoever has the file can check the group from the consortium's first roster on."""
+    first = roster_of(MAKER)
+    second = admitted(first, BUYER, by=(MAKER,))
+    made = group_of(MAKER, BUYER, chain=(first, second))
+    assert group.decode_file(group.encode_file(made)) == made
+    assert made.chain == (first, second) and made.founding.consortium == first.hash
+    with pytest.raises(MalformedGroupFile):
+        group.decode_file(group.encode_file(dataclasses.replace(made, earlier=())))
 
 
 def test_every_flipped_bit_and_truncation_of_a_founding_is_refused() -> None:

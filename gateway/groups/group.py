@@ -7,7 +7,7 @@ argument.
 
 import hmac
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from hashlib import sha256
 
@@ -18,6 +18,7 @@ from gateway.errors import (
     MalformedGroupFile,
     MalformedSignature,
     NotAMember,
+    UnknownRoster,
 )
 from gateway.records import cbor, cose, feed, identity, roster
 from gateway.records.cose import SigningKey
@@ -95,6 +96,12 @@ class Group:
     founder: Credentials
     roster: Roster
     secret: bytes
+    earlier: tuple[Roster, ...] = ()  # the rosters before its own, from 0 upwards
+
+    @property
+    def chain(self) -> tuple[Roster, ...]:
+        """Give the rosters from the consortium's first to the one it was founded under."""
+        return (*self.earlier, self.roster)
 
     def __repr__(self) -> str:
         return f"Group({self.id.hex()[:16]}, {self.founding.purpose!r})"
@@ -147,23 +154,41 @@ def found(run_key: SigningKey, founder: Credentials, founding: Founding, within:
 
 def verify(encoded: bytes, founder: Credentials, within: Roster, secret: bytes) -> Group:
     """Verify a founding under its founder's certificates and the roster; raise a GatewayError."""
-    if len(encoded) > FOUNDING_BYTES_MAX:
-        raise MalformedFounding(reason=f"longer than {FOUNDING_BYTES_MAX} bytes")
     founder.verify(within)
-    try:
-        signed = cose.decode(encoded, "founding")
-        founding = _read(cbor.decode(signed.payload, FOUNDING_BYTES_MAX))
-    except (MalformedSignature, MalformedCbor) as fault:
-        raise MalformedFounding(reason=fault) from None
+    signed, founding = _parse(encoded)
     signed.verify(founder.run.key)
     if founding.roster != within.hash:
         raise MalformedFounding(reason="it names another roster")
+    if founding.consortium != within.consortium:
+        raise MalformedFounding(reason="it names another consortium than its roster's")
     group = Group(group_id(encoded), founding, encoded, founder, within, secret)
     for member in founding.members:
         within.organisation(member.organisation)
     if group.member(founder.node.subject).organisation != founder.node.issuer:
         raise MalformedFounding(reason="its founder is no member")
     return group
+
+
+def verify_among(
+    encoded: bytes, founder: Credentials, chain: Sequence[Roster], secret: bytes
+) -> Group:
+    """Verify a founding under the one of its consortium's rosters, 0 upwards, that it names."""
+    named = _parse(encoded)[1].roster
+    for number, within in enumerate(chain):
+        if within.hash == named:
+            found_ = verify(encoded, founder, within, secret)
+            return replace(found_, earlier=tuple(chain[:number]))
+    raise UnknownRoster(roster=named.hex())
+
+
+def _parse(encoded: bytes) -> tuple[cose.Signed, Founding]:
+    if len(encoded) > FOUNDING_BYTES_MAX:
+        raise MalformedFounding(reason=f"longer than {FOUNDING_BYTES_MAX} bytes")
+    try:
+        signed = cose.decode(encoded, "founding")
+        return signed, _read(cbor.decode(signed.payload, FOUNDING_BYTES_MAX))
+    except (MalformedSignature, MalformedCbor) as fault:
+        raise MalformedFounding(reason=fault) from None
 
 
 def member_row(member: Member) -> list[object]:
@@ -184,7 +209,7 @@ def encode_file(group: Group) -> bytes:
             0: 1,
             1: group.encoded,
             2: group.founder.encoded(),
-            3: group.roster.encoded,
+            3: [each.encoded for each in group.chain] if group.earlier else group.roster.encoded,
             4: group.secret,
         }
     )
@@ -198,17 +223,26 @@ def decode_file(content: bytes) -> Group:
                 0: version,
                 1: bytes() as founding,
                 2: [bytes() as node, bytes() as run, bytes() as encryption],
-                3: bytes() as encoded_roster,
+                3: (bytes() | [bytes(), *_]) as rosters,
                 4: bytes() as secret,
                 **more,
             } if not more and type(version) is int and version == 1:
                 if len(secret) != SECRET_BYTES:
                     raise MalformedGroupFile(reason="the secret is not 32 bytes")
                 founder = feed.decode_credentials(node, run, encryption)
-                return verify(founding, founder, roster.decode(encoded_roster), secret)
+                return verify_among(founding, founder, _chain(rosters), secret)
     except (AuthorError, MalformedFounding, NotAMember) as fault:
         raise MalformedGroupFile(reason=fault) from None
     raise MalformedGroupFile(reason="fields are missing, unknown, or of the wrong type")
+
+
+def _chain(rosters: bytes | list[object]) -> tuple[Roster, ...]:
+    if isinstance(rosters, bytes):
+        return (roster.decode(rosters),)
+    encoded = [each for each in rosters if isinstance(each, bytes)]
+    if len(encoded) != len(rosters) or len(encoded) < 2:
+        raise MalformedGroupFile(reason="the rosters are not byte strings, or there is only one")
+    return roster.decode_chain(encoded)
 
 
 def _read(said: object) -> Founding:
