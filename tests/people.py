@@ -18,6 +18,7 @@ from gateway.records.roster import Organisation, Roster
 from gateway.records.run import Origin, Run, Written
 
 BOOT = bytes.fromhex("b007000000000001")
+NO_POLICIES = Policies()
 SENML_TYPE = "application/senml+cbor"
 
 
@@ -90,7 +91,7 @@ def group_of(
     purpose: str = "pressing",
     clear: bool = True,
     chain: tuple[Roster, ...] = (),
-    policies: Policies = Policies(),
+    policies: Policies = NO_POLICIES,
 ) -> Group:
     """Found a group: the first is the initiator, the others receive."""
     chain = chain or (roster_of(*parties),)
