@@ -19,7 +19,6 @@ from gateway.groups.pairing import (
     Address,
     Answer,
     Applicant,
-    Invited,
     Motion,
     Notice,
     Offer,
@@ -163,7 +162,7 @@ def read_offer(paper: Paper, address: Address, now_s: int | None) -> tuple[Offer
     believe(paper, chain[-1])
     if now_s is not None and offer.expires_s is not None and now_s >= offer.expires_s:
         raise InvitationExpired
-    return offer, Standing(chain)
+    return offer, standing_of(chain, [Motion(each) for each in offer.shown])
 
 
 def check_answer(answer: Answer) -> None:
@@ -207,15 +206,15 @@ def merge(standing: Standing, papers: Iterable[Paper]) -> Standing:
     return _completed(replace(known, motions=_joined(chain[-1], moved)))
 
 
+def standing_of(chain: tuple[Roster, ...], motions: Iterable[Motion]) -> Standing:
+    """Say how a consortium stands by its rosters and what is moved."""
+    return _completed(Standing(chain, _joined(chain[-1], [motions])))
+
+
 def add_motion(standing: Standing, motion: Motion) -> Standing:
     """Move something, or add signatures to it; a complete roster becomes the newest."""
-    moved = [[*standing.motions.values(), motion]]
-    return _completed(replace(standing, motions=_joined(standing.newest, moved)))
-
-
-def invited_by(address: Address) -> str:
-    """Say in a word whom an address invites."""
-    return "organisation" if address.invited is Invited.ORGANISATION else "gateway"
+    moved = _joined(standing.newest, [standing.motions.values(), [motion]])
+    return _completed(replace(standing, motions=moved))
 
 
 def _longer(chain: tuple[Roster, ...], paper: Paper) -> tuple[Roster, ...]:

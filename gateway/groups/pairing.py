@@ -19,9 +19,10 @@ from nacl.bindings import (
 from nacl.exceptions import CryptoError
 
 from gateway.errors import AuthorError, BadAddress, MalformedCbor, MalformedDocument
-from gateway.records import cbor, cose, identity
-from gateway.records.cose import SigningKey, key_id
+from gateway.records import cbor, cose, identity, request
+from gateway.records.cose import SigningKey
 from gateway.records.identity import NAME_CHARS_MAX, Certificate
+from gateway.records.request import NodeRequest
 from gateway.records.roster import ROSTER_BYTES_MAX, Organisation
 
 SECRET_BYTES: Final = 16
@@ -33,6 +34,7 @@ INVITER: Final = "a"
 JOINER: Final = "b"
 _SCHEME = "hulian:1:"
 _CHECK_LETTERS = 4
+_SIGNED = b"\xd2"  # tag 18
 _ROWS_MAX = 1024
 
 
@@ -72,12 +74,16 @@ class Mailbox:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """The inviting side: the rosters from the first on, and for how long, Unix seconds."""
+    """The inviting side: the rosters from the first on, and for how long, Unix seconds.
+
+    `shown` are proposals which show that earlier attempts at the next roster failed.
+    """
 
     invited: Invited
     rosters: tuple[bytes, ...]
     made_s: int | None
     expires_s: int | None
+    shown: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +97,9 @@ class Applicant:
 
 @dataclass(frozen=True, slots=True)
 class Newcomer:
-    """A gateway that asks its organisation for a certificate; its key is the document's author."""
+    """A gateway that asks its organisation for a certificate: its request, which it has signed."""
 
-    name: str
+    request: NodeRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +133,13 @@ class Notice:
     revocations: tuple[bytes, ...] = ()
 
 
-Document = Offer | Applicant | Newcomer | Answer | Notice
-_TYPES: Final = (Offer, Applicant, Newcomer, Answer, Notice)
+Document = Offer | Applicant | Answer | Notice
+_TYPES: Final = (Offer, Applicant, Answer, Notice)
 
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """Who wrote a document: a gateway's key, its certificates; none of a node not yet admitted."""
+    """Whose document it is: a gateway's key and certificates, the node's only once admitted."""
 
     key: bytes
     node: Certificate | None
@@ -150,7 +156,7 @@ class Paper:
     """A document and its author, who has signed it; believe the author only under a roster."""
 
     author: Author
-    said: Document
+    said: Document | Newcomer
 
 
 def encode_address(address: Address) -> str:
@@ -206,20 +212,22 @@ def open_sealed(box: Mailbox, place: str, sealed: bytes) -> bytes:
         raise MalformedDocument(reason="it is sealed under another secret, or changed") from None
 
 
-def encode(said: Document, key: SigningKey, node: bytes | None, encryption: bytes) -> bytes:
-    """Sign a document with a node's key, beside its certificates or the bare key."""
-    author = [key.public if node is None else node, encryption]
-    kind = _TYPES.index(type(said))
-    payload = cbor.encode({0: 1, 1: kind, 2: author, 3: _content(said)})
-    return cose.sign(key, "pairing", payload)
+def encode(said: Document, key: SigningKey, certificates: tuple[bytes, bytes]) -> bytes:
+    """Sign a document with a node's key, beside its node and its encryption certificate."""
+    content = {0: 1, 1: _TYPES.index(type(said)), 2: list(certificates), 3: _content(said)}
+    return cose.sign(key, "pairing", cbor.encode(content))
 
 
 def decode(encoded: bytes) -> Paper:
-    """Read a document and verify that its author signed it; raise MalformedDocument."""
+    """Read a document and verify that its author signed it; raise MalformedDocument.
+
+    A newcomer's is its request, which has its signature within.
+    """
     try:
+        if not encoded.startswith(_SIGNED):
+            return _newcomer(encoded)
         signed = cose.decode(encoded, "pairing")
-        said = cbor.decode(signed.payload, DOCUMENT_BYTES_MAX)
-        match said:
+        match cbor.decode(signed.payload, DOCUMENT_BYTES_MAX):
             case {
                 0: int() as version,
                 1: int() as kind,
@@ -235,13 +243,16 @@ def decode(encoded: bytes) -> Paper:
     raise MalformedDocument(reason="not the fields of a document of version 1")
 
 
+def _newcomer(encoded: bytes) -> Paper:
+    found = request.decode(encoded)
+    if not isinstance(found, NodeRequest):
+        raise MalformedDocument(reason="a request that is no gateway's")
+    return Paper(Author(found.public, None, found.encryption), Newcomer(found))
+
+
 def _author(node: bytes, encryption: bytes) -> Author:
-    sealing = identity.decode(encryption, "encryption")
-    if len(node) == 32:
-        cose.check_public(node)
-        sealing.verify(key_id(node), node)
-        return Author(node, None, sealing)
     certificate = identity.decode(node, "node")
+    sealing = identity.decode(encryption, "encryption")
     sealing.verify(certificate.subject, certificate.key)
     return Author(certificate.key, certificate, sealing)
 
@@ -249,12 +260,11 @@ def _author(node: bytes, encryption: bytes) -> Author:
 def _content(said: Document) -> object:
     match said:
         case Offer():
-            return [int(said.invited), list(said.rosters), said.made_s, said.expires_s]
+            times = [said.made_s, said.expires_s]
+            return [int(said.invited), list(said.rosters), *times, list(said.shown)]
         case Applicant(organisation=row):
             fields = [row.id, row.name, row.root, row.archive, row.witness]
             return [fields, said.payload, said.signature]
-        case Newcomer():
-            return [said.name]
         case Answer():
             chains, secrets = [list(each) for each in said.rosters], list(map(list, said.secrets))
             contacts = list(map(list, said.contacts))
@@ -268,31 +278,37 @@ def _content(said: Document) -> object:
 
 def _read(kind: int, said: object) -> Document:
     match kind, said:
-        case 0, [int() as invited, list() as rosters, made_s, expires_s] if type(
-            invited
-        ) is int and invited in list(Invited):
+        case 0, [int() as invited, rosters, made_s, expires_s, shown] if _is_one(Invited, invited):
             times = _second(made_s), _second(expires_s)
-            return Offer(Invited(invited), _strings(rosters), *times)
+            return Offer(Invited(invited), _strings(rosters), *times, _strings(shown))
         case 1, [list() as row, bytes() as payload, bytes() as signature]:
             return Applicant(_organisation(row), payload, signature)
-        case 2, [str() as name] if 0 < len(name) <= NAME_CHARS_MAX:
-            return Newcomer(name)
-        case 3, [int() as outcome, list() as waiting, list(), list(), list(), certificate] if type(
-            outcome
-        ) is int and outcome in list(Outcome):
-            assert isinstance(said, list)
+        case 2, [
+            int() as outcome,
+            None | bytes() as to,
+            waiting,
+            chains,
+            secrets,
+            contacts,
+            last,
+        ] if _is_one(Outcome, outcome):
             return Answer(
                 Outcome(outcome),
+                to,
                 tuple(map(_name, _few(waiting))),
-                tuple(map(_strings, _few(said[2]))),
-                tuple(map(_pair, _few(said[3]))),
-                tuple(map(_pair, _few(said[4]))),
-                certificate if certificate is None else _string(certificate),
+                tuple(map(_strings, _few(chains))),
+                tuple(map(_pair, _few(secrets))),
+                tuple(map(_pair, _few(contacts))),
+                None if last is None else _string(last),
             )
-        case 4, [list() as rosters, list() as motions, list() as revocations]:
+        case 3, [list() as rosters, list() as motions, list() as revocations]:
             read = tuple(map(_motion, _few(motions)))
             return Notice(_strings(rosters), read, _strings(revocations))
     raise MalformedDocument(reason="fields are missing or of the wrong type")
+
+
+def _is_one(of: type[IntEnum], said: int) -> bool:
+    return type(said) is int and said in list(of)
 
 
 def _motion(said: object) -> Motion:
