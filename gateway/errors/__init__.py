@@ -29,6 +29,7 @@ from gateway.errors.author import (
     RecordTooLarge as RecordTooLarge,
     UnknownOrganisation as UnknownOrganisation,
     UnknownRoster as UnknownRoster,
+    UnprovenPack as UnprovenPack,
     WeakKey as WeakKey,
     WrongFeed as WrongFeed,
     WrongIssuer as WrongIssuer,
@@ -61,6 +62,8 @@ from gateway.errors.device import (
     UnknownFrameVersion as UnknownFrameVersion,
     UnknownMetric as UnknownMetric,
     UnknownQuality as UnknownQuality,
+    UnsignedFrame as UnsignedFrame,
+    WrongDeviceName as WrongDeviceName,
 )
 from gateway.errors.group import (
     InvitationTooLarge as InvitationTooLarge,
@@ -119,6 +122,7 @@ from gateway.errors.operator import (
     OpenListen as OpenListen,
     OutOfRange as OutOfRange,
     PasswordUnreadable as PasswordUnreadable,
+    PublicKeyUnusable as PublicKeyUnusable,
     SerialAbsent as SerialAbsent,
     SerialBusy as SerialBusy,
     SerialError as SerialError,

@@ -217,3 +217,12 @@ class MalformedPack(AuthorError):
     what = "not a SenML pack: {reason}"
     why = "the readings in it cannot be understood by anyone"
     next = "its author must write it by docs/protocol/observation.md"
+
+
+class UnprovenPack(AuthorError):
+    """A pack says that a device signed it, and does not show it."""
+
+    code = "attestation.fails"
+    what = "the pack says that its device signed it, and does not prove it: {reason}"
+    why = "its author changed what the device signed, or has no signature of it"
+    next = "do not take these readings for the device's own; ask its author"

@@ -56,8 +56,8 @@ class UnknownFrameVersion(FrameError):
 
     code = "frame.version"
     what = "a frame of version {version}"
-    why = "this gateway speaks version 1 of docs/protocol/frame.md, and 2 where a source has a key"
-    next = "give the source the device's key_file, or update the gateway or the device's firmware"
+    why = "version 2 of docs/protocol/frame.md needs a key_file, version 3 a public_key"
+    next = "give the source the device's key, or update the gateway or the device's firmware"
 
 
 class BadTag(FrameNoise):
@@ -67,6 +67,24 @@ class BadTag(FrameNoise):
     what = "a frame of {size} bytes has no tag under the source's key"
     why = "the device has another key or none, or somebody else speaks on this line"
     next = "compare the source's key_file with the device's key, and see who can reach the line"
+
+
+class UnsignedFrame(FrameError):
+    """A frame without the signature that the source's public key wants; kept, as evidence."""
+
+    code = "frame.signature"
+    what = "a frame is not signed by the device: {reason}"
+    why = "the device has another key or none, or somebody else speaks on this line"
+    next = "compare the source's public_key with the device's key, and see who can reach the line"
+
+
+class WrongDeviceName(FrameError):
+    """A device signs under another name than its source has."""
+
+    code = "frame.name"
+    what = "the device signs as {found}, and its source is called {name}"
+    why = "the name is in what the device signs, and nobody may change that"
+    next = "call the source as the device calls itself"
 
 
 class UnknownFrameType(FrameError):

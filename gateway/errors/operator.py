@@ -269,6 +269,15 @@ class KeyUnusable(OperatorError):
     next = "write the device's key into it, 64 hexadecimal digits, and type: chmod 600 {path}"
 
 
+class PublicKeyUnusable(OperatorError):
+    """What should be a device's public key is none."""
+
+    code = "config.public-key"
+    what = "the public key of source {source} cannot be used: {reason}"
+    why = "under a key that is not the device's alone, a signature proves nothing"
+    next = "write the device's Ed25519 public key there, 64 hexadecimal digits"
+
+
 class ConfigUnreadable(OperatorError):
     """The config file cannot be read."""
 

@@ -1,59 +1,69 @@
-"""The state directory: this gateway's keys, certificates, roster and group files.
+"""The state directory: this gateway's keys, certificates, rosters, contacts and group files.
 
-In: names, a source of random bytes and a passphrase, or a directory that `create` made. Out: the
-state as one frozen value. A file appears whole or not at all, and what is secret is readable by its
-owner alone. The organisation's own keys leave here only under the passphrase; a run's key is never
-here (I3). Protocol: docs/protocol/identity.md.
+In: names, a source of random bytes and a passphrase, or a directory that was made here. Out: the
+state as one frozen value. The organisation's own keys leave only under the passphrase, or are on
+another machine altogether; a run's key is never here (I3). A gateway that joins its organisation
+makes its keys first and is complete with the organisation's answer. Protocol:
+docs/protocol/identity.md.
 """
 
 import fcntl
-import os
-import stat
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from nacl.exceptions import CryptoError
-from nacl.pwhash import argon2id
-from nacl.secret import SecretBox
-
 from gateway.errors import (
     AlreadyRunning,
     GatewayError,
-    MalformedCbor,
+    MalformedCertificate,
     MalformedGroupFile,
     StateDamaged,
+    StateError,
     StateExists,
     StateMissing,
-    StateOpen,
+    StateUnfinished,
     StateUnwritable,
-    WrongPassphrase,
 )
 from gateway.groups import group
 from gateway.groups.group import ActivityKind, Founding, Group, Member, Role
-from gateway.records import cbor, identity, roster
+from gateway.records import identity, request, roster
 from gateway.records.cose import SigningKey
 from gateway.records.identity import EncryptionKey, Named, Validity
 from gateway.records.roster import Organisation, Roster
 from gateway.records.run import Run
+from gateway.store import consortium, folder, keyfile
 
-Random = Callable[[int], bytes]
+# What the other modules keep in the directory is had here too: this is its front door.
+from gateway.store.consortium import (
+    OWN_ROSTER,
+    Contact as Contact,
+    keep_contact as keep_contact,
+    keep_roster as keep_roster,
+)
+from gateway.store.keyfile import (
+    Random as Random,
+    archive_key as archive_key,
+    has_root as has_root,
+    root_key as root_key,
+)
 
 OWN = "own"
 STORE_FILE = "store.db"
 SEED_BYTES = 32
 _NODE_KEY, _ENCRYPTION_KEY = "keys/node.key", "keys/encryption.key"
 _NODE, _ENCRYPTION = "certificates/node.cbor", "certificates/encryption.cbor"
-_ROOT_KEY, _ARCHIVE_KEY = "organisation/root.key", "organisation/archive.key"
-_ROSTER = "organisation/roster.cbor"
+_REQUEST = "certificates/request.cbor"  # of a gateway that its organisation has not certified yet
 _GROUPS = "groups"
-_FILE_BYTES_MAX = 1024 * 1024
+_FOLDERS = ("", "keys", "certificates", "organisation", _GROUPS)
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a gateway is: keys, certificates, roster, and the groups it takes part in."""
+    """What a gateway is: keys, certificates, rosters, whom it knows, and its groups.
+
+    `roster` is its organisation's own number 0; `rosters` are all that it holds, by hash.
+    """
 
     path: Path
     node_key: SigningKey
@@ -62,6 +72,8 @@ class State:
     encryption: bytes
     roster: Roster
     groups: dict[str, Group]
+    rosters: dict[bytes, Roster]
+    contacts: dict[bytes, Contact]
 
     @property
     def node_id(self) -> bytes:
@@ -72,6 +84,14 @@ class State:
     def organisation(self) -> bytes:
         """Name the organisation it belongs to."""
         return identity.decode(self.node, "node").issuer
+
+    def newest(self, of: bytes) -> Roster:
+        """Give a consortium's roster with the highest number; raise UnknownRoster."""
+        return consortium.newest(self.rosters, of)
+
+    def chain(self, of: bytes) -> tuple[Roster, ...]:
+        """Give the rosters of a consortium from number 0 on, none where it is not known."""
+        return consortium.chain(self.rosters, of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,49 +106,96 @@ def create(
     state_dir: Path, names: Names, random: Random, issued_s: int | None, passphrase: str
 ) -> State:
     """Make an organisation of one node; raise StateExists where there is one already."""
-    if (state_dir / _ROSTER).exists() or (state_dir / _NODE_KEY).exists():
-        raise StateExists(path=state_dir)
-    seeds = [random(SEED_BYTES) for _ in range(4)]
-    root, archive = SigningKey(seeds[0]), EncryptionKey(seeds[1])
-    node, encryption = SigningKey(seeds[2]), EncryptionKey(seeds[3])
+    root = _organise(state_dir, names.organisation, random, passphrase)
+    node, encryption = random(SEED_BYTES), random(SEED_BYTES)
+    key, public = SigningKey(node), EncryptionKey(encryption).public
     valid = Validity(issued_s)
-    certificate = identity.issue_node(
-        root, (root.id, node.id), node.public, 1, Named(names.node, valid)
-    )
-    organisation = Organisation(root.id, names.organisation, root.public, archive.public)
-    payload = roster.compose(names.organisation, [organisation])
+    ids = (root.id, key.id)
     files = {
-        _ROOT_KEY: _lock(seeds[0], passphrase, random),
-        _ARCHIVE_KEY: _lock(seeds[1], passphrase, random),
-        _ENCRYPTION_KEY: seeds[3],
-        _NODE: certificate,
-        _ENCRYPTION: identity.issue_encryption(node, node.id, encryption.public, valid),
-        _ROSTER: roster.assemble(payload, [roster.sign(root, payload)]),
-        _NODE_KEY: seeds[2],  # the last: where it is, everything is
+        _ENCRYPTION_KEY: encryption,
+        _NODE: identity.issue_node(root, ids, key.public, 1, Named(names.node, valid)),
+        _ENCRYPTION: identity.issue_encryption(key, key.id, public, valid),
+        _NODE_KEY: node,  # the last: where it is, everything is
     }
-    for folder in ("", "keys", "certificates", "organisation", _GROUPS):
-        _make_folder(state_dir / folder)
-    for name, content in files.items():
-        _keep(state_dir / name, content)
+    _keep_all(state_dir, files)
+    return load(state_dir)
+
+
+def create_organisation(state_dir: Path, name: str, random: Random, passphrase: str) -> Roster:
+    """Make an organisation's root, archive key and roster 0 on a machine that is no gateway."""
+    _organise(state_dir, name, random, passphrase)
+    return consortium.own_roster(state_dir)
+
+
+def prepare_node(state_dir: Path, name: str, random: Random) -> bytes:
+    """Make a gateway's keys and give its request to its organisation, the same one every time.
+
+    Raises StateExists where there is a gateway already.
+    """
+    if (state_dir / OWN_ROSTER).exists() or (state_dir / _NODE).exists():
+        raise StateExists(path=state_dir)
+    if (state_dir / _NODE_KEY).exists():
+        return folder.read_own(state_dir / _REQUEST)
+    node, encryption = random(SEED_BYTES), random(SEED_BYTES)
+    key = SigningKey(node)
+    certified = identity.issue_encryption(key, key.id, EncryptionKey(encryption).public)
+    files = {
+        _ENCRYPTION_KEY: encryption,
+        _ENCRYPTION: certified,
+        _REQUEST: request.ask_for_node(key, name, certified),
+        _NODE_KEY: node,
+    }
+    _keep_all(state_dir, files)
+    return files[_REQUEST]
+
+
+def complete_node(state_dir: Path, certificate: bytes, rosters: Sequence[bytes]) -> State:
+    """Be the gateway that the organisation certified; `rosters` are its own from number 0 on.
+
+    Raises StateMissing without keys, StateExists where it is one already, or an AuthorError.
+    """
+    if not (state_dir / _NODE_KEY).is_file():
+        raise StateMissing(path=state_dir)
+    if not (state_dir / _REQUEST).is_file():
+        raise StateExists(path=state_dir)
+    key = SigningKey(_seed(state_dir / _NODE_KEY))
+    found, chain = identity.decode(certificate, "node"), roster.decode_chain(rosters)
+    if not chain or found.key != key.public or found.subject != key.id:
+        raise MalformedCertificate(kind="node", reason="it is of another gateway's key")
+    found.verify(found.issuer, chain[-1].organisation(found.issuer).root)
+    _keep_all(state_dir, {_NODE: certificate, OWN_ROSTER: chain[0].encoded})
+    for each in chain[1:]:
+        keep_roster(state_dir, each)
+    (state_dir / _REQUEST).unlink()  # the last: where it is, something may be missing
     return load(state_dir)
 
 
 def load(state_dir: Path) -> State:
-    """Read the state; raise StateMissing, StateOpen or StateDamaged."""
+    """Read the state; raise StateMissing, StateUnfinished, StateOpen or StateDamaged."""
     if not (state_dir / _NODE_KEY).is_file():
         raise StateMissing(path=state_dir)
+    if (state_dir / _REQUEST).exists():
+        raise StateUnfinished(path=state_dir)
     node_key = SigningKey(_seed(state_dir / _NODE_KEY))
     encryption_key = EncryptionKey(_seed(state_dir / _ENCRYPTION_KEY))
-    node, encryption = _read(state_dir / _NODE), _read(state_dir / _ENCRYPTION)
+    node, encryption = folder.read(state_dir / _NODE), folder.read(state_dir / _ENCRYPTION)
     try:
-        known = roster.decode(_read(state_dir / _ROSTER))
-        _check(known, (node_key, node), (encryption_key, encryption))
-    except (StateMissing, StateDamaged, StateUnwritable):
+        rosters = consortium.load_rosters(state_dir)
+        _check(rosters, (node_key, node), (encryption_key, encryption))
+    except StateError:
         raise
     except GatewayError as fault:
         raise StateDamaged(path=state_dir, reason=fault) from None
     return State(
-        state_dir, node_key, node, encryption_key, encryption, known, _groups(state_dir / _GROUPS)
+        state_dir,
+        node_key,
+        node,
+        encryption_key,
+        encryption,
+        consortium.own_roster(state_dir),
+        _groups(state_dir / _GROUPS),
+        rosters,
+        consortium.load_contacts(state_dir, rosters),
     )
 
 
@@ -147,22 +214,12 @@ def occupy(state_dir: Path) -> IO[bytes]:
     return file
 
 
-def root_key(state_dir: Path, passphrase: str) -> SigningKey:
-    """Open the organisation's root key; raise WrongPassphrase."""
-    return SigningKey(_unlock(state_dir / _ROOT_KEY, passphrase))
-
-
-def archive_key(state_dir: Path, passphrase: str) -> EncryptionKey:
-    """Open the organisation's archive key; raise WrongPassphrase."""
-    return EncryptionKey(_unlock(state_dir / _ARCHIVE_KEY, passphrase))
-
-
 def keep_group(state_dir: Path, name: str, joined: Group) -> None:
     """Keep a group's file, which holds its secret, whole or not at all."""
     if not name or name in (".", "..") or any(bad in name for bad in "/\\\0"):
         raise StateUnwritable(path=state_dir / _GROUPS, reason="a group cannot have this name")
-    _make_folder(state_dir / _GROUPS)
-    _keep(state_dir / _GROUPS / f"{name}.cbor", group.encode_file(joined))
+    folder.make(state_dir / _GROUPS)
+    folder.keep(state_dir / _GROUPS / f"{name}.cbor", group.encode_file(joined))
 
 
 def own_group(state: State, run: Run, random: Random) -> Group:
@@ -186,103 +243,57 @@ def own_group(state: State, run: Run, random: Random) -> Group:
     return own
 
 
+def _organise(state_dir: Path, name: str, random: Random, passphrase: str) -> SigningKey:
+    """Make the organisation's own files and give its root; raise StateExists."""
+    present = (OWN_ROSTER, keyfile.ROOT_KEY, _NODE_KEY)
+    if any((state_dir / each).exists() for each in present):
+        raise StateExists(path=state_dir)
+    seed, sealing = random(SEED_BYTES), random(SEED_BYTES)
+    root, archive = SigningKey(seed), EncryptionKey(sealing)
+    payload = roster.compose(name, [Organisation(root.id, name, root.public, archive.public)])
+    files = {
+        keyfile.ROOT_KEY: keyfile.lock(seed, passphrase, random),
+        keyfile.ARCHIVE_KEY: keyfile.lock(sealing, passphrase, random),
+        OWN_ROSTER: roster.assemble(payload, [roster.sign(root, payload)]),
+    }
+    _keep_all(state_dir, files)
+    return root
+
+
+def _keep_all(state_dir: Path, files: dict[str, bytes]) -> None:
+    for name in _FOLDERS:
+        folder.make(state_dir / name)
+    for name, content in files.items():
+        folder.keep(state_dir / name, content)
+
+
 def _check(
-    known: Roster, node: tuple[SigningKey, bytes], encryption: tuple[EncryptionKey, bytes]
+    rosters: dict[bytes, Roster],
+    node: tuple[SigningKey, bytes],
+    encryption: tuple[EncryptionKey, bytes],
 ) -> None:
-    """Check that keys, certificates and roster belong together; raise an AuthorError if not."""
+    """Check that keys, certificates and rosters belong together; raise an AuthorError if not."""
     certificate = identity.decode(node[1], "node")
-    certificate.verify(certificate.issuer, known.organisation(certificate.issuer).root)
+    if not consortium.is_vouched(certificate, rosters):
+        raise StateDamaged(path=_NODE, reason="no roster here vouches for this gateway")
     sealing = identity.decode(encryption[1], "encryption")
     sealing.verify(certificate.subject, certificate.key)
     if certificate.key != node[0].public or sealing.key != encryption[0].public:
         raise StateDamaged(path=_NODE, reason="a certificate is of another key")
 
 
-def _groups(folder: Path) -> dict[str, Group]:
+def _groups(groups_dir: Path) -> dict[str, Group]:
     groups = {}
-    for path in sorted(folder.glob("*.cbor")):
+    for path in sorted(groups_dir.glob("*.cbor")):
         try:
-            groups[path.stem] = group.decode_file(_secret(path))
+            groups[path.stem] = group.decode_file(folder.read_own(path))
         except MalformedGroupFile as fault:
             raise StateDamaged(path=path, reason=fault) from None
     return groups
 
 
-def _lock(secret: bytes, passphrase: str, random: Random) -> bytes:
-    """Seal a secret under a passphrase, with all that is needed to try one."""
-    # The interactive limits (64 MiB): small gateways have little memory, and the passphrase that
-    # `init` draws is long.
-    salt, cost = random(argon2id.SALTBYTES), (argon2id.OPSLIMIT_INTERACTIVE, 64 * 1024 * 1024)
-    key = argon2id.kdf(SecretBox.KEY_SIZE, passphrase.encode(), salt, *cost)
-    sealed = SecretBox(key).encrypt(secret, random(SecretBox.NONCE_SIZE))
-    return cbor.encode({0: 1, 1: salt, 2: cost[0], 3: cost[1], 4: bytes(sealed)})
-
-
-def _unlock(path: Path, passphrase: str) -> bytes:
-    try:
-        said = cbor.decode(_secret(path), 1024)
-    except MalformedCbor as fault:
-        raise StateDamaged(path=path, reason=fault) from None
-    match said:
-        case {0: 1, 1: bytes() as salt, 2: int() as rounds, 3: int() as memory, 4: bytes() as box}:
-            try:
-                key = argon2id.kdf(SecretBox.KEY_SIZE, passphrase.encode(), salt, rounds, memory)
-                return SecretBox(key).decrypt(box)
-            except CryptoError:
-                raise WrongPassphrase(path=path) from None
-    raise StateDamaged(path=path, reason="not a key under a passphrase")
-
-
 def _seed(path: Path) -> bytes:
-    seed = _secret(path)
+    seed = folder.read_own(path)
     if len(seed) != SEED_BYTES:
         raise StateDamaged(path=path, reason=f"{len(seed)} bytes where a key has {SEED_BYTES}")
     return seed
-
-
-def _secret(path: Path) -> bytes:
-    """Read what only its owner may read; raise StateOpen where others may too."""
-    try:
-        mode = stat.S_IMODE(path.stat().st_mode)
-    except OSError as fault:
-        raise StateDamaged(path=path, reason=fault.strerror) from fault
-    if mode & 0o077:
-        raise StateOpen(path=path, mode=f"{mode:04o}")
-    return _read(path)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(_FILE_BYTES_MAX)
-    except PermissionError as fault:
-        raise StateUnwritable(path=path, reason=fault.strerror) from fault
-    except OSError as fault:
-        raise StateDamaged(path=path, reason=fault.strerror) from fault
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as fault:
-        raise StateUnwritable(path=path, reason=fault.strerror) from fault
-
-
-def _keep(path: Path, content: bytes) -> None:
-    """Write a file that is whole and durable under its name, or not there: 0600."""
-    draft = path.with_name(path.name + ".new")
-    try:
-        draft.unlink(missing_ok=True)  # so that the new file has its mode from the first byte
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.rename(path)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as fault:
-        raise StateUnwritable(path=path, reason=fault.strerror) from fault
