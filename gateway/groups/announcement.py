@@ -22,8 +22,9 @@ from gateway.records.sealing import KEY_BYTES, key_hash
 SHARES_MAX: Final = 200
 NUMBER_MAX: Final = (1 << 53) - 1
 KEY_ID_BYTES: Final = 16
-# An array, a key's id, and a SealedBox of four ids, a number and a key, each as long as it may be.
-_SHARE_BYTES: Final = 1 + 17 + 2 + seal.SEAL_BYTES + 1 + 34 + 34 + 9 + 17 + 34
+# A SealedBox of group, feed, number, recipient and key, each as long as it may be.
+_SEALED_BYTES_MAX: Final = seal.SEAL_BYTES + 1 + 34 + 34 + 9 + 17 + 34
+_SHARE_BYTES: Final = 1 + 17 + 2 + _SEALED_BYTES_MAX
 # Everything else but the view's members and the certificate, each as long as it may be.
 _REST_BYTES: Final = SALT_BYTES + 1 + 6 + 34 + 9 + 34 + 1 + 34 + 3 + 3 + 3
 _HASH_BYTES: Final = 34
@@ -172,7 +173,7 @@ def _opened(announced: Announcement, group: bytes, share: Share, key: Encryption
 def _share(row: object) -> Share:
     match row:
         case [bytes() as name, bytes() as sealed] if len(name) == KEY_ID_BYTES:
-            if seal.SEAL_BYTES < len(sealed) <= _SHARE_BYTES:
+            if seal.SEAL_BYTES < len(sealed) <= _SEALED_BYTES_MAX:
                 return Share(name, sealed)
     raise MalformedAnnouncement(reason="a share is not a key's id and a sealed key")
 

@@ -9,8 +9,9 @@ import itertools
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from hashlib import sha256
 from multiprocessing import get_context
 
 from gateway import config
@@ -28,7 +29,7 @@ from gateway.errors import (
 )
 from gateway.errors.author import MalformedCbor, MalformedGap, MalformedPack, MalformedProof
 from gateway.errors.peer import BadAck, BadControl
-from gateway.groups import agreement, group
+from gateway.groups import agreement, announcement, group, seal
 from gateway.readings import senml
 from gateway.readings.fields import Read
 from gateway.readings.framing import splitter
@@ -44,6 +45,7 @@ from tests.test_fields import reading_of
 from tests.test_framing import source
 from tests.test_mapping import mapping
 from tests.test_registers import decode_any
+from tests.vectors import build_sealing
 from tests.vectors.build_sparkplug import DEVICE, MS, NODE, births
 
 COUNT, COUNT_LONG, SEED = 200_000, 20_000_000, 20_262
@@ -148,6 +150,26 @@ def _fields(said: bytes) -> object:
     return readers[sum(said) % len(readers)](said, Arrival(None, 815))
 
 
+def _announcements() -> list[bytes]:
+    every = mutate.vectors("sealing")
+    return [bytes.fromhex(each["hex"]) for each in every if "record" not in each]
+
+
+def _share(said: bytes) -> object:
+    """Read an announcement and open in it what is for the buyer's key."""
+    keys = [build_sealing.BUYER.encryption]
+    return announcement.open_share(announcement.decode(said), build_sealing.GROUP, keys)
+
+
+def _sealed(body: bytes) -> object:
+    """Open a body that its own record says is its: length and hash are not what is tried."""
+    wire, _ = build_sealing.sign()
+    said = record.parse(wire)
+    assert said.body is not None
+    named = replace(said.body, hash=sha256(body).digest(), length=len(body))
+    return seal.open_body(replace(said, body=named), body, build_sealing.KEY)
+
+
 DECODERS = {
     "cbor": Decoder(lambda said: cbor.decode(said, 65_536), MalformedCbor, _known("cbor")),
     "cose": Decoder(lambda said: cose.decode(said, "record"), AuthorError, _known("cose")),
@@ -155,6 +177,9 @@ DECODERS = {
         lambda said: identity.decode(said, "node"), AuthorError, _known("identity")
     ),
     "roster": Decoder(roster.decode, AuthorError, _known("roster")),
+    "announcement": Decoder(announcement.decode, AuthorError, _announcements),
+    "share": Decoder(_share, AuthorError, _announcements),
+    "sealed body": Decoder(_sealed, AuthorError, lambda: [build_sealing.sign()[1]]),
     "record": Decoder(record.parse, AuthorError, _known("record")),
     "genesis": Decoder(feed.decode_genesis, AuthorError, _bodies),
     "proof": Decoder(proof.decode, MalformedProof, _known("proof")),

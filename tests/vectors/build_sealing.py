@@ -38,6 +38,7 @@ def read(encoded: bytes, body: bytes, key: bytes) -> dict[str, object]:
     assert seal.opening_by(said, body, seal.own_key(said, key)) == opened
     return {
         "key number": said.key_number,
+        "info": cbor.encode(["hulian/1/body", GROUP, FEED, said.key_number, said.seq]).hex(),
         "record key": seal.own_key(said, key).hex(),
         "nonce": body[: sealing.NONCE_BYTES].hex(),
         "bound": cbor.encode(_bound(said)).hex(),
@@ -51,6 +52,8 @@ def take(content: bytes, group: bytes, secret: bytes) -> dict[str, object]:
     found = announcement.decode(content)
     opened = announcement.open_share(found, group, [EncryptionKey(secret)])
     assert announcement.encode(found) == content
+    me = EncryptionKey(secret)
+    inside = [] if opened is None else [opened.group, opened.feed, opened.number, me.id, opened.key]
     return {
         "feed": found.feed.hex(),
         "number": found.number,
@@ -60,6 +63,7 @@ def take(content: bytes, group: bytes, secret: bytes) -> dict[str, object]:
         "recipients": [share.key_id.hex() for share in found.shares],
         "encryption": None if found.encryption is None else found.encryption.subject.hex(),
         "sender key": None if opened is None else opened.key.hex(),
+        "inside its seal": cbor.encode(inside).hex() if inside else None,
     }
 
 
@@ -200,7 +204,10 @@ def _good_said() -> dict[str, tuple[bytes, bytes, bytes]]:
     clear = announcement.announce_view(FEED, View(seed("a roster")))
     with_key = announcement.announce_view(FEED, VIEW, renewed)
     secret = BUYER.encryption.secret
+    buyer, alone = [BUYER.encryption.public], View(seed("a roster"))
+    to_one = announcement.announce(SENDER, alone, buyer, [seed("ephemeral 0")])
     return {
+        "to one": (announcement.encode(to_one), GROUP, secret),
         "to two": (announcement.encode(announce()), GROUP, secret),
         "to two, read by no recipient": (
             announcement.encode(announce()),
