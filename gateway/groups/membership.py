@@ -104,8 +104,9 @@ class Voucher:
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """What a feed's genesis says: all membership records its view stands on, and earlier feeds."""
+    """What a feed's genesis says: whose it is, all that its view stands on, its earlier feeds."""
 
+    node: bytes
     view: frozenset[bytes] = frozenset()
     predecessors: tuple[Head, ...] = ()
 
@@ -136,7 +137,7 @@ class Membership:
         for member in self.members:
             if member.node == node:
                 return member
-        raise NotAMember(node=node.hex(), group="of these members")
+        raise NotAMember(node=node.hex(), group="in question")
 
     def counts(self, feed: bytes, seq: int, node: bytes) -> bool:
         """Say whether a record at a place, by a node, counts in this group."""
