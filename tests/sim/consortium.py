@@ -112,7 +112,22 @@ class Consortium:
 
     def live(self) -> Figures:
         """Let it all happen, mend the network, and see that everybody ends up with the same."""
-        span_ms = 60_000 + 2 * self.options.cut_ms_max
+        self.befall(self.span_ms)
+        self.clock.run(self.span_ms + self.options.days_down * DAY_MS)
+        self._heal()
+        self.settle(self.agreed, 5_000)
+        self._check_readings()
+        records = sum(head.size for group in self.groups for head in self._anybody(group))
+        hours = self.clock.now_ms / HOUR_MS
+        return Figures(records, self.network.carried, self.network.lost, round(hours, 2))
+
+    @property
+    def span_ms(self) -> int:
+        """Say how long machines speak and things go wrong, a broker's days apart."""
+        return 60_000 + 2 * self.options.cut_ms_max
+
+    def befall(self, span_ms: int) -> None:
+        """Draw when machines speak, ways are cut, gateways start again and the broker is down."""
         for _ in range(self.options.sayings):
             gateway = self.dice.choice(self.gateways)
             device = Device(f"press {gateway.name}", self.dice)
@@ -124,15 +139,14 @@ class Consortium:
             self.clock.at(self.dice.randrange(span_ms), gateway.start)
         if self.options.days_down:
             self._stop_broker(self.dice.randrange(span_ms))
-        self.clock.run(span_ms + self.options.days_down * DAY_MS)
-        healed_ms = self._heal()
-        while not self.agreed():
-            assert self.clock.now_ms - healed_ms < SETTLING_MS_MAX, self._differences()
-            self.clock.run(self.clock.now_ms + 5_000)
-        self._check_readings()
-        records = sum(head.size for group in self.groups for head in self._anybody(group))
-        hours = self.clock.now_ms / HOUR_MS
-        return Figures(records, self.network.carried, self.network.lost, round(hours, 2))
+
+    def settle(self, done: Callable[[], bool], step_ms: int) -> int:
+        """Let time pass until something holds; give how much it was."""
+        start_ms = self.clock.now_ms
+        while not done():
+            assert self.clock.now_ms - start_ms < SETTLING_MS_MAX, self._differences()
+            self.clock.run(self.clock.now_ms + step_ms)
+        return self.clock.now_ms - start_ms
 
     def agreed(self) -> bool:
         """Say whether all members of each group hold the same, and have signed for it."""
@@ -176,12 +190,15 @@ class Consortium:
             if self.network.reaches(gateway.name):
                 gateway.reconnect()
 
-    def _heal(self) -> int:
+    def _heal(self) -> None:
         """End the cuts and the full disks; loss, doubling and reordering go on."""
         for gateway in self.gateways:
             gateway.desk.failing = 0.0
             self._join(gateway)
-        return self.clock.now_ms
+
+    def know(self, gateway: Gateway) -> None:
+        """Have what a gateway says looked at."""
+        self._by_name[gateway.name] = gateway
 
     def _watch(self) -> None:
         """Look over every gateway's shoulder: at what it publishes, and after all it hears."""
