@@ -1,7 +1,8 @@
 /* The device's half of docs/protocol/frame.md. See bridge.h. */
 #include "bridge.h"
 
-enum { VERSION = 1, VERSION_KEYED = 2, CRC_BYTES = 4, RAW_MIN = 6, SAMPLE_BYTES = 15 };
+enum { VERSION = 1, VERSION_KEYED = 2, VERSION_SIGNED = 3, CRC_BYTES = 4, RAW_MIN = 6 };
+enum { SAMPLE_BYTES = 15, DOMAIN_BYTES = 15, CLOCK_BYTES = 8 };
 enum { NAME_MAX = 32, METRIC_MAX = 48, UNIT_MAX = 16, UNSUPPORTED = 1, OUTCOMES = 5 };
 enum { TABLE_BYTES = 10, SAMPLES_BYTES = 36, RESULT_BYTES = 13, ACK_BYTES = 16 };
 enum { COMMAND_BYTES = 16, BOOT_BYTES = BRIDGE_BOOT_BYTES };
@@ -156,6 +157,20 @@ static bridge_status check_keyed(const uint8_t *raw, size_t length, const uint8_
 
 #endif
 
+#ifdef BRIDGE_SIGNED
+
+/* Check what a frame of version 3 says; who hears it on this side could not check a signature. */
+static bridge_status check_signed(const uint8_t *raw, size_t length) {
+    size_t before = raw[1] == TABLE || raw[1] == SAMPLES || raw[1] == ASK ? CLOCK_BYTES : 0;
+    size_t after = raw[1] < ASK ? BRIDGE_SIGNATURE_BYTES : 0;
+    if (length < 2 + before + after) {
+        return raw[1] == 0 || (raw[1] > RESULT && raw[1] < ASK) ? BRIDGE_TYPE : BRIDGE_BODY;
+    }
+    return check_body(raw[1], raw + 2 + before, length - 2 - before - after);
+}
+
+#endif
+
 bridge_status bridge_decode(uint8_t *bytes, size_t length, const uint8_t *key) {
     const uint8_t *raw = bytes + 1;
     size_t at = 0, checked;
@@ -183,6 +198,11 @@ bridge_status bridge_decode(uint8_t *bytes, size_t length, const uint8_t *key) {
     }
 #else
     (void)key;
+#endif
+#ifdef BRIDGE_SIGNED
+    if (raw[0] == VERSION_SIGNED) {
+        return check_signed(raw, checked);
+    }
 #endif
     if (raw[0] != VERSION) {
         return BRIDGE_VERSION;
@@ -220,6 +240,11 @@ bridge_status bridge_start(bridge *b, const bridge_device *me, bridge_slot *ring
             return BRIDGE_TABLE;
         }
     }
+#if defined(BRIDGE_KEYED) && defined(BRIDGE_SIGNED)
+    if (me->key != NULL && me->sign != NULL) {
+        return BRIDGE_TABLE;
+    }
+#endif
     *b = (bridge){0};
     b->me = me;
     b->ring = ring;
@@ -254,7 +279,7 @@ bridge_status bridge_keep(bridge *b, bridge_sample sample, uint32_t now_ms) {
     return status;
 }
 
-/* -- with a key, or without -- */
+/* -- with a key, with a signer, or with neither -- */
 
 static const uint8_t *key_of(const bridge *b) {
 #ifdef BRIDGE_KEYED
@@ -265,22 +290,61 @@ static const uint8_t *key_of(const bridge *b) {
 #endif
 }
 
-/* Give how many bytes a frame has after its body. */
-static size_t after_body(const bridge *b) {
-    return CRC_BYTES + (key_of(b) != NULL ? BRIDGE_TAG_BYTES : 0);
-}
-
-static uint8_t *put_challenge(const bridge *b, uint8_t *to) {
-#ifdef BRIDGE_KEYED
-    return b->me->key != NULL ? put_bytes(to, b->challenge, BRIDGE_CHALLENGE_BYTES) : to;
+static unsigned is_signing(const bridge *b) {
+#ifdef BRIDGE_SIGNED
+    return b->me->sign != NULL;
 #else
     (void)b;
-    return to;
+    return 0;
 #endif
 }
 
-/* Say the version, and with a key the tag over all that is said. */
-static uint8_t *put_version(const bridge *b, uint8_t *raw, uint8_t *end) {
+/* Give how many bytes a frame has after its body. */
+static size_t after_body(const bridge *b) {
+    return CRC_BYTES + (key_of(b) != NULL ? BRIDGE_TAG_BYTES : 0) +
+           (is_signing(b) ? BRIDGE_SIGNATURE_BYTES : 0);
+}
+
+static uint8_t *put_challenge(const bridge *b, uint8_t *to) {
+#if defined(BRIDGE_KEYED) || defined(BRIDGE_SIGNED)
+    if (key_of(b) != NULL || is_signing(b)) {
+        return put_bytes(to, b->challenge, BRIDGE_CHALLENGE_BYTES);
+    }
+#else
+    (void)b;
+#endif
+    return to;
+}
+
+#ifdef BRIDGE_SIGNED
+
+/* Give the bytes that name a metric in what is signed. */
+static size_t row_bytes(const bridge_metric *metric) {
+    return 2u + text_length(metric->name) + text_length(metric->unit);
+}
+
+/* Sign version, type and body, and the names of all that they only number. */
+static uint8_t *put_signature(bridge *b, const uint8_t *raw, uint8_t *end) {
+    static const char domain[] = "hulian/1/device";
+    const uint8_t *sample = raw + 2 + CLOCK_BYTES + SAMPLES_BYTES;
+    uint8_t *at = put_bytes(b->message, (const uint8_t *)domain, DOMAIN_BYTES);
+    *at++ = (uint8_t)(end - raw);
+    at = put_text(put_bytes(at, raw, (size_t)(end - raw)), b->me->name);
+    for (; raw[1] == SAMPLES && sample < end; sample += SAMPLE_BYTES) {
+        const bridge_metric *metric = &b->me->metrics[*sample];
+        at = put_text(put_text(at, metric->name), metric->unit);
+    }
+    if (b->me->sign(b->me->sign_context, b->message, (size_t)(at - b->message), end) != 0) {
+        b->unsaid++;
+        return NULL;
+    }
+    return end + BRIDGE_SIGNATURE_BYTES;
+}
+
+#endif
+
+/* Say the version, and prove who says it: with a key by a tag, with a signer by a signature. */
+static uint8_t *put_version(bridge *b, uint8_t *raw, uint8_t *end) {
     raw[0] = VERSION;
 #ifdef BRIDGE_KEYED
     if (b->me->key != NULL) {
@@ -288,9 +352,14 @@ static uint8_t *put_version(const bridge *b, uint8_t *raw, uint8_t *end) {
         bridge_mac(b->me->key, raw, (size_t)(end - raw), end);
         return end + BRIDGE_TAG_BYTES;
     }
-#else
-    (void)b;
 #endif
+#ifdef BRIDGE_SIGNED
+    if (b->me->sign != NULL) {
+        raw[0] = VERSION_SIGNED;
+        return put_signature(b, raw, end);
+    }
+#endif
+    (void)b;
     return end;
 }
 
@@ -305,8 +374,8 @@ static void hear_ack(bridge *b, uint64_t next) {
 }
 
 static void hear_ask(bridge *b, const uint8_t *body) {
-#ifdef BRIDGE_KEYED
-    if (b->me->key != NULL) {
+#if defined(BRIDGE_KEYED) || defined(BRIDGE_SIGNED)
+    if (key_of(b) != NULL || is_signing(b)) {
         put_bytes(b->challenge, body, BRIDGE_CHALLENGE_BYTES);
     }
 #else
@@ -334,6 +403,9 @@ static void hear_frame(bridge *b, const uint8_t *raw) {
 static bridge_status hear_end(bridge *b) {
     bridge_status status = bridge_decode(b->heard, b->heard_length, key_of(b));
     b->heard_length = 0;
+    if (status == BRIDGE_OK && (b->heard[1] == VERSION_SIGNED) != is_signing(b)) {
+        status = BRIDGE_VERSION;
+    }
     if (status == BRIDGE_OK) {
         hear_frame(b, b->heard + 1);
     } else {
@@ -405,19 +477,40 @@ static uint8_t *put_sample(const bridge *b, uint8_t *at, const bridge_slot *slot
 static uint8_t *say_samples(bridge *b, uint8_t *raw) {
     uint8_t *at = raw + 1;
     const uint8_t *last = raw + BRIDGE_RAW_MAX - after_body(b) - SAMPLE_BYTES;
+#ifdef BRIDGE_SIGNED
+    size_t room = BRIDGE_MESSAGE_MAX - DOMAIN_BYTES - 4 - CLOCK_BYTES - SAMPLES_BYTES -
+                  text_length(b->me->name);
+#endif
     if (b->cursor == b->oldest) {
         b->waiting_ms = b->clock_ms;
     }
     *at++ = SAMPLES;
+    at = is_signing(b) ? put(at, b->clock_ms, CLOCK_BYTES) : at;
     at = put_bytes(at, b->me->boot, BOOT_BYTES);
     at = put(at, b->oldest, 8);
     at = put(at, b->next, 8);
     at = put(at, b->dropped, 4);
     at = put(at, b->cursor, 8);
     for (; at <= last && b->cursor < b->next; b->cursor++) {
-        at = put_sample(b, at, &b->ring[b->cursor % b->capacity]);
+        const bridge_slot *slot = &b->ring[b->cursor % b->capacity];
+#ifdef BRIDGE_SIGNED
+        size_t wanted = SAMPLE_BYTES + row_bytes(&b->me->metrics[slot->sample.metric]);
+        if (is_signing(b)) {
+            if (wanted > room) {
+                break;
+            }
+            room -= wanted;
+        }
+#endif
+        at = put_sample(b, at, slot);
     }
     return at;
+}
+
+/* Whether what waits is worth a signature: as much as one covers, or not to be kept longer. */
+static unsigned is_batch(const bridge *b) {
+    return !is_signing(b) || b->probing || b->next - b->cursor >= BRIDGE_BATCH_SAMPLES ||
+           b->clock_ms - b->ring[b->cursor % b->capacity].taken_ms >= BRIDGE_BATCH_MS;
 }
 
 /* Whether to say samples now; goes back to the oldest when the gateway has been silent. */
@@ -429,13 +522,16 @@ static unsigned samples_due(bridge *b) {
     } else if (b->probing) {
         return 0;
     }
-    return b->cursor < b->next;
+    return b->cursor < b->next && is_batch(b);
 }
 
 /* Close a raw frame at wire + 2: version, tag, CRC, COBS in place, delimiters. */
-static size_t close_frame(const bridge *b, uint8_t *wire, uint8_t *end) {
+static size_t close_frame(bridge *b, uint8_t *wire, uint8_t *end) {
     uint8_t *at, *code = wire + 1;
     end = put_version(b, wire + 2, end);
+    if (end == NULL) {
+        return 0;
+    }
     end = put(end, crc32(wire + 2, (size_t)(end - wire - 2)), CRC_BYTES);
     for (at = wire + 2; at < end; at++) { /* each zero becomes the way to the next */
         if (*at == 0) {
@@ -449,9 +545,9 @@ static size_t close_frame(const bridge *b, uint8_t *wire, uint8_t *end) {
     return (size_t)(end - wire);
 }
 
-size_t bridge_say(bridge *b, uint8_t wire[BRIDGE_WIRE_MAX], uint32_t now_ms) {
+/* Write the frame that is due, 0 when none is or it could not be signed. */
+static size_t say(bridge *b, uint8_t *wire) {
     uint8_t *raw = wire + 2;
-    tick(b, now_ms);
     if (b->told < b->me->metric_count) {
         return close_frame(b, wire, say_table(b, raw));
     }
@@ -463,3 +559,29 @@ size_t bridge_say(bridge *b, uint8_t wire[BRIDGE_WIRE_MAX], uint32_t now_ms) {
     }
     return 0;
 }
+
+#ifdef BRIDGE_SIGNED
+
+size_t bridge_say(bridge *b, uint8_t wire[BRIDGE_WIRE_MAX], uint32_t now_ms) {
+    uint64_t cursor = b->cursor;
+    uint32_t unsaid = b->unsaid;
+    uint8_t told = b->told, command_due = b->command_due;
+    size_t length;
+    tick(b, now_ms);
+    length = say(b, wire);
+    if (b->unsaid != unsaid) { /* all is as if it had not been tried */
+        b->told = told;
+        b->command_due = command_due;
+        b->cursor = cursor;
+    }
+    return length;
+}
+
+#else
+
+size_t bridge_say(bridge *b, uint8_t wire[BRIDGE_WIRE_MAX], uint32_t now_ms) {
+    tick(b, now_ms);
+    return say(b, wire);
+}
+
+#endif

@@ -2,8 +2,9 @@
  *
  * In: samples, and bytes from the line. Out: frames for the line. The caller owns all memory, passes
  * milliseconds that may wrap, and moves the bytes. C99; no malloc, no float, no clock, no globals,
- * no callbacks, not re-entrant: call from one context. Call bridge_say() at least once in 49 days.
+ * not re-entrant: call from one context. Call bridge_say() at least once in 49 days.
  * With BRIDGE_KEYED defined a device may have a key; then both sides tag and check every frame.
+ * With BRIDGE_SIGNED defined it may have a signer, the only callback; then it signs all it says.
  */
 #ifndef BRIDGE_H
 #define BRIDGE_H
@@ -22,9 +23,15 @@ extern "C" {
 #define BRIDGE_KEY_BYTES 32u
 #define BRIDGE_TAG_BYTES 16u
 #define BRIDGE_CHALLENGE_BYTES 8u
+#define BRIDGE_SIGNATURE_BYTES 64u
+#define BRIDGE_MESSAGE_MAX 512u /* the most that one signature is over */
+#define BRIDGE_BATCH_SAMPLES 9u /* the most that one signature covers */
 
 #ifndef BRIDGE_RETRY_MS
 #define BRIDGE_RETRY_MS 1000u /* without progress for so long, samples are said again */
+#endif
+#ifndef BRIDGE_BATCH_MS
+#define BRIDGE_BATCH_MS 1000u /* so long a sample waits for others to share its signature */
 #endif
 
 typedef enum {
@@ -41,7 +48,7 @@ typedef enum {
     /* of a call */
     BRIDGE_DROPPED,  /* the sample is kept; the ring was full, so the oldest is gone and counted */
     BRIDGE_METRIC,   /* not kept: the table has no such metric */
-    BRIDGE_TABLE  /* not started: a name, unit, table or ring that the protocol does not allow */
+    BRIDGE_TABLE  /* not started: what the protocol does not allow, or both a key and a signer */
 } bridge_status;
 
 typedef enum { BRIDGE_GOOD = 0, BRIDGE_UNCERTAIN = 1, BRIDGE_BAD = 2 } bridge_quality;
@@ -51,6 +58,11 @@ typedef struct {
     const char *unit; /* SenML's registry ("Cel", "1/min"), 0 to 16 characters */
 } bridge_metric;
 
+/* Give the Ed25519 signature of the message under this device's own key; 0, or anything else when
+ * it cannot be had now: then nothing is said, and it is tried again at the next bridge_say(). */
+typedef int (*bridge_signer)(void *context, const uint8_t *message, size_t size,
+                             uint8_t signature[BRIDGE_SIGNATURE_BYTES]);
+
 typedef struct {
     const char *name;                /* 1 to 32 characters of printable ASCII, no space */
     uint8_t boot[BRIDGE_BOOT_BYTES]; /* never the same in two starts of this device */
@@ -58,6 +70,10 @@ typedef struct {
     uint8_t metric_count;
 #ifdef BRIDGE_KEYED
     const uint8_t *key; /* BRIDGE_KEY_BYTES that the gateway has too, and no other device; or NULL */
+#endif
+#ifdef BRIDGE_SIGNED
+    bridge_signer sign; /* or NULL */
+    void *sign_context;
 #endif
 } bridge_device;
 
@@ -94,8 +110,12 @@ typedef struct {
     uint8_t told;       /* rows of the table said since the last ASK */
     uint16_t heard_length;
     uint8_t heard[BRIDGE_CODED_MAX];
-#ifdef BRIDGE_KEYED
+#if defined(BRIDGE_KEYED) || defined(BRIDGE_SIGNED)
     uint8_t challenge[BRIDGE_CHALLENGE_BYTES]; /* of the last ASK: proves that we live now */
+#endif
+#ifdef BRIDGE_SIGNED
+    uint32_t unsaid; /* frames that the signer could not sign */
+    uint8_t message[BRIDGE_MESSAGE_MAX];
 #endif
 } bridge;
 
@@ -114,7 +134,8 @@ size_t bridge_say(bridge *b, uint8_t wire[BRIDGE_WIRE_MAX], uint32_t now_ms);
 
 /* Turn what stood between two delimiters, in place, into a raw frame of any type at bytes + 1 (its
  * type at bytes[2]), of length - 1 bytes. BRIDGE_OK, or what is wrong with it. With a key only what
- * carries its tag is a frame; without BRIDGE_KEYED the key is not looked at. */
+ * carries its tag is a frame; without BRIDGE_KEYED the key is not looked at. With BRIDGE_SIGNED a
+ * frame of version 3 is one too; its signature, which only the gateway checks, is not looked at. */
 bridge_status bridge_decode(uint8_t *bytes, size_t length, const uint8_t *key);
 
 #ifdef BRIDGE_KEYED

@@ -55,7 +55,15 @@ class Station:
         founder = run.start(node, certificate, encryption, b"0" * 32)
         member = Member(organisation, identity.decode(encryption, "encryption"), tuple(Role))
         founding = Founding(
-            *(b"f" * 32, b"c" * 32, within.hash, "own", ActivityKind.INDUSTRIAL, (member,), True)
+            *(
+                b"f" * 32,
+                within.consortium,
+                within.hash,
+                "own",
+                ActivityKind.INDUSTRIAL,
+                (member,),
+                True,
+            )
         )
         own = group.found(founder.key, founder.credentials, founding, within)
         groups.register(self.connection, "own", own)

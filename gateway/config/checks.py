@@ -84,7 +84,10 @@ def _check_bind(faults: Faults, at: Path, said: Table[str, object]) -> None:
 
 
 def check_framed(faults: Faults, at: Path, said: Table[str, object]) -> None:
-    """Check the address of a serial line."""
+    """Check the address of a serial line, and that a device is known in one way."""
+    ways = [key for key in ("public_key", "public_key_file", "key_file") if said.get(key)]
+    for key in ways[1:]:
+        faults.add(NoEffect, (*at, key), reason=f"{ways[0]} says already how the device is known")
     match said.get("url"):
         case str() as url:
             try:

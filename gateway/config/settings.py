@@ -126,8 +126,25 @@ class FramedSource(Struct, frozen=True, kw_only=True, tag_field="type", tag="fra
     url: Text
     # None: most lines are inside a cabinet, and a key has to be brought to the device first.
     key_file: Text | None = None
+    # None: the device does not sign. Otherwise only what it signed is heard.
+    public_key: (
+        Annotated[
+            str,
+            Meta(
+                pattern=r"\A[0-9a-fA-F]{64}\Z",
+                description="an Ed25519 public key, 64 hexadecimal digits",
+            ),
+        ]
+        | None
+    ) = None
+    public_key_file: Text | None = None
     stale_ms: StaleMs = STALE_MS
     equipment: Equipment = ""
+
+    @property
+    def signs(self) -> bool:
+        """Say whether the device has to sign what it says."""
+        return self.public_key is not None or self.public_key_file is not None
 
     @property
     def serial_line(self) -> SerialLine:

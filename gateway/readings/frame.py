@@ -2,7 +2,8 @@
 
 In: bytes as they come from a line, split anywhere and full of noise. Out: frames, and an error for
 each piece that is none. The twin of firmware_bridge/bridge.c, tested against it on every vector.
-With a key, frames are of version 2: each carries a tag that only who has the key can make.
+With a key, frames are of version 2: each carries a tag that only who has the key can make. Of a
+device that signs they are of version 3; whether a signature holds is for `line` to see.
 Nothing here opens a port, reads a clock, or knows what was said before: that is `line`.
 """
 
@@ -24,10 +25,11 @@ from gateway.errors import (
     ShortFrame,
     UnknownFrameType,
     UnknownFrameVersion,
+    UnsignedFrame,
 )
 
-VERSION, VERSION_KEYED = 1, 2
-KEY_BYTES, TAG_BYTES, CHALLENGE_BYTES = 32, 16, 8
+VERSION, VERSION_KEYED, VERSION_SIGNED = 1, 2, 3
+KEY_BYTES, TAG_BYTES, CHALLENGE_BYTES, SIGNATURE_BYTES = 32, 16, 8, 64
 RAW_BYTES_MAX = 253
 CODED_BYTES_MAX = RAW_BYTES_MAX + 1  # COBS adds exactly one byte up to 253
 RAW_BYTES_MIN = 6
@@ -45,6 +47,10 @@ OUTCOMES = ("done", "unsupported", "refused", "expired", "failed")
 _DOMAIN = b"hulian/1/frame"
 # Types that carry a challenge when they are keyed: TABLE answers that of the ASK.
 _CHALLENGED = (0x01, 0x81)
+# Where the frames of the gateway begin.
+_GATEWAY = 0x80
+_TYPES = (0x01, 0x02, 0x03, 0x81, 0x82, 0x83)
+CLOCK_BYTES = 8
 
 _SAMPLE = Struct(">BBbqI")
 _SAMPLES = Struct(">8sQQIQ")
@@ -139,7 +145,16 @@ class Command:
     said: bytes
 
 
-Frame = Table | Samples | Result | Ask | Ack | Command
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """From a device that signs: a frame, its bytes up to the signature, and that, not verified."""
+
+    frame: Table | Samples | Result
+    said: bytes
+    signature: bytes
+
+
+Frame = Table | Samples | Result | Ask | Ack | Command | Signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,21 +165,43 @@ class Refused:
     error: FrameError
 
 
-def encode(frame: Frame, key: bytes | None = None) -> bytes:
-    """Give the bytes for the line, with a delimiter before and after, and a tag under a key."""
-    raw = bytes((VERSION, *_body(frame))) if key is None else _keyed(frame, key)
+def encode(frame: Frame, key: bytes | None = None, signed: bool = False) -> bytes:
+    """Give the bytes for the line, with a delimiter before and after, and a tag under a key.
+
+    `signed` says that the device signs: then frames are of version 3, and the gateway's bare.
+    """
+    raw = _raw(frame, signed) if key is None else _keyed(frame, key)
     if len(raw) + 4 > RAW_BYTES_MAX:
         raise LongFrame(size=len(raw) + 5, size_max=CODED_BYTES_MAX)
     coded: bytes = cobs.encode(raw + crc32(raw).to_bytes(4))
     return b"\x00" + coded + b"\x00"
 
 
+def _raw(frame: Frame, signed: bool) -> bytes:
+    if isinstance(frame, Signed):
+        return frame.said + frame.signature
+    return bytes((VERSION_SIGNED, *_challenged(frame))) if signed else bytes((1, *_body(frame)))
+
+
 def _keyed(frame: Frame, key: bytes) -> bytes:
+    raw = bytes((VERSION_KEYED, *_challenged(frame)))
+    return raw + tag(key, raw)
+
+
+def _challenged(frame: Frame) -> bytes:
+    """Give type and body as versions 2 and 3 have them."""
     body = _body(frame)
     if isinstance(frame, Table | Ask):
-        body = body[:1] + frame.challenge + body[1:]
-    raw = bytes((VERSION_KEYED, *body))
-    return raw + tag(key, raw)
+        return body[:1] + frame.challenge + body[1:]
+    return body
+
+
+def to_be_signed(frame: Table | Samples | Result, now_ms: int) -> bytes:
+    """Give a device's frame of version 3 up to its signature; now_ms is the device's own time."""
+    body = _challenged(frame)
+    if isinstance(frame, Samples):
+        body = body[:1] + now_ms.to_bytes(CLOCK_BYTES) + body[1:]
+    return bytes((VERSION_SIGNED, *body))
 
 
 def tag(key: bytes, raw: bytes) -> bytes:
@@ -175,8 +212,8 @@ def tag(key: bytes, raw: bytes) -> bytes:
 def _body(frame: Frame) -> bytes:
     match frame:
         case Table(boot, total, first, name, metrics):
-            rows = b"".join(_text(metric.name) + _text(metric.unit) for metric in metrics)
-            return b"\x01" + _TABLE.pack(boot, total, first) + _text(name) + rows
+            rows = b"".join(text(metric.name) + text(metric.unit) for metric in metrics)
+            return b"\x01" + _TABLE.pack(boot, total, first) + text(name) + rows
         case Samples(boot, oldest, following, dropped, first, samples):
             start = _SAMPLES.pack(boot, oldest, following, dropped, first)
             return b"\x02" + start + b"".join(sample.encode() for sample in samples)
@@ -188,16 +225,20 @@ def _body(frame: Frame) -> bytes:
             return b"\x82" + _ACK.pack(boot, following)
         case Command(boot, number, valid_ms, said):
             return b"\x83" + _COMMAND.pack(boot, number, valid_ms) + said
+        case Signed(said=said):
+            return said[1:]
 
 
-def _text(text: str) -> bytes:
-    return bytes((len(text),)) + text.encode("ascii")
+def text(said: str) -> bytes:
+    """Write a text with its length before it."""
+    return bytes((len(said),)) + said.encode("ascii")
 
 
-def decode(coded: bytes, key: bytes | None = None) -> Frame:
+def decode(coded: bytes, key: bytes | None = None, signed: bool = False) -> Frame:
     """Read what stood between two delimiters; raise a FrameError and nothing else.
 
-    With a key, nothing is a frame that does not carry its tag.
+    With a key, nothing is a frame that does not carry its tag; of a device that signs, nothing
+    that does not have room for a signature.
     """
     if len(coded) > CODED_BYTES_MAX:
         raise LongFrame(size=len(coded), size_max=CODED_BYTES_MAX)
@@ -212,6 +253,10 @@ def decode(coded: bytes, key: bytes | None = None) -> Frame:
     said = raw[:-4]
     if key is not None and said[0] in (VERSION, VERSION_KEYED):
         return _read_keyed(said, key)
+    if signed and said[0] in (VERSION, VERSION_KEYED):
+        raise UnsignedFrame(reason=f"it is of version {said[0]}")
+    if signed and said[0] == VERSION_SIGNED:
+        return read_signed(said)
     if said[0] != VERSION:
         raise UnknownFrameVersion(version=said[0])
     return _read(said[1], said[2:])
@@ -231,7 +276,24 @@ def _read_keyed(said: bytes, key: bytes) -> Frame:
     return replace(frame, challenge=body[:CHALLENGE_BYTES])
 
 
-def _read(kind: int, body: bytes) -> Frame:
+def read_signed(said: bytes) -> Ask | Ack | Command | Signed:
+    """Read version, type, body and signature; the signature is not verified here."""
+    kind = said[1]
+    if kind not in _TYPES:
+        raise UnknownFrameType(kind=kind)
+    before = CLOCK_BYTES if kind in _CHALLENGED or kind == 0x02 else 0
+    end = len(said) - (SIGNATURE_BYTES if kind < _GATEWAY else 0)
+    if end < 2 + before:
+        raise MalformedFrame(kind=kind, reason="it ends before its signature")
+    frame = _read(kind, said[2 + before : end])
+    if isinstance(frame, Table | Ask):
+        frame = replace(frame, challenge=said[2 : 2 + before])
+    if isinstance(frame, Table | Samples | Result):
+        return Signed(frame, said[:end], said[end:])
+    return frame
+
+
+def _read(kind: int, body: bytes) -> Table | Samples | Result | Ask | Ack | Command:
     match kind:
         case 0x01:
             return _read_table(body)
@@ -267,32 +329,33 @@ def _read_table(body: bytes) -> Table:
     if len(body) < _TABLE.size:
         raise MalformedFrame(kind=1, reason="it ends before the device's name")
     boot, total, first = _TABLE.unpack_from(body)
-    name, at = _read_text(body, _TABLE.size, (1, NAME_BYTES_MAX))
+    name, at = read_text(body, _TABLE.size, (1, NAME_BYTES_MAX))
     metrics = []
     while at < len(body):
-        metric, at = _read_text(body, at, (1, METRIC_BYTES_MAX))
-        unit, at = _read_text(body, at, (0, UNIT_BYTES_MAX))
+        metric, at = read_text(body, at, (1, METRIC_BYTES_MAX))
+        unit, at = read_text(body, at, (0, UNIT_BYTES_MAX))
         metrics.append(Metric(metric, unit))
     if not 1 <= len(metrics) <= total - first:
         raise MalformedFrame(kind=1, reason="its metrics are none or more than it announces")
     return Table(boot, total, first, name, tuple(metrics))
 
 
-def _read_text(body: bytes, at: int, bounds: tuple[int, int]) -> tuple[str, int]:
+def read_text(body: bytes, at: int, bounds: tuple[int, int]) -> tuple[str, int]:
+    """Read a text at a place; give it and where it ends; raise MalformedFrame."""
     length = body[at] if at < len(body) else -1
-    text = body[at + 1 : at + 1 + length]
-    if not bounds[0] <= length <= bounds[1] or len(text) != length:
+    found = body[at + 1 : at + 1 + length]
+    if not bounds[0] <= length <= bounds[1] or len(found) != length:
         raise MalformedFrame(kind=1, reason="a text is missing, too short or too long")
-    if any(not 0x21 <= byte <= 0x7E for byte in text):
+    if any(not 0x21 <= byte <= 0x7E for byte in found):
         raise MalformedFrame(kind=1, reason="a text is not printable ASCII")
-    return text.decode("ascii"), at + 1 + length
+    return found.decode("ascii"), at + 1 + length
 
 
 class Splitter:
     """Cuts a line's bytes at delimiters; keeps at most one frame's bytes between two calls."""
 
-    def __init__(self, key: bytes | None = None) -> None:
-        self._kept, self._key = b"", key
+    def __init__(self, key: bytes | None = None, signed: bool = False) -> None:
+        self._kept, self._key, self._signed = b"", key, signed
 
     def feed(self, heard: bytes) -> Iterator[Frame | Refused]:
         """Take the next bytes; give each frame, and each piece that is none, as it ends."""
@@ -301,11 +364,11 @@ class Splitter:
         self._kept = rest[: CODED_BYTES_MAX + 1]
         for coded in ended:
             if coded:
-                yield _decoded(coded, self._key)
+                yield _decoded(coded, self._key, self._signed)
 
 
-def _decoded(coded: bytes, key: bytes | None) -> Frame | Refused:
+def _decoded(coded: bytes, key: bytes | None, signed: bool) -> Frame | Refused:
     try:
-        return decode(coded, key)
+        return decode(coded, key, signed)
     except FrameError as error:
         return Refused(coded[: CODED_BYTES_MAX + 1], error)

@@ -1,15 +1,23 @@
 """A line: the gateway's half of the framed protocol. Protocol: docs/protocol/frame.md.
 
 In: frames as they were heard, the position that the last commit holds, and what became of each
-commit. Out: what to do: send a frame, take samples for the next commit, count something. A line
-never acknowledges what is not committed, and never takes a sample twice. Nothing here opens a
-port or reads a clock, and nothing is kept but numbers and the table of one device.
+commit. Out: what to do: send a frame, take samples for the next commit, count something, keep what
+was refused. A line never acknowledges what is not committed, and never takes a sample twice.
+Nothing here opens a port or reads a clock, and nothing is kept but numbers and one device's table.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from gateway.errors import FrameError, ReusedBoot, UnknownMetric, UnknownQuality
+from gateway.errors import (
+    FrameError,
+    ReusedBoot,
+    UnknownMetric,
+    UnknownQuality,
+    UnsignedFrame,
+    WrongDeviceName,
+)
+from gateway.readings import testimony
 from gateway.readings.frame import (
     AGE_MS_MAX,
     Ack,
@@ -20,6 +28,7 @@ from gateway.readings.frame import (
     Result,
     Sample,
     Samples,
+    Signed,
     Table,
 )
 from gateway.readings.reading import (
@@ -37,7 +46,7 @@ ASK_MS_MIN = 500
 # Boots whose numbers are kept, for devices that take turns on one line.
 BOOTS_MAX = 8
 
-_QUALITIES = (Quality.GOOD, Quality.UNCERTAIN, Quality.BAD)
+QUALITIES = (Quality.GOOD, Quality.UNCERTAIN, Quality.BAD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +61,8 @@ class Take:
     """An action: commit these samples, and the position that covers them, at once.
 
     Before them the device dropped `lost` samples; they count once this is committed, not before.
-    Their numbers begin at `lost_from`; None where only their count is known.
+    Their numbers begin at `lost_from`; None where only their count is known. `testimony` is what
+    the device signed of them, and its signature; both empty where it does not sign.
     """
 
     name: str
@@ -61,6 +71,16 @@ class Take:
     position: Position
     lost: int = 0
     lost_from: int | None = None
+    testimony: bytes = b""
+    signature: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """An action: count what is not the device's, and keep its bytes."""
+
+    said: bytes
+    error: FrameError
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +91,15 @@ class Count:
     count: int
 
 
-Action = Send | Take | Count
+Action = Send | Take | Count | Refuse
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Who signs on a line: the name it must have, and whether a signature of it verifies."""
+
+    name: str
+    proves: Callable[[bytes, bytes], bool]  # message, signature
 
 
 @dataclass(slots=True)
@@ -93,12 +121,20 @@ class _Known:
 class Line:
     """What is known of the device on one line; decides, and leaves the doing to its source.
 
-    Where frames carry tags, `draw` gives a challenge that was never given before for each ASK: the
-    table that answers it shows which boot lives now, and samples of another are not taken.
+    Where frames carry proof, `draw` gives a challenge that was never given before for each ASK: the
+    table that answers it shows which boot lives now, and samples of another are not taken. Nor is
+    then a boot id that is used twice, for an old frame said again looks the same. Of a device that
+    signs, a frame is taken as a whole or not at all, so that what is kept is what was signed.
     """
 
-    def __init__(self, position: Position | None, draw: Callable[[], bytes] = bytes) -> None:
+    def __init__(
+        self,
+        position: Position | None,
+        draw: Callable[[], bytes] | None = None,
+        signer: Signer | None = None,
+    ) -> None:
         self._draw, self._challenge = draw, b""
+        self._signer = signer
         self._committed = {position.boot: position.sequence + 1} if position else {}
         self._expected = dict(self._committed)
         self._table: _Known | None = None
@@ -117,6 +153,8 @@ class Line:
     def hear(self, frame: Frame, now_ms: int) -> tuple[Action, ...]:
         """Decide on a frame; now_ms is monotonic."""
         match frame:
+            case Signed():
+                return self._hear_signed(frame, now_ms)
             case Table():
                 return self._learn(frame)
             case Samples():
@@ -148,13 +186,53 @@ class Line:
         known.rows.update(enumerate(said.metrics, said.first))
         return ()
 
+    def _hear_signed(self, signed: Signed, now_ms: int) -> tuple[Action, ...]:
+        """Hear a frame only if the device signed it, and keep with its samples what proves it."""
+        message = self._signed_bytes(signed)
+        if isinstance(message, FrameError):
+            return (Refuse(signed.said + signed.signature, message),)
+        return tuple(
+            replace(it, testimony=message, signature=signed.signature)
+            if isinstance(it, Take)
+            else it
+            for it in self.hear(signed.frame, now_ms)
+        )
+
+    def _signed_bytes(self, signed: Signed) -> bytes | FrameError:
+        """Give what the signature is over, or why it proves nothing; empty where none can tell."""
+        signer, said = self._signer, signed.frame
+        rows: tuple[Metric, ...] = ()
+        assert signer is not None, "who reads signed frames has a signer"
+        name = said.name if isinstance(said, Table) else signer.name
+        if isinstance(said, Samples):
+            table = self._metrics_of(said)
+            if not table:
+                return b""  # not taken: the device is asked, and says it again
+            unknown = [it.metric for it in said.samples if it.metric >= len(table)]
+            if unknown:
+                return UnknownMetric(metric=unknown[0], total=len(table))
+            rows = tuple(table[it.metric] for it in said.samples)
+        message = testimony.encode(signed.said, name, rows)
+        if len(message) > testimony.BYTES_MAX or not signer.proves(message, signed.signature):
+            return UnsignedFrame(reason="the signature does not verify")
+        if name != signer.name:
+            return WrongDeviceName(found=name, name=signer.name)
+        return message
+
+    def _metrics_of(self, said: Samples) -> tuple[Metric, ...]:
+        """Give the table of the boot that says these samples; () while it is not complete."""
+        table = self._table
+        return table.metrics() if table is not None and table.boot == said.boot else ()
+
     def _hear_samples(self, said: Samples, now_ms: int) -> tuple[Action, ...]:
         table = self._table
-        if table is None or table.boot != said.boot or not table.metrics():
+        if table is None or not self._metrics_of(said):
             return (Count("unidentified", len(said.samples)), *self._ask(now_ms))
         expected = self._expected.get(said.boot)
         if expected is None:
             return self._take_first(said, table)
+        if said.next < expected and self._draw is not None:
+            return (Count("replayed", len(said.samples)),)
         if said.next < expected:
             return (Count(ReusedBoot.code, 1), *self._take_first(said, table))
         lost = max(0, said.oldest - expected)
@@ -178,6 +256,8 @@ class Line:
         again = (Count("duplicates", repeated),) if repeated else ()
         if not fresh:
             return (*again, *self._acknowledge_again(said.boot))
+        if repeated and self._signer is not None:
+            return (Count("overlapping", len(fresh)), *self._acknowledge_again(said.boot))
         position = Position(said.boot, start + len(fresh) - 1)
         self._keep(self._expected, said.boot, position.sequence + 1)
         first = lost_from if lost else None
@@ -193,7 +273,8 @@ class Line:
         return (Send(self._challenged(now_ms)),)
 
     def _challenged(self, now_ms: int) -> Ask:
-        self._asked_ms, self._challenge = now_ms, self._draw()
+        self._asked_ms = now_ms
+        self._challenge = b"" if self._draw is None else self._draw()
         return Ask(self._challenge)
 
     @staticmethod
@@ -209,9 +290,9 @@ def to_reading(sample: Sample, table: tuple[Metric, ...], device: str, heard: Ar
     """Make a reading of a sample; raise UnknownMetric or UnknownQuality."""
     if sample.metric >= len(table):
         raise UnknownMetric(metric=sample.metric, total=len(table))
-    if sample.quality >= len(_QUALITIES):
+    if sample.quality >= len(QUALITIES):
         raise UnknownQuality(metric=sample.metric, quality=sample.quality)
-    quality = _QUALITIES[sample.quality]
+    quality = QUALITIES[sample.quality]
     metric = table[sample.metric]
     unix_ms = when(sample, heard)
     monotonic_ms = heard.monotonic_ms - sample.age_ms
@@ -221,7 +302,7 @@ def to_reading(sample: Sample, table: tuple[Metric, ...], device: str, heard: Ar
     return Reading(
         device=device,
         metric=metric.name,
-        value=_value(sample),
+        value=value_of(sample),
         unit=metric.unit,
         time_ms=unix_ms,
         monotonic_ms=max(0, monotonic_ms) if unix_ms is None else None,
@@ -234,7 +315,7 @@ def when(sample: Sample, heard: Arrival) -> int | None:
     return None if heard.unix_ms is None else heard.unix_ms - sample.age_ms
 
 
-def _value(sample: Sample) -> int | float:
+def value_of(sample: Sample) -> int | float:
     """Give an integer where the device said one of 64 bits, else the nearest double."""
     if sample.exponent >= 0:
         whole: int = sample.mantissa * 10**sample.exponent

@@ -135,6 +135,16 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
+class Attestation:
+    """What a device signed under its key, and how many of a batch's readings it says."""
+
+    key: bytes
+    testimony: bytes
+    signature: bytes
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """What a source heard and hands over at once; acknowledged only after the commit of it all."""
 
@@ -144,3 +154,4 @@ class Batch:
     position: Position | None = None
     gaps: tuple[Gap, ...] = ()
     settled: int = 0  # earlier batches whose deliveries the broker has shown to be acknowledged
+    attestations: tuple[Attestation, ...] = ()  # in the order of the readings, over all or none

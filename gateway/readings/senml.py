@@ -11,7 +11,7 @@ known before it is full.
 
 import math
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import NoneType
@@ -22,7 +22,7 @@ import cbor2
 from gateway.config.devices import EQUIPMENT
 from gateway.errors import MalformedPack, RecordTooLarge
 from gateway.readings import names
-from gateway.readings.reading import Provenance, Quality, Reading, Value
+from gateway.readings.reading import Attestation, Provenance, Quality, Reading, Value
 from gateway.readings.spans import Span as Span, Spans, spans as spans
 from gateway.readings.times import TIME_MS_MAX, TIME_MS_MIN
 
@@ -39,6 +39,10 @@ BVER: Final = -1
 # The only base version there is (RFC 8428, 4.4); a pack of another one means something else.
 VERSION: Final = 10
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
+
+KEY_BYTES, SIGNATURE_BYTES = 32, 64
+# Far above what one attestation and its readings take, so that both are in one pack.
+_ATTESTED_BYTES_MAX: Final = 6_144
 
 _PROVENANCE: Final = {provenance.value: provenance for provenance in Provenance}
 _QUALITY: Final = {
@@ -57,10 +61,16 @@ class Pack(NamedTuple):
 
 
 class Attested(NamedTuple):
-    """A reading and who stands for it."""
+    """A reading and who stands for it, not verified here.
+
+    `key` is that of the device, empty where none is said. `signed` is a signature and what it is
+    over, at the first of the readings that it is about, and empty at all others.
+    """
 
     reading: Reading
     provenance: Provenance
+    key: bytes = b""
+    signed: bytes = b""
 
 
 def encode(
@@ -78,6 +88,19 @@ def encode(
     return packer.packs
 
 
+def encode_attested(
+    said: Iterable[tuple[Attestation, Sequence[Reading]]], bytes_max: int = PACK_BYTES_MAX
+) -> list[Pack]:
+    """Write readings as `encode` does, each lot whole in one pack, with its device's signature."""
+    packer = _Packer(Provenance.DEVICE_SIGNED, bytes_max)
+    for attestation, readings in said:
+        packer.attest(attestation)
+        for reading in readings:
+            packer.add(reading)
+    packer.close()
+    return packer.packs
+
+
 @lru_cache(maxsize=8192)
 def _name_and_unit(metric: str, unit: str) -> tuple[int, bytes]:
     """Encode the pairs n and u, and say how many pairs they are."""
@@ -90,6 +113,10 @@ def _seconds(time_ms: int) -> bytes:
     """Encode a time in seconds, as an integer where it is one."""
     whole, rest = divmod(time_ms, 1000)
     return cbor2.dumps(time_ms / 1000 if rest else whole, canonical=True)
+
+
+def _bytes(said: bytes) -> bytes:
+    return cbor2.dumps(said, canonical=True)
 
 
 def _text(text: str) -> bytes:
@@ -123,13 +150,14 @@ class _Packer:
 
     __slots__ = (
         *("provenance", "bytes_max", "packs", "entries", "size", "device", "zero_ms"),
-        *("equipment", "spans"),
+        *("equipment", "spans", "key", "signed"),
     )
 
     def __init__(self, provenance: Provenance, bytes_max: int) -> None:
         self.provenance = b"\x62bp" + _text(provenance.value)
         self.bytes_max = bytes_max
         self.packs: list[Pack] = []
+        self.signed = b""
         self._open()
 
     def _open(self) -> None:
@@ -138,7 +166,17 @@ class _Packer:
         self.device: str | None = None
         self.zero_ms: int | None = None
         self.equipment = ""
+        self.key = b""
         self.spans = Spans()
+
+    def attest(self, attestation: Attestation) -> None:
+        """Have the next entry say what a device signed, in a pack with room for all it is about."""
+        if self.size + _ATTESTED_BYTES_MAX > self.bytes_max:
+            self.close()
+        key, self.key = self.key, attestation.key
+        said = attestation.signature + attestation.testimony
+        self.signed = b"\x62dk" + _bytes(self.key) if key != self.key else b""
+        self.signed += b"\x62ds" + _bytes(said)
 
     def add(self, reading: Reading) -> None:
         """Encode a reading into the open pack, or into a new one where that is full."""
@@ -150,6 +188,7 @@ class _Packer:
             raise RecordTooLarge(size=len(entry) + 3, size_max=self.bytes_max)
         self.zero_ms, self.device = zero_ms, reading.device
         self.equipment = reading.equipment
+        self.signed = b""
         self.entries.append(entry)
         self.size += len(entry)
         self.spans.add(reading.device, reading.time_ms)
@@ -182,6 +221,8 @@ class _Packer:
             tail, more = tail + b"\x62be" + _text(reading.equipment), more + 1
         if not self.entries:
             tail, more = tail + self.provenance, more + 1
+        if self.signed:
+            tail, more = tail + self.signed, more + 1 + self.signed.startswith(b"\x62dk")
         return bytes((0xA1 + pairs + more,)) + head + tail, zero_ms
 
     def close(self) -> None:
@@ -195,7 +236,7 @@ class _Packer:
 
 def decode(encoded: bytes, bytes_max: int = DECODED_BYTES_MAX) -> list[Reading]:
     """Read a pack's readings, resolved; raise MalformedPack for bytes that are no such pack."""
-    return [reading for reading, _ in decode_attested(encoded, bytes_max)]
+    return [attested.reading for attested in decode_attested(encoded, bytes_max)]
 
 
 def decode_attested(encoded: bytes, bytes_max: int = DECODED_BYTES_MAX) -> list[Attested]:
@@ -270,6 +311,8 @@ _RIGHT: Final[dict[object, Callable[[object], bool]]] = {
     "r": lambda said: said is True,
     "be": lambda said: type(said) is str and EQUIPMENT.fullmatch(said) is not None,
     "bp": lambda said: type(said) is str and said in _PROVENANCE,
+    "dk": lambda said: type(said) is bytes and len(said) == KEY_BYTES,
+    "ds": lambda said: type(said) is bytes and len(said) > SIGNATURE_BYTES,
 }
 _PLAIN: Final = (str, bytes, bool, int, NoneType)
 
@@ -296,6 +339,7 @@ class _Sticking:
     value: float | int = 0
     equipment: str = ""
     provenance: Provenance | None = None
+    key: bytes = b""
 
 
 def _resolve(sticking: _Sticking, said: dict[Any, Any]) -> Attested:
@@ -305,6 +349,7 @@ def _resolve(sticking: _Sticking, said: dict[Any, Any]) -> Attested:
     sticking.unit = said.get(BU, sticking.unit)
     sticking.value = said.get(BV, sticking.value)
     sticking.equipment = said.get("be", sticking.equipment)
+    sticking.key = said.get("dk", sticking.key)
     if "bp" in said:
         sticking.provenance = _PROVENANCE[said["bp"]]
     if sticking.provenance is None:
@@ -324,7 +369,7 @@ def _resolve(sticking: _Sticking, said: dict[Any, Any]) -> Attested:
         "r" in said,
         sticking.equipment,
     )
-    return Attested(reading, sticking.provenance)
+    return Attested(reading, sticking.provenance, sticking.key, said.get("ds", b""))
 
 
 def _whose(name: str) -> tuple[str, str]:

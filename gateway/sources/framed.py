@@ -4,7 +4,8 @@ In: bytes of a line. Out: batches for the intake, one at a time, and to the devi
 fsynced commit that holds them. The line is read always: what cannot be stored yet is not taken,
 and the device says it again with its right age. A line that goes away is looked for until it is
 back. The device is called what the config calls it: nobody on a line can prove a name, unless
-the config has its key; then nothing without a tag under that key is heard.
+the config has its key; then nothing without a tag under that key is heard. Of a device whose
+public key the config has, only what it signed is heard, and kept with the signature.
 """
 
 import asyncio
@@ -15,7 +16,15 @@ from dataclasses import dataclass, field
 from secrets import token_bytes
 
 from gateway.config import FramedSource, serial_line
-from gateway.errors import FrameNoise, GatewayError, SerialError, SerialGone
+from gateway.errors import (
+    BadSignature,
+    FrameNoise,
+    GatewayError,
+    PublicKeyUnusable,
+    SerialError,
+    SerialGone,
+    WeakKey,
+)
 from gateway.readings.frame import (
     AGE_MS_MAX,
     CHALLENGE_BYTES,
@@ -25,11 +34,24 @@ from gateway.readings.frame import (
     Refused,
     Samples,
     Splitter,
+    decode,
     encode,
 )
-from gateway.readings.line import Count, Line, Send, Take, to_gap, to_readings, when
+from gateway.readings.line import (
+    Action,
+    Count,
+    Line,
+    Refuse,
+    Send,
+    Signer,
+    Take,
+    to_gap,
+    to_readings,
+    when,
+)
 from gateway.readings.reading import (
     Arrival,
+    Attestation,
     Batch,
     Gap,
     Position,
@@ -37,10 +59,11 @@ from gateway.readings.reading import (
     Reading,
     Unreadable,
 )
+from gateway.records import cose
 from gateway.records.record import Moment
 from gateway.sources.intake import Intake
 from gateway.sources.source import arrived
-from gateway.transport.key import read_key
+from gateway.transport.key import read_key, read_public_key
 from gateway.transport.serial import Port
 
 _LOG = logging.getLogger(__name__)
@@ -55,9 +78,68 @@ _STATES = {"serial.absent": "absent", "serial.busy": "busy"}
 
 def provenance(config: FramedSource) -> Provenance:
     """Say who stands for what a source hears: the device, only where each frame proves it."""
+    if config.signs:
+        return Provenance.DEVICE_SIGNED
     if config.key_file is None:
         return Provenance.UNAUTHENTICATED_LINE
     return Provenance.DEVICE_AUTHENTICATED
+
+
+def public_key(config: FramedSource) -> bytes | None:
+    """Give the key under which a device signs, if it does; raise PublicKeyUnusable."""
+    if config.public_key_file is not None:
+        key = read_public_key(config.name, config.public_key_file)
+    elif config.public_key is not None:
+        key = bytes.fromhex(config.public_key)
+    else:
+        return None
+    try:
+        cose.check_public(key)
+    except WeakKey as fault:
+        raise PublicKeyUnusable(source=config.name, reason=fault) from fault
+    return key
+
+
+@dataclass(frozen=True, slots=True)
+class Proving:
+    """How a source knows its device: by a key that both have, by one that signs, or not at all."""
+
+    key: bytes | None
+    public: bytes | None
+    name: str
+
+    @classmethod
+    def of(cls, config: FramedSource) -> "Proving":
+        """Read the keys that a config names; raise KeyUnusable or PublicKeyUnusable."""
+        key = None if config.key_file is None else read_key(config.key_file)
+        return cls(key, public_key(config), config.name)
+
+    def line(self, position: Position | None) -> Line:
+        """Begin a line with what the store holds of it."""
+        if self.key is None and self.public is None:
+            return Line(position)
+        signer = None if self.public is None else Signer(self.name, self._holds)
+        return Line(position, draw, signer)
+
+    def splitter(self) -> Splitter:
+        """Cut and read what the line says."""
+        return Splitter(self.key, self.public is not None)
+
+    def decode(self, coded: bytes) -> Frame:
+        """Read what stood between two delimiters."""
+        return decode(coded, self.key, self.public is not None)
+
+    def encode(self, said: Ask | Ack) -> bytes:
+        """Say something to the device."""
+        return encode(said, self.key, self.public is not None)
+
+    def _holds(self, message: bytes, signature: bytes) -> bool:
+        assert self.public is not None, "who has a signer"
+        try:
+            cose.verify("testimony", self.public, message, signature)
+        except BadSignature:
+            return False
+        return True
 
 
 def draw() -> bytes:
@@ -73,6 +155,7 @@ class _Pending:
     unreadable: list[Unreadable] = field(default_factory=list)
     position: Position | None = None
     gaps: list[Gap] = field(default_factory=list)
+    attestations: list[Attestation] = field(default_factory=list)
     samples: int = 0
 
     def batch(self) -> Batch:
@@ -82,6 +165,7 @@ class _Pending:
             tuple(self.unreadable),
             position=self.position,
             gaps=tuple(self.gaps),
+            attestations=tuple(self.attestations),
         )
 
 
@@ -93,7 +177,7 @@ class FramedListener:
     ) -> None:
         self.name = config.name
         self._address = serial_line(config.url)
-        self._key = None if config.key_file is None else read_key(config.key_file)
+        self._proving = Proving.of(config)
         self._intake, self._now, self._commit_ms = intake, now, commit_ms
         self._line = Line(None)
         self._port: Port | None = None
@@ -111,7 +195,7 @@ class FramedListener:
     async def run(self) -> None:
         """Hear the line and store what it says, until cancelled."""
         position = await asyncio.to_thread(self._intake.position)
-        self._line = Line(position) if self._key is None else Line(position, draw)
+        self._line = self._proving.line(position)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._listen())
             tasks.create_task(self._store())
@@ -144,7 +228,7 @@ class FramedListener:
             pause_s = min(2 * pause_s, _LOOK_S_MAX)
 
     async def _hear(self, port: Port) -> None:
-        self._port, splitter = port, Splitter(self._key)
+        self._port, splitter = port, self._proving.splitter()
         self._write(self._line.opened(self._now().monotonic_ms))
         while True:
             said = await port.read()
@@ -162,7 +246,7 @@ class FramedListener:
                 for action in self._line.hear(item, arrival.monotonic_ms):
                     self._act(action, arrival)
 
-    def _act(self, action: Send | Take | Count, arrival: Arrival) -> None:
+    def _act(self, action: Action, arrival: Arrival) -> None:
         match action:
             case Send(frame):
                 self._write(frame)
@@ -170,6 +254,8 @@ class FramedListener:
                 self._take(action, arrival)
             case Count(what, count):
                 self.counts[what] += count
+            case Refuse(said, error):
+                self._refuse(Refused(said, error))
 
     def _take(self, taken: Take, arrival: Arrival) -> None:
         readings, unreadable = to_readings(taken, self.name, self._address.path, arrival)
@@ -178,6 +264,9 @@ class FramedListener:
         pending.unreadable += unreadable
         pending.position = taken.position
         pending.samples += len(taken.samples)
+        if readings and self._proving.public is not None:
+            proof = (self._proving.public, taken.testimony, taken.signature)
+            pending.attestations.append(Attestation(*proof, len(readings)))
         if missed := to_gap(taken, self.name, arrival, self._taken_ms):
             pending.gaps.append(missed)
         last = taken.samples[-1]
@@ -232,7 +321,7 @@ class FramedListener:
 
     def _write(self, said: Ask | Ack) -> None:
         if self._port is not None:
-            self._port.write(encode(said, self._key))
+            self._port.write(self._proving.encode(said))
 
     def _tell(self, state: str, fault: GatewayError) -> None:
         """Remember the state and why, and log what is new."""

@@ -18,8 +18,16 @@ from gateway.config.settings import Route
 from gateway.errors import GatewayError, StoreClosed, UnknownGroup
 from gateway.readings import senml
 from gateway.readings.presence import Instant
-from gateway.readings.reading import Batch, Delivered, Gap, Position, Provenance, Reading
-from gateway.readings.senml import Pack
+from gateway.readings.reading import (
+    Attestation,
+    Batch,
+    Delivered,
+    Gap,
+    Position,
+    Provenance,
+    Reading,
+)
+from gateway.readings.senml import Pack, encode_attested
 from gateway.records import gap
 from gateway.records.feed import CBOR_TYPE
 from gateway.records.record import ClockSource, Kind, Said
@@ -86,11 +94,7 @@ class Intake:
     def submit(self, batch: Batch) -> "Future[None]":
         """Queue a batch for the next commit; raise StoreClosed while the agent stops."""
         readings_placed = self._placed(batch.readings)
-        packs = [
-            (venue, pack)
-            for venue, readings in self._by_venue(readings_placed).items()
-            for pack in senml.encode(readings, self._provenance)
-        ]
+        packs = self._packs(batch.attestations, readings_placed)
         gaps = [part for missed in batch.gaps for part in self._parts(missed)]
         groups = frozenset(venue.group for venue, _ in (*packs, *gaps))
         future = self._desk.writer.submit(lambda db: self._keep(db, batch, packs, gaps))
@@ -135,6 +139,38 @@ class Intake:
     def position(self) -> Position | None:
         """Give how far a framed device was heard, over restarts."""
         return self._desk.writer.submit(lambda db: arrivals.position(db, self._source)).result()
+
+    def _packs(
+        self, attestations: Sequence[Attestation], readings: Sequence[Reading]
+    ) -> list[tuple[Venue, Pack]]:
+        """Write readings for the groups they go to, with what their device signed of them."""
+        signed: dict[Venue, list[tuple[Attestation, Sequence[Reading]]]] = {}
+        unsigned, provenance = readings, self._provenance
+        if attestations:
+            # Whom a part goes to may not see the rest, and without it the signature shows nothing.
+            signed, unsigned = self._undivided(attestations, readings)
+            provenance = Provenance.DEVICE_AUTHENTICATED
+        packs = [(venue, pack) for venue, said in signed.items() for pack in encode_attested(said)]
+        for venue, said in self._by_venue(unsigned).items():
+            packs += [(venue, pack) for pack in senml.encode(said, provenance)]
+        return packs
+
+    def _undivided(
+        self, attestations: Sequence[Attestation], readings: Sequence[Reading]
+    ) -> tuple[dict[Venue, list[tuple[Attestation, Sequence[Reading]]]], list[Reading]]:
+        """Tell what goes to one group with all that its device signed from what does not."""
+        whole: dict[Venue, list[tuple[Attestation, Sequence[Reading]]]] = {}
+        divided: list[Reading] = []
+        start = 0
+        for each in attestations:
+            about = readings[start : start + each.count]
+            start += each.count
+            venues = self._by_venue(about)
+            if len(venues) == 1:
+                whole.setdefault(next(iter(venues)), []).append((each, about))
+            else:
+                divided += about
+        return whole, divided
 
     def _by_venue(self, readings: Sequence[Reading]) -> dict[Venue, list[Reading]]:
         sorted_out: dict[Venue, list[Reading]] = {}

@@ -22,16 +22,15 @@ from gateway.errors import (
     SourceSilent,
     SourceUnreachable,
 )
-from gateway.readings.frame import CODED_BYTES_MAX, Ask, decode, encode
-from gateway.readings.line import Line, Send, Take, to_readings
+from gateway.readings.frame import CODED_BYTES_MAX, Ask
+from gateway.readings.line import Refuse, Send, Take, to_readings
 from gateway.readings.mapping import Mapping
 from gateway.readings.orders import Ordered
 from gateway.readings.reading import Arrival, Reading
 from gateway.records.record import Moment
-from gateway.sources.framed import draw
+from gateway.sources.framed import Proving
 from gateway.sources.mqtt import endpoint
 from gateway.sources.source import arrived
-from gateway.transport.key import read_key
 from gateway.transport.mqtt import Delivery, Endpoint, Mqtt
 from gateway.transport.serial import Port
 
@@ -185,8 +184,8 @@ class FramedTrial:
     def __init__(self, config: FramedSource, now: Callable[[], Moment]) -> None:
         self.found = Findings()
         self._name, self._address, self._now = config.name, config.serial_line, now
-        self._key = None if config.key_file is None else read_key(config.key_file)
-        self._line = Line(None) if self._key is None else Line(None, draw)
+        self._proving = Proving.of(config)
+        self._line = self._proving.line(None)
 
     async def run(self) -> None:
         """Listen until cancelled, or until the line cannot be read."""
@@ -203,7 +202,7 @@ class FramedTrial:
             port.close()
 
     async def _hear(self, port: Port) -> None:
-        port.write(encode(self._line.opened(self._now().monotonic_ms), self._key))
+        port.write(self._proving.encode(self._line.opened(self._now().monotonic_ms)))
         kept, begun = b"", False
         while True:
             *ended, kept = (kept + await port.read()).split(b"\x00")
@@ -217,14 +216,16 @@ class FramedTrial:
     def _frame(self, port: Port, coded: bytes) -> None:
         origin, arrival = self._address.path, arrived(self._now())
         try:
-            frame = decode(coded, self._key)
+            frame = self._proving.decode(coded)
         except FrameError as fault:
             self.found.add(Heard(origin, coded, (), _faults((fault,))))
             return
         for action in self._line.hear(frame, arrival.monotonic_ms):
             match action:
                 case Send(frame=Ask() as ask):
-                    port.write(encode(ask, self._key))
+                    port.write(self._proving.encode(ask))
+                case Refuse(error=error):
+                    self.found.add(Heard(origin, coded, (), _faults((error,))))
                 case Take():
                     readings, unreadable = to_readings(action, self._name, origin, arrival)
                     faults = tuple(Fault(each.code, each.reason) for each in unreadable)
