@@ -9,12 +9,14 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Final
 
-from gateway.errors import MalformedCbor, StateDamaged, StateUnwritable
+from gateway.errors import AuthorError, MalformedCbor, StateDamaged, StateUnwritable
 from gateway.groups.pairing import SECRET_BYTES, Invited, Motion, mailbox
-from gateway.records import cbor
+from gateway.records import cbor, identity
+from gateway.records.identity import Certificate
 from gateway.store import folder
 
 _FOLDER: Final = "pairing"
+_REVOCATIONS: Final = "revocations"
 
 
 class Stage(IntEnum):
@@ -126,6 +128,29 @@ def forget(state_dir: Path, kept: Invitation | Joining) -> None:
         path.unlink(missing_ok=True)
     except OSError as fault:
         raise StateUnwritable(path=path, reason=fault.strerror) from fault
+
+
+def keep_revocation(state_dir: Path, encoded: bytes) -> None:
+    """Keep a revocation whose signature the caller has verified, unless a later one is there."""
+    said = identity.decode(encoded, "revocation")
+    path = state_dir / _REVOCATIONS / f"{said.issuer.hex()}-{said.subject.hex()}.cbor"
+    if path.exists() and _revocation(path).counter >= said.counter:
+        return
+    folder.make(path.parent)
+    folder.keep(path, encoded)
+
+
+def load_revocations(state_dir: Path) -> tuple[bytes, ...]:
+    """Read every revocation known; raise StateDamaged."""
+    paths = sorted((state_dir / _REVOCATIONS).glob("*.cbor"))
+    return tuple(sorted(_revocation(each).encoded for each in paths))
+
+
+def _revocation(path: Path) -> Certificate:
+    try:
+        return identity.decode(folder.read_own(path), "revocation")
+    except AuthorError as fault:
+        raise StateDamaged(path=path, reason=fault) from None
 
 
 def _said(kept: Invitation | Joining | Shared) -> object:
