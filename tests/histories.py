@@ -1,4 +1,4 @@
-"""Histories of a group's membership: parties that act on what they have heard, by name or by chance.
+"""Histories of a group's membership: parties that act on what they have heard.
 
 In: a seed, or acts one after another. Out: changes, receipts, and what geneses say, as a store that
 holds the records would give them. Never: signatures; the fold judges what was verified.
@@ -11,7 +11,7 @@ from functools import cache
 from hashlib import sha256
 
 from gateway.groups.fold import fold
-from gateway.groups.group import ActivityKind, Founding, Member, Policies, Role
+from gateway.groups.group import ActivityKind, Founding, Policies, Role
 from gateway.groups.membership import (
     Act,
     Add,
@@ -30,7 +30,7 @@ from gateway.records.feed import Head
 from gateway.records.identity import EncryptionKey, Named
 from tests.people import Party, party, seed
 
-REVOKED = 9
+USUAL = Policies()
 
 
 @cache
@@ -52,7 +52,7 @@ def known(name: str) -> Party:
     )
 
 
-def founding_of(roles: dict[str, Role], policies: Policies = Policies()) -> Founding:
+def founding_of(roles: dict[str, Role], policies: Policies = USUAL) -> Founding:
     """Give a founding whose members are these names with these roles."""
     members = [known(name).member(role) for name, role in roles.items()]
     ordered = sorted(members, key=lambda member: (member.organisation, member.node))
@@ -92,7 +92,7 @@ class Actor:
 class Histories:
     """A group in which everybody says what it likes, and hears what it is told."""
 
-    def __init__(self, roles: dict[str, Role], policies: Policies = Policies()) -> None:
+    def __init__(self, roles: dict[str, Role], policies: Policies = USUAL) -> None:
         self.founding = founding_of(roles, policies)
         self.changes: dict[bytes, Change] = {}
         self.vouchers: list[Voucher] = []
@@ -117,15 +117,26 @@ class Histories:
         for name in names:
             self.actors[name].heard |= every
 
-    def say(self, name: str, act: Act, *, revoked: int | None = None, sound: bool = True) -> bytes:
-        """Have a node write an act, in the past of all that it has heard; give the record's id."""
+    def say(
+        self,
+        name: str,
+        act: Act,
+        *,
+        sound: bool = True,
+        without: tuple[str, ...] = (),
+    ) -> bytes:
+        """Have a node write an act, in the past of all that it has heard; give the record's id.
+
+        `without` are organisations that the roster of its view has no more.
+        """
         actor = self.actors[name]
         feed, seq = actor.feeds[-1], self.speak(name)
         said = sha256(feed + seq.to_bytes(4, "big")).digest()
         organisation = actor.party.root.id
         past = frozenset(actor.heard)
+        within = frozenset(known(each).root.id for each in EVERYBODY if each not in without)
         self.changes[said] = Change(
-            said, feed, seq, actor.node, organisation, past, act, sound, revoked
+            said, feed, seq, actor.node, organisation, past, act, sound, within
         )
         actor.heard.add(said)
         return said
@@ -182,6 +193,13 @@ def addition(name: str, *roles: Role) -> Add:
     return Add(who.member(*roles), who.node_certificate)
 
 
+@cache
+def revocation(name: str, other: str, counter: int = 9) -> bytes:
+    """Give the revocation of a node by the root of an organisation, perhaps not its own."""
+    root = known(name).root
+    return identity.issue_revocation(root, (root.id, known(other).node.id), counter)
+
+
 def names(membership: Membership) -> set[str]:
     """Give the names of a membership's members."""
     nodes = {known(name).node.id: name for name in EVERYBODY}
@@ -220,9 +238,10 @@ def _step(history: Histories, chance: random.Random) -> None:
         case 7 | 8 | 9:
             _approve(history, name, chance)
         case 10 | 11:
-            revoked = None if _likely(chance) else REVOKED
-            sizes = _sizes(history, other, chance)
-            history.say(name, Remove(node, history.cut(other, sizes)), revoked=revoked)
+            revoked = None if _likely(chance) else revocation(chance.choice(FIRST), other)
+            cut = history.cut(other, _sizes(history, other, chance))
+            act = Remove(node, cut, revoked)
+            history.say(name, act, without=() if _likely(chance) else (other, f"{other}.2"))
         case 12:
             history.say(name, Leave(history.cut(name, _sizes(history, name, chance))))
         case 13:

@@ -48,6 +48,19 @@ def fold(
     )
 
 
+def allows(
+    founding: Founding,
+    changes: Iterable[Change],
+    vouchers: Iterable[Voucher],
+    beginnings: Mapping[bytes, Beginning],
+    change: Change,
+) -> bool:
+    """Say whether an author may make a change in the past it has, all of which must be there."""
+    history = History([*changes, change], vouchers, beginnings)
+    number = history.index.get(change.id)
+    return number is not None and bool(Judge(founding, history).valid >> number & 1)
+
+
 def _members(judge: Judge, standing: Standing) -> tuple[Member, ...]:
     found = (standing.member(node) for node in judge.nodes)
     members = (member for member in found if member is not None)

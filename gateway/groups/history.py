@@ -130,6 +130,23 @@ class History:
         return witnessed
 
 
+def close(named: Mapping[bytes, Iterable[bytes]]) -> dict[bytes, frozenset[bytes]]:
+    """Give all that is in the past of each change, from what each names; names may be unknown."""
+    closed: dict[bytes, frozenset[bytes]] = {}
+    for start in named:
+        path = [start]
+        while path:
+            direct = frozenset(named[path[-1]])
+            missing = [each for each in direct if each in named and each not in closed]
+            if missing:
+                path += missing
+                continue
+            last = path.pop()
+            known = (closed[each] for each in direct if each in closed)
+            closed[last] = direct.union(*known)
+    return closed
+
+
 def bits(mask: int) -> Iterator[int]:
     """Give the numbers of the changes in a set, in order."""
     while mask:

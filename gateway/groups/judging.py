@@ -310,17 +310,27 @@ class Judge:
         target, organisation = before.member(act.node), before.organisation(act.node)
         if organisation is None:
             return False
-        if change.revoked is not None and self._counter(act.node, before) <= change.revoked:
+        if self._by_the_consortium(change, act, organisation, before):
             return True
         if Role.SUPERVISOR in target.roles if target else before.ever_supervisor(act.node):
             return False
         may = Role.INITIATOR in author.roles or Role.SUPERVISOR in author.roles
         return may or author.organisation == organisation
 
-    def _counter(self, node: bytes, before: Standing) -> int:
-        entry = before.entry(node)
-        act = None if entry is None else self.history.changes[entry].act
-        return identity.decode(act.node_certificate, "node").counter if isinstance(act, Add) else 0
+    def _by_the_consortium(
+        self, change: Change, act: Remove, organisation: bytes, before: Standing
+    ) -> bool:
+        """Say whether its own organisation revoked the removed node, or is there no more."""
+        if change.within is not None and organisation not in change.within:
+            return True
+        if not act.revocation or not change.sound:
+            return False
+        revoked = identity.decode(act.revocation, "revocation")
+        entry = before.entry(act.node)
+        added = None if entry is None else self.history.changes[entry].act
+        if isinstance(added, Add):
+            return revoked.revokes(identity.decode(added.node_certificate, "node"))
+        return revoked.issuer == organisation
 
 
 def _roles_of(act: Act) -> tuple[Role, ...]:

@@ -20,7 +20,6 @@ from gateway.errors import (
 from gateway.groups.group import Member, Role, member_row, read_member
 from gateway.records import cbor, identity
 from gateway.records.feed import Head, decode_head
-from gateway.records.identity import CERTIFICATE_BYTES_MAX
 from gateway.records.record import FIXED_BODY_BYTES_MAX
 
 CONTENT_TYPE: Final = "application/cbor"
@@ -74,9 +73,9 @@ Act = Add | Roles | Approve | Remove | Leave
 class Change:
     """A membership record as `fold` reads it: whose it is, where it stands, what was before it.
 
-    `past` are all membership records in its causal past. What only a roster can say is said by
-    whoever has it: whether the certificates in an Add are `sound`, and up to which certificate
-    counter a Remove comes from the consortium itself (`revoked`; None: it does not).
+    `past` are all membership records in its causal past. What only the roster of its author's view
+    can say is said by whoever has it: whether the certificates in the act are `sound`, and which
+    organisations are `within` the consortium (None: nobody looked).
     """
 
     id: bytes
@@ -87,7 +86,7 @@ class Change:
     past: frozenset[bytes]
     act: Act
     sound: bool = True
-    revoked: int | None = None
+    within: frozenset[bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +182,8 @@ def _read(said: object) -> Act:
         case [kind, proposal] if _is(kind, 2):
             return Approve(_id(proposal, 32))
         case [kind, node, list() as cut, None | bytes() as revocation] if _is(kind, 3):
-            if revocation is not None and len(revocation) > CERTIFICATE_BYTES_MAX:
-                raise MalformedMembership(reason="the revocation is too long")
+            if revocation and identity.decode(revocation, "revocation").subject != node:
+                raise MalformedMembership(reason="the revocation is of another node")
             return Remove(_id(node, 16), _cut(cut), revocation)
         case [kind, list() as cut] if _is(kind, 4):
             return Leave(_cut(cut))
