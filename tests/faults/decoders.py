@@ -37,7 +37,7 @@ from gateway.readings.mapping import Mapping
 from gateway.readings.reading import Arrival, Provenance
 from gateway.readings.sparkplug import Host
 from gateway.readings.telegram import Spoilt
-from gateway.records import cbor, cose, feed, gap, identity, proof, record, roster
+from gateway.records import cbor, cose, feed, gap, identity, proof, record, request, roster
 from gateway.records.record import SALT_BYTES
 from gateway.sync import control, envelope, message
 from tests import mutate
@@ -47,6 +47,7 @@ from tests.test_mapping import mapping
 from tests.test_registers import decode_any
 from tests.vectors import build_sealing
 from tests.vectors.build_sparkplug import DEVICE, MS, NODE, births
+from tests.vectors.build_succession import FOUNDED
 
 COUNT, COUNT_LONG, SEED = 200_000, 20_000_000, 20_262
 # The long column ends after this time, whatever it has reached, and says what that was.
@@ -177,6 +178,17 @@ DECODERS = {
         lambda said: identity.decode(said, "node"), AuthorError, _known("identity")
     ),
     "roster": Decoder(roster.decode, AuthorError, _known("roster")),
+    "roster-next": Decoder(
+        lambda said: roster.decode_next(said, FOUNDED), AuthorError, _known("succession")
+    ),
+    "person": Decoder(
+        lambda said: identity.decode(said, "person"), AuthorError, _known("identity")
+    ),
+    "revocation": Decoder(
+        lambda said: identity.decode(said, "revocation"), AuthorError, _known("identity")
+    ),
+    "request": Decoder(request.decode, AuthorError, _known("request")),
+    "answer": Decoder(request.decode_answer, AuthorError, _known("request")),
     "announcement": Decoder(announcement.decode, AuthorError, _announcements),
     "share": Decoder(_share, AuthorError, _announcements),
     "sealed body": Decoder(_sealed, AuthorError, lambda: [build_sealing.sign()[1]]),
