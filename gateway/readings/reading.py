@@ -51,8 +51,6 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
     boot that the record's header names. `unit` is of the SenML registry, "" for none. `retained`
     says that a broker kept the message: when it was said is then unknown unless it says so itself.
     `equipment` is where in the plant it was measured, as the config says it; "" for nothing said.
-    `repeated` says that the source could not read it and gives the last value, with quality bad:
-    the device did not say it, so it is no sign of life. No record holds it: there, bad is enough.
     """
 
     device: str
@@ -64,7 +62,6 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
     quality: Quality = Quality.GOOD
     retained: bool = False
     equipment: str = ""
-    repeated: bool = False
 
 
 class Delivered(msgspec.Struct, frozen=True, gc=False):

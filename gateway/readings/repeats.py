@@ -8,11 +8,13 @@ was never read well has nothing to repeat. Chapter: docs/devices/modbus.md.
 from collections.abc import Iterable
 from typing import Final
 
-from msgspec import structs
-
 from gateway.readings.reading import Arrival, Quality, Reading
 
 EACH_MS_MIN: Final = 1000
+
+
+class Repeat(Reading, frozen=True, gc=False):
+    """A reading that its device did not say; to whoever reads it in a record it is just bad."""
 
 
 class Repeats:
@@ -32,7 +34,7 @@ class Repeats:
                 self._last[each.metric] = each
                 self._standing.discard(each.metric)
 
-    def missed(self, metrics: Iterable[str], when: Arrival, once: bool) -> tuple[Reading, ...]:
+    def missed(self, metrics: Iterable[str], when: Arrival, once: bool) -> tuple[Repeat, ...]:
         """Give the repeats due for metrics that could not be read.
 
         `once` is for who says nothing at all: then a repeat stands until there is a value again.
@@ -45,13 +47,13 @@ class Repeats:
         before_ms = self._repeated_ms.get(metric)
         return before_ms is None or when.monotonic_ms - before_ms >= EACH_MS_MIN
 
-    def _repeat(self, metric: str, when: Arrival) -> Reading:
+    def _repeat(self, metric: str, when: Arrival) -> Repeat:
         self._repeated_ms[metric] = when.monotonic_ms
         self._standing.add(metric)
-        return structs.replace(
-            self._last[metric],
-            time_ms=when.unix_ms,
-            monotonic_ms=when.monotonic_ms if when.unix_ms is None else None,
+        last, time_ms = self._last[metric], when.unix_ms
+        monotonic_ms = when.monotonic_ms if time_ms is None else None
+        return Repeat(
+            *(last.device, last.metric, last.value, last.unit, time_ms, monotonic_ms),
             quality=Quality.BAD,
-            repeated=True,
+            equipment=last.equipment,
         )

@@ -27,6 +27,7 @@ from gateway.readings.reading import (
     Provenance,
     Reading,
 )
+from gateway.readings.repeats import Repeat
 from gateway.readings.senml import Pack, encode_attested
 from gateway.records import gap
 from gateway.records.feed import CBOR_TYPE
@@ -217,8 +218,8 @@ class Intake:
         """Remember which devices live; what was kept by a broker or repeated by us is no sign."""
         moment, before = self._desk.author.now(), self._heard
         now_ms = moment.monotonic_ms
-        said = (each for each in batch.readings if not (each.retained or each.repeated))
-        heard = {each.device for each in said}
+        said = (each for each in batch.readings if not isinstance(each, Repeat))
+        heard = {each.device for each in said if not each.retained}
         # Once a second is enough of who speaks all the time.
         due = [one for one in heard if now_ms - before.get(one, -_HEARD_MS) >= _HEARD_MS]
         if not due:

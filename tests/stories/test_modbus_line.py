@@ -1,6 +1,8 @@
 """Five units on a bus at 19200 baud, one of them dead, a second bus beside; and bad answers."""
 
 import asyncio
+import json
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,8 +12,8 @@ from pathlib import Path
 from statistics import mean
 from typing import Final
 
-from gateway.readings.reading import Reading
-from tests.agents import AgentProcess
+from gateway.readings.reading import Quality, Reading
+from tests.agents import HULIAN, AgentProcess
 from tests.faults import modbus as faults
 from tests.modbus_peer import Units, units
 
@@ -29,6 +31,7 @@ unit_id = {number}
 poll_ms = {poll_ms}
 timeout_ms = 100
 backoff_ms_max = 3200
+stale_ms = 5000
 [[source.metric]]
 name = "strokes"
 register = "holding:0"
@@ -83,6 +86,22 @@ def _period_ms(readings: list[Reading], device: str, since_ms: int, until_ms: in
     return mean(two - one for one, two in pairwise(times) if since_ms < one and two < until_ms)
 
 
+def _show_that_the_last_values_are_bad(agent: AgentProcess) -> None:
+    """See in a query that the dead unit's last row of each metric is bad, and only that."""
+
+    def ask(shape: str) -> str:
+        asked = ["query", "--device", f"unit-{DEAD}", "--format", shape]
+        said = [*HULIAN, "--config", str(agent.config), *asked]
+        return subprocess.run(said, capture_output=True, text=True, check=True, timeout=60).stdout
+
+    rows = [json.loads(line) for line in ask("jsonl").splitlines()]
+    for metric in ("strokes", "last"):
+        qualities = [each["quality"] for each in rows if each.get("metric") == metric]
+        assert qualities[-1] == "bad" and set(qualities[:-1]) == {"good"}
+    shown = [line.split() for line in ask("table").splitlines() if f"unit-{DEAD}" in line]
+    assert ["bad" in line for line in shown] == [*(False for _ in shown[2:]), True, True]
+
+
 def test_a_dead_unit_leaves_its_bus_and_the_other_in_step(
     tmp_path: Path, figures: Callable[..., None]
 ) -> None:
@@ -97,7 +116,10 @@ def test_a_dead_unit_leaves_its_bus_and_the_other_in_step(
             died_ms = time.time_ns() // 1_000_000
             shared.deaf.add(DEAD)
             time.sleep(12)
-            states = {each["name"]: each["state"] for each in agent.status()["sources"]}
+            status = agent.status()
+            states = {each["name"]: each["state"] for each in status["sources"]}
+            presence = {each["name"]: each["state"] for each in status["devices"]}
+            _show_that_the_last_values_are_bad(agent)
             end_ms = time.time_ns() // 1_000_000
         finally:
             agent.stop()
@@ -110,12 +132,17 @@ def test_a_dead_unit_leaves_its_bus_and_the_other_in_step(
     with_dead = [_period_ms(readings, each, died_ms, end_ms) for each in (*sound, "beside")]
     for period_ms in (*alive, *with_dead):
         assert abs(period_ms / POLL_MS - 1) < 0.1, (alive, with_dead)
+    # Its last values were said once more, as bad, and are no sign of life.
     late = [
         each
         for each in readings
         if each.device == f"unit-{DEAD}" and (each.time_ms or 0) > died_ms + 100
     ]
-    assert not late
+    assert sorted((each.metric, each.quality) for each in late) == [
+        ("last", Quality.BAD),
+        ("strokes", Quality.BAD),
+    ]
+    assert presence[f"unit-{DEAD}"] == "stale" and presence["unit-1"] == "fresh"
     figures(
         others_period_ms=round(mean(with_dead[:4]), 1),
         other_bus_period_ms=round(with_dead[4], 1),
