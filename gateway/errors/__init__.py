@@ -7,6 +7,14 @@ also the keys of the translations. Anything else that is raised is a defect of o
 Raising means that nothing changed.
 """
 
+from gateway.errors.acts import (
+    ActError as ActError,
+    AmbiguousParty as AmbiguousParty,
+    AskedWrongly as AskedWrongly,
+    GroupExists as GroupExists,
+    UnknownInvitation as UnknownInvitation,
+    UnknownParty as UnknownParty,
+)
 from gateway.errors.author import (
     BadBody as BadBody,
     BadShare as BadShare,
@@ -27,6 +35,7 @@ from gateway.errors.author import (
     MalformedSignature as MalformedSignature,
     ProofFails as ProofFails,
     RecordTooLarge as RecordTooLarge,
+    RevokedNode as RevokedNode,
     UnknownOrganisation as UnknownOrganisation,
     UnknownRoster as UnknownRoster,
     UnprovenPack as UnprovenPack,
@@ -66,6 +75,7 @@ from gateway.errors.device import (
     WrongDeviceName as WrongDeviceName,
 )
 from gateway.errors.group import (
+    HistoryNotShared as HistoryNotShared,
     InvitationTooLarge as InvitationTooLarge,
     MalformedFounding as MalformedFounding,
     MalformedGroupFile as MalformedGroupFile,
@@ -143,7 +153,9 @@ from gateway.errors.operator import (
 )
 from gateway.errors.pairing import (
     AlreadyMember as AlreadyMember,
+    ApplicationOld as ApplicationOld,
     BadAddress as BadAddress,
+    ChangePending as ChangePending,
     InvitationExpired as InvitationExpired,
     InvitationUsed as InvitationUsed,
     JoiningRefused as JoiningRefused,

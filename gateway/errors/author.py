@@ -226,3 +226,12 @@ class UnprovenPack(AuthorError):
     what = "the pack says that its device signed it, and does not prove it: {reason}"
     why = "its author changed what the device signed, or has no signature of it"
     next = "do not take these readings for the device's own; ask its author"
+
+
+class RevokedNode(AuthorError):
+    """A node greets under a certificate that its organisation revoked."""
+
+    code = "identity.revoked"
+    what = "the certificate of {subject} is revoked"
+    why = "its organisation said so: the gateway was stolen, lost or taken out of use"
+    next = "its organisation certifies it anew under a higher counter, if it is to go on"

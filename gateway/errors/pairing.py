@@ -126,6 +126,24 @@ class UnknownConsortium(PairingError):
     next = "see them with 'hulian consortium show'"
 
 
+class ApplicationOld(PairingError):
+    """Who waits signed for a roster that is not the next one any more."""
+
+    code = "pairing.old"
+    what = "{name} signed for an earlier roster"
+    why = "the consortium has changed since, and everybody signs the same document"
+    next = "ask them to type 'hulian consortium join' once more, then approve again"
+
+
+class ChangePending(PairingError):
+    """Another change of the same roster waits for its quorum."""
+
+    code = "consortium.pending"
+    what = "another change is not decided yet: {names}"
+    why = "a root signs one roster of a number, so two changes at once keep each other back"
+    next = "approve or refuse that one first; or add --instead, and both begin anew"
+
+
 class AlreadyMember(PairingError):
     """The organisation is in the roster already."""
 
