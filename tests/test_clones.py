@@ -206,6 +206,7 @@ def test_an_alarm_is_kept_once_with_its_organisation() -> None:
     first = Alarm(MAKER.node.id, seed("older")[:16], run.key.id)
     alarms.keep(db, first, 1_000)
     alarms.keep(db, first, 2_000)
+    alarms.keep(db, Alarm(first.node, first.newer, first.older), 3_000)
     assert alarms.load(db) == [alarms.Kept(first, MAKER.name, 1_000)]
     for number in range(alarms.ALARMS_MAX + 9):
         alarms.keep(db, Alarm(BUYER.node.id, bytes([number]), b"newer"), number)

@@ -69,11 +69,12 @@ class Circle:
         return None
 
     def of_run(self, kid: bytes) -> Relation | None:
-        """Find the peer one of whose heard runs signs with a key named so."""
+        """Find the peer one of whose runs, heard now or ever, signs with a key named so."""
         for relation in self.relations.values():
             if relation.credentials_of(kid) is not None:
                 return relation
-        return None
+        known = (each.node.subject for each in peers.runs(self._read, kid))
+        return next((self.relations[node] for node in known if node in self.relations), None)
 
     def admitted(self, credentials: Credentials) -> tuple[Group, ...]:
         """Give the groups to which certificates admit their node; raise NotAMember for none."""

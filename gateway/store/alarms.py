@@ -27,9 +27,14 @@ class Kept:
 
 
 def keep(db: apsw.Connection, alarm: Alarm, heard_ms: int) -> None:
-    """Keep an alarm; one that is there stays as it was. Of each node the last 64 stay."""
+    """Keep an alarm; one of these two runs that is there stays as it was.
+
+    After a restart of ours the same two may be heard first in the other order. Of each node the
+    last 64 alarms stay.
+    """
     db.execute(
-        "INSERT OR IGNORE INTO alarms VALUES (?, ?, ?, ?)",
+        "INSERT OR IGNORE INTO alarms SELECT ?1, ?2, ?3, ?4 WHERE NOT EXISTS"
+        " (SELECT 1 FROM alarms WHERE node = ?1 AND older = ?3 AND newer = ?2)",
         (alarm.node, alarm.older, alarm.newer, heard_ms),
     )
     db.execute(

@@ -32,8 +32,8 @@ def campaign(seeds: Iterable[int]) -> str:
     assert worlds and returned, "nothing was shown"
     return (
         f"worlds {worlds}, cloned {worlds}, alarms {alarms}, the last {slowest_ms / 1000:.0f} s"
-        f" after the ways were mended, restored {worlds}, false alarms 0, records given back {returned},"
-        f" held by nobody {lost}"
+        f" after the ways were mended, restored {worlds}, false alarms 0,"
+        f" records given back {returned}, held by nobody {lost}"
     )
 
 
