@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -11,18 +10,14 @@ import pytest
 
 from gateway.config import SerialLine, addresses
 from gateway.errors import SerialUnsuitable
-from gateway.readings.reading import Quality, Reading
-from gateway.readings.repeats import EACH_MS_MIN
+from gateway.readings.reading import Quality
 from gateway.sources import trial
 from gateway.sources.bus import Bus
 from gateway.sources.modbus_trial import ModbusTrial
 from gateway.sources.trial import Findings
-from gateway.store import devices
-from gateway.store.database import connect_to_read
 from gateway.transport.serial import Port
 from tests.faults import modbus as faults
 from tests.modbus_peer import WAYS, Units, cable, units
-from tests.modbus_slave import Slave
 from tests.on_a_bus import hearing, unit
 from tests.on_a_line import until
 from tests.station import Station, now
@@ -213,87 +208,6 @@ def test_what_was_read_is_stored_when_the_agent_stops(
     station.close()
     assert len(station.stored()) == received
     assert {each.device for each in station.stored()} == {"press"}
-
-
-# What is wrong with an answer, and how often in 2.2 s a metric may be repeated for it.
-_TROUBLES: Final = {
-    **dict.fromkeys(("unit", "crc", "short", "long", "exception", "other", "foreign"), (2, 3)),
-    "silent": (1, 1),
-}
-
-
-def test_what_cannot_be_read_is_said_to_be_bad(station: Station) -> None:
-    """A bad answer repeats the last value as bad each second, silence once; then it is good again.
-
-    Before there was a good value, nothing is said; and a repeat makes no device seen.
-    """
-    began_ms, ended_ms = asyncio.run(_have_troubles(station))
-    station.close()
-    stored = station.stored()
-    for kind, (least, most) in _TROUBLES.items():
-        for metric in ("a", "b"):
-            told = [each for each in stored if (each.device, each.metric) == (kind, metric)]
-            repeats = [each for each in told if each.quality is Quality.BAD]
-            assert least <= len(repeats) <= most, (kind, metric, repeats)
-            assert all(began_ms <= _ms(each) <= ended_ms + 200 for each in repeats)
-            assert all(_ms(two) - _ms(one) >= EACH_MS_MIN for one, two in pairwise(repeats))
-            before = told[told.index(repeats[0]) - 1]
-            assert {each.value for each in repeats} == {before.value}
-            between = [_ms(each) for each in told if began_ms + 100 < _ms(each) < ended_ms]
-            assert between == [_ms(each) for each in repeats if _ms(each) > began_ms + 100]
-            assert told[0].quality is told[-1].quality is Quality.GOOD
-        assert "never" not in {each.metric for each in stored}
-
-
-async def _have_troubles(station: Station) -> tuple[int, int]:
-    """Have one unit for each trouble, on a line of its own; give when they began and ended."""
-    slaves = [Slave("rtu", at, 0.0, kinds=(kind,)) for at, kind in enumerate(_TROUBLES)]
-    for slave in slaves:
-        await slave.start()
-    # A question of many sizes: there is always one that a late answer cannot be taken for.
-    metrics = [
-        {"name": "a", "register": "holding:0", "type": "uint32"},
-        {"name": "b", "register": "holding:60", "type": "uint64"},
-        # What was never read has nothing to repeat.
-        {"name": "never", "register": "input:0"},
-    ]
-    sources = [
-        unit(slave.url, kind, *metrics, unit_id=3, **{**FAST, "timeout_ms": 60, "gap_max": 100})
-        for slave, kind in zip(slaves, _TROUBLES, strict=True)
-    ]
-    async with hearing(station, *sources) as listeners:
-        await until(lambda: all(each.counts["received"] >= 6 for each in listeners))
-        began_ms = now().unix_ms
-        for slave in slaves:
-            slave.share = 1.0
-        await asyncio.sleep(2.2)
-        assert {each.state for each in listeners} == {"degraded", "silent"}
-        _nobody_was_seen(station, began_ms + 100)
-        ended_ms = now().unix_ms
-        for slave in slaves:
-            slave.share = 0.0
-        received = [each.counts["received"] for each in listeners]
-        await until(
-            lambda: all(
-                each.counts["received"] > before + 3
-                for each, before in zip(listeners, received, strict=True)
-            )
-        )
-    for slave in slaves:
-        await slave.stop()
-    return began_ms, ended_ms
-
-
-def _nobody_was_seen(station: Station, since_ms: int) -> None:
-    known = devices.known(connect_to_read(station.path))
-    assert {each.device for each in known} == set(_TROUBLES)
-    seen = [each.heard.unix_ms or 0 for each in known]
-    assert max(seen) < since_ms
-
-
-def _ms(reading: Reading) -> int:
-    assert reading.time_ms is not None
-    return reading.time_ms
 
 
 def test_a_host_that_is_not_there_yet_is_found(tmp_path: Path, station: Station) -> None:

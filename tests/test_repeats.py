@@ -1,5 +1,8 @@
 """Last values said once more as bad: which, how often, and never as anything else."""
 
+import asyncio
+from itertools import pairwise
+from pathlib import Path
 from typing import Final
 
 from hypothesis import given, strategies as st
@@ -10,6 +13,12 @@ from gateway.readings.reading import Arrival, Provenance, Quality, Reading
 from gateway.readings.repeats import EACH_MS_MIN, Repeat, Repeats
 from gateway.readings.sparkplug_edge import Edge
 from gateway.readings.sparkplug_payload import decode
+from gateway.store import devices
+from gateway.store.database import connect_to_read
+from tests.modbus_slave import Slave
+from tests.on_a_bus import hearing, unit
+from tests.on_a_line import until
+from tests.station import Station, now
 
 NAMES: Final = ("a", "b", "c")
 _METRICS: Final = st.lists(st.sampled_from(NAMES), min_size=1, unique=True)
@@ -113,3 +122,88 @@ def test_a_repeat_is_bad_to_whoever_reads_it() -> None:
             continue
         assert told[-1].quality is Quality.BAD, topic
         assert [each.quality for each in told[:-1]] in ([], [Quality.GOOD])
+
+
+# What is wrong with an answer, and how often in 2.2 s a metric may be repeated for it.
+_TROUBLES: Final = {
+    **dict.fromkeys(("unit", "crc", "short", "long", "exception", "other", "foreign"), (2, 3)),
+    "silent": (1, 1),
+}
+# With gaps, a question can have many sizes: one that no late answer can be taken for is left.
+_PACE: Final = {"poll_ms": 40, "timeout_ms": 60, "backoff_ms_max": 160, "gap_max": 100}
+
+
+def test_what_cannot_be_read_is_said_to_be_bad(tmp_path: Path) -> None:
+    """A bad answer repeats the last value as bad each second, silence once; then it is good again.
+
+    Before there was a good value, nothing is said; and a repeat makes no device seen.
+    """
+    station = Station(tmp_path)
+    try:
+        began_ms, ended_ms = asyncio.run(_have_troubles(station))
+    finally:
+        station.close()
+    stored = station.stored()
+    for kind, (least, most) in _TROUBLES.items():
+        for metric in ("a", "b"):
+            told = [each for each in stored if (each.device, each.metric) == (kind, metric)]
+            repeats = [each for each in told if each.quality is Quality.BAD]
+            assert least <= len(repeats) <= most, (kind, metric, repeats)
+            assert all(began_ms <= _ms(each) <= ended_ms + 200 for each in repeats)
+            assert all(_ms(two) - _ms(one) >= EACH_MS_MIN for one, two in pairwise(repeats))
+            before = told[told.index(repeats[0]) - 1]
+            assert {each.value for each in repeats} == {before.value}
+            between = [_ms(each) for each in told if began_ms + 100 < _ms(each) < ended_ms]
+            assert between == [_ms(each) for each in repeats if _ms(each) > began_ms + 100]
+            assert told[0].quality is told[-1].quality is Quality.GOOD
+        assert "never" not in {each.metric for each in stored}
+
+
+async def _have_troubles(station: Station) -> tuple[int, int]:
+    """Have one unit for each trouble, on a line of its own; give when they began and ended."""
+    slaves = [Slave("rtu", at, 0.0, kinds=(kind,)) for at, kind in enumerate(_TROUBLES)]
+    for slave in slaves:
+        await slave.start()
+    metrics = [
+        {"name": "a", "register": "holding:0", "type": "uint32"},
+        {"name": "b", "register": "holding:60", "type": "uint64"},
+        # What was never read has nothing to repeat.
+        {"name": "never", "register": "input:0"},
+    ]
+    sources = [
+        unit(slave.url, kind, *metrics, unit_id=3, **_PACE)
+        for slave, kind in zip(slaves, _TROUBLES, strict=True)
+    ]
+    async with hearing(station, *sources) as listeners:
+        await until(lambda: all(each.counts["received"] >= 6 for each in listeners))
+        began_ms = now().unix_ms
+        for slave in slaves:
+            slave.share = 1.0
+        await asyncio.sleep(2.2)
+        assert {each.state for each in listeners} == {"degraded", "silent"}
+        _nobody_was_seen(station, began_ms + 100)
+        ended_ms = now().unix_ms
+        for slave in slaves:
+            slave.share = 0.0
+        received = [each.counts["received"] for each in listeners]
+        await until(
+            lambda: all(
+                each.counts["received"] > before + 3
+                for each, before in zip(listeners, received, strict=True)
+            )
+        )
+    for slave in slaves:
+        await slave.stop()
+    return began_ms, ended_ms
+
+
+def _nobody_was_seen(station: Station, since_ms: int) -> None:
+    known = devices.known(connect_to_read(station.path))
+    assert {each.device for each in known} == set(_TROUBLES)
+    seen = [each.heard.unix_ms or 0 for each in known]
+    assert max(seen) < since_ms
+
+
+def _ms(reading: Reading) -> int:
+    assert reading.time_ms is not None
+    return reading.time_ms
