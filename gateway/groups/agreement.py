@@ -89,6 +89,17 @@ def decode(encoded: bytes) -> Claim:
     raise BadAck(reason="fields are missing or of the wrong type")
 
 
+def decode_receipt(content: bytes) -> tuple[Entry, ...]:
+    """Read the content of a receipt record's body; raise BadAck."""
+    try:
+        rows = cbor.decode(content, ACK_BYTES_MAX)
+    except MalformedCbor as fault:
+        raise BadAck(reason=fault) from None
+    if not isinstance(rows, list):
+        raise BadAck(reason="a receipt is no list of entries")
+    return _entries(rows)
+
+
 def is_number(value: object, low: int = 0) -> bool:
     """Say whether a value is an integer from `low` below 2^53."""
     return type(value) is int and low <= value <= NUMBER_MAX

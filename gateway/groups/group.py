@@ -191,6 +191,11 @@ def _parse(encoded: bytes) -> tuple[cose.Signed, Founding]:
         raise MalformedFounding(reason=fault) from None
 
 
+def parse(encoded: bytes) -> Founding:
+    """Read a founding that was verified when it was stored."""
+    return _parse(encoded)[1]
+
+
 def member_row(member: Member) -> list[object]:
     """Write a member as [organisation, node, encryption certificate, [roles]]."""
     roles = [int(role) for role in member.roles]

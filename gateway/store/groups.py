@@ -9,6 +9,7 @@ from gateway.groups import group
 from gateway.groups.group import Group
 from gateway.records import cbor, feed, roster
 from gateway.records.roster import Roster
+from gateway.store import membership
 
 NO_SECRET = b""
 
@@ -39,6 +40,7 @@ def register(db: apsw.Connection, name: str, joined: Group) -> None:
             joined.roster.hash,
         ),
     )
+    membership.refold(db, joined.id)
 
 
 def registered(db: apsw.Connection) -> list[Registered]:
