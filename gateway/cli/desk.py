@@ -19,11 +19,11 @@ from gateway.groups.pairing import (
     INVITER,
     JOINER,
     NONCE_BYTES,
-    SECRET_BYTES,
     Answer,
     Applicant,
     Document,
     Invited,
+    Motion,
     Newcomer,
     Notice,
     Offer,
@@ -34,7 +34,7 @@ from gateway.peers.mailbox import Mailboxes, Place
 from gateway.records import identity
 from gateway.records.roster import Roster
 from gateway.store import pairing as kept_pairing, state
-from gateway.store.pairing import Invitation, Kept, Shared, Stage
+from gateway.store.pairing import Invitation, Kept, Stage
 from gateway.store.state import Contact, State
 
 _CLEARED_S = 30 * 24 * 3600  # after an invitation's end, so that late comers read why
@@ -150,23 +150,19 @@ class Desk:
             sealed = pairing.seal(box, slot, document, random_bytes(NONCE_BYTES))
         self._box.post(where, sealed)
 
-    def post_elsewhere(self, secret: bytes, consortium: bytes) -> None:
-        """Answer an invitation of another member: who completes the quorum lets the joiner in."""
+    def let_in(self, motion: Motion, consortium: bytes) -> None:
+        """Answer another member's invitation: who completes the quorum lets the joiner in."""
+        secret = motion.secret
+        if secret is None or secret in [each.secret for each in self.kept.invitations]:
+            return
+        closed = pairing.mailbox(secret)
         with mailboxes([secret]) as box:
-            lying = box.read().get(Place(pairing.mailbox(secret).tag, JOINER), ())
-            papers = [each for each in (self._open(secret, JOINER, one) for one in lying) if each]
-            for paper in papers[:1]:
-                answer = self.signed(self._admitted(consortium, paper.author.key))
-                closed, where = pairing.mailbox(secret), pairing.mailbox(secret).tag
-                sealed = pairing.seal(closed, INVITER, answer, random_bytes(NONCE_BYTES))
-                box.post(Place(where, INVITER), sealed)
-
-    def share(self, consortium: bytes) -> None:
-        """Have a mailbox of a consortium's members; its secret goes to who is admitted."""
-        if consortium not in self.kept.shared:
-            made = Shared(consortium, random_bytes(SECRET_BYTES))
-            kept_pairing.keep(self.held.path, made)
-            self.kept.shared[consortium] = made
+            for content in box.read().get(Place(closed.tag, JOINER), ())[:1]:
+                paper = self._open(secret, JOINER, content)
+                if paper is not None:
+                    answer = self.signed(self._admitted(consortium, paper.author.key))
+                    sealed = pairing.seal(closed, INVITER, answer, random_bytes(NONCE_BYTES))
+                    box.post(Place(closed.tag, INVITER), sealed)
 
     def _listen(self, consortium: bytes) -> None:
         chain = self.held.chain(consortium)

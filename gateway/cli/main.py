@@ -18,7 +18,9 @@ from gateway import VERSION
 from gateway.cli import (
     asking,
     checking,
+    consortium,
     kept,
+    nodes,
     pages,
     place,
     running,
@@ -36,7 +38,7 @@ app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for commands in (setting_up, running, trying, scanning, asking, checking, kept):
+for commands in (setting_up, running, trying, scanning, asking, checking, kept, consortium, nodes):
     commands.register(app)
 pages.speak(app)
 

@@ -1,13 +1,13 @@
 """What both sides of a pairing are shown and asked, and a joining from its first step to its last.
 
-In: an address, a person's word, a passphrase. Out: what became of it, with all that was learnt kept.
+In: an address, a person's word, a passphrase. Out: what became of it; all that was learnt is kept.
 Each step is kept before the next, so the same command typed again goes on where it was.
 """
 
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Protocol
@@ -43,7 +43,6 @@ from gateway.peers.mailbox import Mailboxes, Place
 from gateway.records.roster import Organisation, Roster
 from gateway.store import pairing as kept_pairing, state
 from gateway.store.pairing import Joining, Shared, Stage
-from gateway.store.state import State
 
 Yes = Annotated[bool, typer.Option("--yes", help="the fingerprint is the same: for scripts")]
 PassphraseFile = Annotated[
@@ -51,6 +50,7 @@ PassphraseFile = Annotated[
     typer.Option("--passphrase-file", metavar="FILE", help="the passphrase of init: for scripts"),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="facts for programs")]
+Wait = Annotated[float, typer.Option(min=0, metavar="SECONDS", help="for the answer")]
 _COMMANDS = {Invited.ORGANISATION: "hulian consortium join", Invited.NODE: "hulian node join"}
 
 
@@ -65,8 +65,9 @@ class Told:
 class Joiner(Protocol):
     """Who joins: an organisation, or a gateway."""
 
-    invited: Invited
-    path: Path
+    @property
+    def path(self) -> Path:
+        """Give the state directory."""
 
     @property
     def key(self) -> bytes:
@@ -75,7 +76,7 @@ class Joiner(Protocol):
     def asked(self, joining: Joining, standing: Standing) -> Joining:
         """Write what is asked for, and sign it; unchanged where that was done."""
 
-    def admitted(self, joining: Joining, answer: Answer, chains: list[tuple[Roster, ...]]) -> State:
+    def admitted(self, joining: Joining, answer: Answer, chains: list[tuple[Roster, ...]]) -> None:
         """Keep what makes it a member."""
 
 
@@ -120,7 +121,7 @@ def write_file(path: Path, content: bytes) -> None:
         raise FileUnusable(path=path, reason=fault.strerror) from fault
 
 
-def tell(facts: dict[str, object], lines: Sequence[str], as_json: bool) -> None:
+def tell(facts: Mapping[str, object], lines: Sequence[str], as_json: bool) -> None:
     """Print what a command did."""
     print(json.dumps(facts, ensure_ascii=False) if as_json else "\n".join(lines))
 

@@ -115,6 +115,12 @@ def load(state_dir: Path) -> Kept:
     return Kept(tuple(invitations), tuple(joinings), shared)
 
 
+def share(state_dir: Path, consortium: bytes, secret: bytes) -> None:
+    """Have a mailbox of a consortium's members, under this secret where there is none yet."""
+    if consortium not in load(state_dir).shared:
+        keep(state_dir, Shared(consortium, secret))
+
+
 def keep(state_dir: Path, kept: Invitation | Joining | Shared) -> None:
     """Keep one of them, whole or not at all."""
     folder.make(state_dir / _FOLDER)

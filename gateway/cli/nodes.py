@@ -1,0 +1,286 @@
+"""`node`: the gateways of this organisation, and how one more comes to it.
+
+In: what people type and confirm. Out: an invitation, a certificate, a revocation; and a list. The
+root's signature is under the passphrase, or made where the root key is, by files.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.cli import desk, pairing as people, place
+from gateway.cli.consortium import RequestFile, SignedFile, carried
+from gateway.cli.desk import Desk
+from gateway.cli.inviting import Days, Qr, Withdraw, offered, tell_address, when, withdrawn
+from gateway.cli.pairing import AsJson, PassphraseFile, Wait, Yes
+from gateway.cli.setting_up import fingerprint
+from gateway.cli.words import say
+from gateway.clock import random_bytes
+from gateway.errors import (
+    MalformedDocument,
+    NobodyWaits,
+    StateMissing,
+    StateUnfinished,
+    UnknownMember,
+)
+from gateway.groups.admission import Standing
+from gateway.groups.pairing import Answer, Invited, Newcomer
+from gateway.records import identity, request
+from gateway.records.cose import SigningKey, key_id
+from gateway.records.identity import Certificate, Named, Validity
+from gateway.records.request import NodeRequest, RevocationRequest
+from gateway.records.roster import Organisation, Roster
+from gateway.store import pairing as kept_pairing, state
+from gateway.store.pairing import Invitation, Joining, Stage
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    commands = typer.Typer(no_args_is_help=True, help="This organisation's gateways.")
+    commands.command("list")(list_nodes)
+    for command in (invite, join, admit, revoke):
+        commands.command()(command)
+    app.add_typer(commands, name="node")
+
+
+def invite(
+    valid: Days = 7, qr: Qr = False, withdraw: Withdraw = False, as_json: AsJson = False
+) -> None:
+    """Print one address to paste, by which one gateway may ask to belong to this organisation."""
+    if withdraw:
+        withdrawn(Invited.NODE, as_json)
+        return
+    held = state.load(place.state_dir())
+    within = held.newest(held.roster.hash)
+    tell_address(offered(held, Invited.NODE, within, valid), within, qr, as_json)
+
+
+def join(
+    address: Annotated[
+        str | None, typer.Argument(metavar="ADDRESS", help="absent: go on where it was")
+    ] = None,
+    yes: Yes = False,
+    wait: Wait = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Ask one's organisation for a certificate; the config has the name, the folder and a link."""
+    config = place.config()
+    joiner = NodeJoins(Path(config.gateway.state_dir), config.gateway.name)
+    joining = people.begun(address, Invited.NODE, joiner.path)
+    told = people.join(joiner, joining, yes, wait)
+    node = key_id(joiner.key)
+    facts = {"state": told.state, "waiting": list(told.names), "fingerprint": fingerprint(node)}
+    if told.state == "admitted":
+        lines = [say("Admitted. Next: 'hulian check' and 'hulian run'")]
+    else:
+        lines = [
+            say("It waits for: {names}", names=", ".join(told.names) or "-"),
+            say('They type: hulian node admit "{name}"', name=joiner.name),
+            say("Read out to them the fingerprint of {name}:", name=joiner.name),
+            *people.shown(node),
+            say("Then type 'hulian node join' again"),
+        ]
+    people.tell(facts, lines, as_json)
+
+
+# A command: its parameters are its command line.
+def admit(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="who waits, or its id")],
+    refuse: Annotated[bool, typer.Option("--refuse", help="say no")] = False,
+    yes: Yes = False,
+    passphrase_file: PassphraseFile = None,
+    request_file: RequestFile = None,
+    signed_file: SignedFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the fingerprint of a gateway that waits, and certify it."""
+    with desk.attended() as at:
+        invitation, asked = _find(at, name)
+        if refuse:
+            at.update(replace(invitation, stage=Stage.REFUSED))
+            people.tell({"refused": asked.name}, [say("{name} is refused", name=name)], as_json)
+            return
+        told = say("{name} asks to be a gateway of this organisation. Its fingerprint:", name=name)
+        people.confirm([told], asked.node, yes)
+        if request_file is not None:
+            people.write_file(request_file, asked.encoded)
+            people.tell({"state": "to sign"}, carried(request_file), as_json)
+            return
+        organisation = at.held.newest(at.held.roster.hash).organisation(at.held.organisation)
+        if signed_file is not None:
+            certificate = _from_file(signed_file, "node")
+        else:
+            root = state.root_key(at.held.path, people.passphrase(passphrase_file))
+            certificate = _certify(root, organisation.id, asked, at.now_s)
+        _check(certificate, organisation, asked)
+        at.update(replace(invitation, certificate=certificate))
+    lines = [
+        say("{name} is admitted; there 'hulian node join' is typed once more", name=asked.name)
+    ]
+    people.tell({"state": "admitted", "node": asked.node.hex()}, lines, as_json)
+
+
+def list_nodes(as_json: AsJson = False) -> None:
+    """List this organisation's gateways, and who waits to be one."""
+    with desk.attended() as at:
+        nodes = [_row(at, each) for each in _nodes(at)]
+        waiting = [
+            {"name": asked.name, "node": asked.node.hex(), "since": when(invitation.heard_s)}
+            for invitation, asked in _newcomers(at)
+        ]
+    lines = []
+    for row in nodes:
+        marks = [say("this gateway")] * bool(row["own"]) + [say("revoked")] * bool(row["revoked"])
+        lines.append(f"{row['name']}  {row['id']}  {', '.join(marks)}".rstrip())
+    for each in waiting:
+        lines += [
+            say("{name} waits since {since}", name=each["name"], since=each["since"] or "-"),
+            f'    {say("Next:")} hulian node admit "{each["name"]}"',
+        ]
+    people.tell({"nodes": nodes, "pending": waiting}, lines, as_json)
+
+
+# A command: its parameters are its command line.
+def revoke(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="a gateway, or its id")],
+    yes: Yes = False,
+    passphrase_file: PassphraseFile = None,
+    request_file: RequestFile = None,
+    signed_file: SignedFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """End a gateway that was stolen or given away: all that is new under its certificate."""
+    with desk.attended() as at:
+        ended = _named(at, name)
+        told = say("{name} is to be revoked, for good. Its fingerprint:", name=ended.name)
+        people.confirm([told], ended.subject, yes)
+        if request_file is not None:
+            wanted = RevocationRequest(ended.subject, ended.counter, ended.name)
+            people.write_file(request_file, request.encode(wanted))
+            people.tell({"state": "to sign"}, carried(request_file), as_json)
+            return
+        if signed_file is not None:
+            revocation = _from_file(signed_file, "revocation")
+        else:
+            root = state.root_key(at.held.path, people.passphrase(passphrase_file))
+            ids = (at.held.organisation, ended.subject)
+            revocation = identity.issue_revocation(root, ids, ended.counter, at.now_s)
+        said = identity.decode(revocation, "revocation")
+        organisation = at.held.newest(at.held.roster.hash).organisation(at.held.organisation)
+        said.verify(organisation.id, organisation.root)
+        if said.subject != ended.subject:
+            raise MalformedDocument(reason="it revokes another gateway")
+        kept_pairing.keep_revocation(at.held.path, revocation)
+    lines = [
+        say("{name} is revoked; the members learn it with their next command", name=ended.name)
+    ]
+    people.tell({"state": "revoked", "node": ended.subject.hex()}, lines, as_json)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeJoins:
+    """This gateway, as it joins its organisation."""
+
+    path: Path
+    name: str
+
+    @property
+    def key(self) -> bytes:
+        """Give the node's key, made when it is first asked for."""
+        try:
+            return state.load(self.path).node_key.public
+        except (StateMissing, StateUnfinished):
+            asked = request.decode(state.prepare_node(self.path, self.name, random_bytes))
+            assert isinstance(asked, NodeRequest)
+            return asked.public
+
+    def asked(self, joining: Joining, standing: Standing) -> Joining:
+        """Ask for a certificate."""
+        return replace(joining, paper=state.prepare_node(self.path, self.name, random_bytes))
+
+    def admitted(self, joining: Joining, answer: Answer, chains: list[tuple[Roster, ...]]) -> None:
+        """Become the gateway that was certified, and learn what the others know."""
+        if answer.certificate is None:
+            raise MalformedDocument(reason="there is no certificate in it")
+        if identity.decode(answer.certificate, "node").issuer != joining.inviter:
+            raise MalformedDocument(reason="another organisation certified this gateway")
+        try:
+            state.load(self.path)
+        except StateUnfinished:
+            own = [each.encoded for each in chains[0]]
+            state.complete_node(self.path, answer.certificate, own)
+        people.keep_answer(self.path, answer, chains)
+
+
+def _newcomers(at: Desk) -> Iterator[tuple[Invitation, NodeRequest]]:
+    for invitation in at.kept.invitations:
+        paper = at.paper(invitation)
+        if invitation.stage is not Stage.OPEN or invitation.certificate is not None:
+            continue
+        if paper is not None and isinstance(paper.said, Newcomer):
+            yield invitation, paper.said.request
+
+
+def _find(at: Desk, name: str) -> tuple[Invitation, NodeRequest]:
+    found = list(_newcomers(at))
+    for invitation, asked in found:
+        if name in (asked.name, asked.node.hex(), identity.show_id(asked.node)):
+            return invitation, asked
+    waiting = ", ".join(asked.name for _, asked in found) or "-"
+    raise NobodyWaits(name=name, waiting=waiting, command="hulian node list")
+
+
+def _nodes(at: Desk) -> list[Certificate]:
+    """Give the certificates of this organisation's gateways, this one's first."""
+    own = identity.decode(at.held.node, "node")
+    others = [each.node for each in at.held.contacts.values() if each.node.issuer == own.issuer]
+    return [own, *sorted(others, key=lambda each: (each.name, each.subject))]
+
+
+def _named(at: Desk, name: str) -> Certificate:
+    nodes = _nodes(at)
+    for each in nodes:
+        if name in (each.name, each.subject.hex(), identity.show_id(each.subject)):
+            return each
+    raise UnknownMember(name=name, names=", ".join(each.name for each in nodes))
+
+
+def _row(at: Desk, node: Certificate) -> dict[str, object]:
+    revoked = [
+        identity.decode(each, "revocation") for each in kept_pairing.load_revocations(at.held.path)
+    ]
+    return {
+        "name": node.name,
+        "node": node.subject.hex(),
+        "id": identity.show_id(node.subject),
+        "own": node.subject == at.held.node_id,
+        "revoked": any(
+            (each.issuer, each.subject) == (node.issuer, node.subject)
+            and each.counter >= node.counter
+            for each in revoked
+        ),
+    }
+
+
+def _certify(
+    root: SigningKey, organisation: bytes, asked: NodeRequest, issued_s: int | None
+) -> bytes:
+    named = Named(asked.name, Validity(issued_s))
+    return identity.issue_node(root, (organisation, asked.node), asked.public, 1, named)
+
+
+def _from_file(path: Path, what: str) -> bytes:
+    answer = request.decode_answer(people.read_file(path))
+    if answer.what != what:
+        raise MalformedDocument(reason="the file answers another request")
+    return answer.signed[0]
+
+
+def _check(certificate: bytes, organisation: Organisation, asked: NodeRequest) -> None:
+    found = identity.decode(certificate, "node")
+    found.verify(organisation.id, organisation.root)
+    if found.key != asked.public:
+        raise MalformedDocument(reason="the file answers another request")
