@@ -21,7 +21,9 @@ from gateway.cli import (
     consortium,
     kept,
     nodes,
+    organising,
     pages,
+    persons,
     place,
     running,
     scanning,
@@ -38,7 +40,19 @@ app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for commands in (setting_up, running, trying, scanning, asking, checking, kept, consortium, nodes):
+for commands in (
+    setting_up,
+    running,
+    trying,
+    scanning,
+    asking,
+    checking,
+    kept,
+    consortium,
+    nodes,
+    organising,
+    persons,
+):
     commands.register(app)
 pages.speak(app)
 

@@ -216,6 +216,8 @@ from gateway.errors.sparkplug import (
 )
 from gateway.errors.state import (
     AlreadyRunning as AlreadyRunning,
+    BadPersonKey as BadPersonKey,
+    NotSigned as NotSigned,
     RootElsewhere as RootElsewhere,
     RosterSigned as RosterSigned,
     StateDamaged as StateDamaged,
@@ -225,6 +227,7 @@ from gateway.errors.state import (
     StateOpen as StateOpen,
     StateUnfinished as StateUnfinished,
     StateUnwritable as StateUnwritable,
+    UnknownPerson as UnknownPerson,
     WrongPassphrase as WrongPassphrase,
 )
 from gateway.errors.tree import (

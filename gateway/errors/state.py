@@ -97,3 +97,30 @@ class AlreadyRunning(OperatorError):
     what = "another agent runs on {state_dir}"
     why = "two agents on one state directory would both answer for one node"
     next = "stop it first, or see it with 'hulian status'"
+
+
+class UnknownPerson(StateError):
+    """A person is named whom the organisation has not certified, or several have the name."""
+
+    code = "person.unknown"
+    what = "{count} people here are called '{person}'"
+    why = "the command is about exactly one person"
+    next = "see names and ids in 'hulian person list', and name one by the beginning of the id"
+
+
+class BadPersonKey(StateError):
+    """A file holds no key under which a person could sign."""
+
+    code = "person.key"
+    what = "{path} holds no person's key"
+    why = "the certificate names the key with which the person signs orders and approvals"
+    next = "name a file of 'person add --new', an Ed25519 public key in PEM, or 64 hex digits"
+
+
+class NotSigned(OperatorError):
+    """Whoever was asked did not want it signed."""
+
+    code = "request.refused"
+    what = "nothing was signed"
+    why = "you said that it should not be"
+    next = "ask whoever wants the signature what it is for"

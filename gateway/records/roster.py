@@ -95,11 +95,7 @@ def assemble(payload: bytes, signatures: Iterable[bytes]) -> bytes:
 def decode(encoded: bytes) -> Roster:
     """Verify roster 0 whole; raise MalformedRoster, BadSignature or WeakKey."""
     payload, signatures = take_apart(encoded)
-    found = replace(_read(payload), encoded=encoded)
-    if (found.number, found.attempt, found.previous) != (0, 0, None):
-        raise MalformedRoster(reason="not the fields of a first roster")
-    for organisation in found.organisations:
-        _check_first(organisation)
+    found = replace(read_first(payload), encoded=encoded)
     roots = {organisation.id[:8]: organisation.root for organisation in found.organisations}
     if verify(payload, signatures, roots.values()) != frozenset(roots.values()):
         raise MalformedRoster(reason="not one signature of each organisation")
@@ -120,6 +116,16 @@ def decode_chain(encoded: Sequence[bytes]) -> tuple[Roster, ...]:
     for each in encoded:
         chain.append(decode_next(each, chain[-1]) if chain else decode(each))
     return tuple(chain)
+
+
+def read_first(payload: bytes) -> Roster:
+    """Read a payload that may be a roster 0, signed by nobody yet; raise MalformedRoster."""
+    found = _read(payload)
+    if (found.number, found.attempt, found.previous) != (0, 0, None):
+        raise MalformedRoster(reason="not the fields of a first roster")
+    for organisation in found.organisations:
+        _check_first(organisation)
+    return found
 
 
 def read_next(payload: bytes, before: Roster) -> Roster:
