@@ -9,7 +9,10 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from gateway.readings.frame import Metric, Sample
+from gateway.records.cose import SigningKey
 
 FIRMWARE = Path(__file__).parent.parent / "firmware_bridge"
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wconversion", "-Wshadow")
@@ -24,13 +27,21 @@ class _Metric(c.Structure):
     _fields_ = (("name", c.c_char_p), ("unit", c.c_char_p))
 
 
+_Signer = c.CFUNCTYPE(
+    *(c.c_int, c.c_void_p, c.POINTER(c.c_uint8), c.c_size_t, c.POINTER(c.c_uint8))
+)
+
+
 class _Device(c.Structure):
     _fields_ = (
         ("name", c.c_char_p),
         ("boot", c.c_uint8 * 8),
         ("metrics", c.POINTER(_Metric)),
         ("metric_count", c.c_uint8),
-        ("key", c.c_char_p),  # read by the keyed build alone, as `challenge` below
+        # Read by the builds that are able to have a key or a signer, as the end of `_Bridge`.
+        ("key", c.c_char_p),
+        ("sign", _Signer),
+        ("sign_context", c.c_void_p),
     )
 
 
@@ -67,15 +78,18 @@ class _Bridge(c.Structure):
         ("heard_length", c.c_uint16),
         ("heard", c.c_uint8 * 254),
         ("challenge", c.c_uint8 * 8),
+        ("unsaid", c.c_uint32),
+        ("message", c.c_uint8 * 512),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Firmware:
-    """The compiled code, and the key that its devices have."""
+    """The compiled code, and the key that its devices have, or sign with."""
 
     library: c.CDLL
     key: bytes | None = None
+    signer: SigningKey | None = None
 
     def decode(self, coded: bytes) -> tuple[str, bytes]:
         """Decode what stood between two delimiters: the code of its error, "" for none; raw."""
@@ -85,13 +99,14 @@ class Firmware:
         return CODES[status], bytes(memory)[1:]
 
 
-def build(folder: Path, key: bytes | None = None) -> Firmware:
-    """Compile the library, able to have a key where there is one, and load it."""
-    made = folder / ("keyed.so" if key else "bridge.so")
+def build(folder: Path, key: bytes | None = None, signer: SigningKey | None = None) -> Firmware:
+    """Compile the library, able to have a key or to sign where there is one, and load it."""
+    made = folder / ("signed.so" if signer else "keyed.so" if key else "bridge.so")
     command = ("cc", *STRICT, *TRAPS, "-O1", "-g", "-shared", "-fPIC")
-    extra = ("-DBRIDGE_KEYED", FIRMWARE / "mac.c") if key else ()
-    subprocess.run((*command, *extra, FIRMWARE / "bridge.c", "-o", made), check=True)
-    return Firmware(c.CDLL(str(made)), key)
+    extra = ("-DBRIDGE_KEYED", FIRMWARE / "mac.c") if key or signer else ()
+    able = ("-DBRIDGE_SIGNED",) if signer else ()
+    subprocess.run((*command, *able, *extra, FIRMWARE / "bridge.c", "-o", made), check=True)
+    return Firmware(c.CDLL(str(made)), key, signer)
 
 
 def build_device(folder: Path) -> Path:
@@ -100,6 +115,27 @@ def build_device(folder: Path) -> Path:
     sources = (FIRMWARE / "bridge.c", FIRMWARE / "port" / "posix.c")
     subprocess.run(("cc", *STRICT, *TRAPS, "-O1", *sources, "-o", made), check=True)
     return made
+
+
+def build_signing_device(folder: Path) -> Path:
+    """Compile the device that signs by libsodium; give the program."""
+    made = folder / "bridge-device-signed"
+    port = FIRMWARE / "port"
+    sources = (FIRMWARE / "bridge.c", port / "posix.c", port / "signer.c")
+    flags = (*STRICT, *TRAPS, "-O1", "-DBRIDGE_SIGNED")
+    subprocess.run(("cc", *flags, *sources, "-lsodium", "-o", made), check=True)
+    return made
+
+
+def has_sodium() -> bool:
+    """Say whether a device that signs can be compiled here."""
+    probe = ("cc", "-fsyntax-only", "-include", "sodium.h", "-xc", "/dev/null")
+    return subprocess.run(probe, capture_output=True).returncode == 0
+
+
+needs_sodium = pytest.mark.skipif(
+    not has_sodium(), reason="needs libsodium-dev: make setup says how to get it"
+)
 
 
 class Device:
@@ -119,6 +155,9 @@ class Device:
         self._me = _Device(
             name.encode(), (c.c_uint8 * 8)(*boot), self._metrics, len(rows), firmware.key
         )
+        self.can_sign = True
+        if firmware.signer is not None:
+            self._signer, self._me.sign = firmware.signer, _Signer(self._sign)
         self._ring = (_Slot * max(1, capacity))()
         self.state = _Bridge()
         self.now_ms = 0
@@ -149,6 +188,15 @@ class Device:
     def say_all(self) -> bytes:
         """Give all that there is to say now."""
         return b"".join(iter(self.say, b""))
+
+    def _sign(
+        self, _context: object, message: "c._Pointer[c.c_uint8]", size: int, signature: object
+    ) -> int:
+        """Sign as the board's own callback does, or fail."""
+        if not self.can_sign:
+            return -1
+        c.memmove(signature, self._signer.signature(bytes(message[:size])), 64)  # type: ignore[arg-type]
+        return 0
 
     def _now(self) -> c.c_uint32:
         return c.c_uint32(self.now_ms & 0xFFFFFFFF)

@@ -1,7 +1,7 @@
 """What firmware_bridge costs a board: flash, RAM and stack, measured on what the compiler made.
 
-In: a folder to compile into. Out: a row for each core, and for bridge.c with and without what comes
-with it. Flash and stack are read from a linked program, the compiler's own library included; the
+In: a folder to compile into. Out: a row for each core, and for bridge.c alone, with a key and its
+mac.c, and with a signer, which is the board's own and not counted. Flash and stack are read from a linked program, the compiler's own library included; the
 deepest way through the calls is what counts, and a call that cannot be followed is an error.
 """
 
@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from tests.bridge_c import FIRMWARE, STRICT
 
 CORES = ("cortex-m0", "cortex-m3")
+KINDS = ("", "keyed", "signed")
 CALLS = ("bridge_start", "bridge_keep", "bridge_hear", "bridge_say")
 _FLAGS = ("-mthumb", "-Os", "-ffreestanding", "-ffunction-sections", "-fdata-sections")
 _NO_LOOP = "-fno-tree-loop-distribute-patterns"
@@ -49,16 +50,16 @@ class _Function:
     calls: frozenset[str]
 
 
-def measure(folder: Path, core: str, keyed: bool = False) -> Footprint:
-    """Compile and link the bridge for a core, able to have a key or not, and measure it."""
+def measure(folder: Path, core: str, kind: str = "") -> Footprint:
+    """Compile and link the bridge of one of KINDS for a core, and measure it."""
     (folder / "memory.c").write_text(_MEMORY)
     (folder / "sizes.c").write_text(_SIZES)
-    with_key = ("-DBRIDGE_KEYED",) if keyed else ()
-    compiler = ("arm-none-eabi-gcc", f"-mcpu={core}", *_FLAGS, _NO_LOOP, *with_key, f"-I{FIRMWARE}")
+    able = (f"-DBRIDGE_{kind.upper()}",) if kind else ()
+    compiler = ("arm-none-eabi-gcc", f"-mcpu={core}", *_FLAGS, _NO_LOOP, *able, f"-I{FIRMWARE}")
     wanted = [f"-Wl,-u,{name}" for name in CALLS]
     sources = (
         FIRMWARE / "bridge.c",
-        *((FIRMWARE / "mac.c",) if keyed else ()),
+        *((FIRMWARE / "mac.c",) if kind == "keyed" else ()),
         folder / "memory.c",
     )
     linked, sizes = folder / f"{core}.elf", folder / f"{core}.o"
@@ -70,19 +71,22 @@ def measure(folder: Path, core: str, keyed: bool = False) -> Footprint:
     text, initialised, zeroed = _run("arm-none-eabi-size", linked).splitlines()[1].split()[:3]
     assert (initialised, zeroed) == ("0", "0"), "bridge.c keeps variables of its own"
     held = {line.split()[3]: int(line.split()[1], 16) for line in _symbols(sizes)}
-    functions = read_calls(_run("arm-none-eabi-objdump", "-d", "--no-show-raw-insn", linked))
+    listing = _run("arm-none-eabi-objdump", "-d", "--no-show-raw-insn", linked)
+    functions = read_calls(listing, callbacks=1 if kind == "signed" else 0)
     stack = max(depth(functions, name) for name in CALLS)
-    return Footprint(
-        f"{core} keyed" if keyed else core, int(text), held["state"], held["slot"], stack
-    )
+    return Footprint(f"{core} {kind}".strip(), int(text), held["state"], held["slot"], stack)
 
 
-def read_calls(listing: str) -> dict[str, _Function]:
-    """Read a disassembly: what each function takes of the stack, and whom it calls."""
+def read_calls(listing: str, callbacks: int = 0) -> dict[str, _Function]:
+    """Read a disassembly: what each function takes of the stack, and whom it calls.
+
+    Through so many pointers the caller's own functions are called, whose stack is not counted.
+    """
     found = {}
+    assert len(re.findall(r"\tblx\tr", listing)) == callbacks, "a call is not followed"
     for block in re.split(r"\n(?=[0-9a-f]{8} <)", listing)[1:]:
         name = block[block.index("<") + 1 : block.index(">")]
-        assert not re.search(r"\tblx\t|\tmov\tsp", block), f"{name}: not followed"
+        assert "\tmov\tsp" not in block, f"{name}: not followed"
         frame = sum(4 * _registers(it) for it in re.findall(r"push[\w.]*\t\{(.*?)\}", block))
         frame += sum(4 * _registers(it) for it in re.findall(r"stmdb\tsp!, \{(.*?)\}", block))
         frame += sum(int(it) for it in re.findall(r"\tsub[\w.]*\t(?:sp, )?sp, #(\d+)", block))
@@ -121,5 +125,5 @@ if __name__ == "__main__":
     print("| core | flash | state | a sample | stack |")
     with TemporaryDirectory() as name:
         for each in CORES:
-            for keyed in (False, True):
-                print(measure(Path(name), each, keyed).row())
+            for kind in KINDS:
+                print(measure(Path(name), each, kind).row())

@@ -26,11 +26,12 @@ from gateway.readings.frame import (
     Table,
     encode,
 )
-from gateway.readings.line import Count, Line, Send, Take
+from gateway.readings.line import Count, Line, Send, Signer, Take
 from gateway.readings.reading import Position
 from tests.bridge_c import FIRMWARE, STRICT, Device, Firmware, build
 from tests.test_frame import VECTORS, outcome, pieces
 from tests.vectors.build_frame import BOOT, GOOD, ROWS
+from tests.vectors.build_signed import NAME, holds
 
 VECTOR_LIST = [*VECTORS["good"], *VECTORS["bad"]]
 WARM = Sample(0, 0, -1, 215, 0)
@@ -210,25 +211,26 @@ class World:
     """A device in C and a line in Python, joined by a bad wire, in virtual time, from one seed."""
 
     def __init__(self, firmware: Firmware, seed: int) -> None:
-        self.key = firmware.key
+        self.key, self.signed = firmware.key, firmware.signer is not None
         self.dice = random.Random(seed)
         self.loss = self.dice.choice((0.0, 0.1, 0.4))
         self.device = Device(firmware, BOOT, capacity=self.dice.choice((8, 40, 400)))
-        self.line, self.splitter = self.line_after(None), Splitter(self.key)
+        self.line, self.splitter = self.line_after(None), Splitter(self.key, self.signed)
         self.flight: list[Take] = []
         self.stored: list[tuple[int, int]] = []
         self.lost = 0
         self.up = True
 
     def line_after(self, position: Position | None) -> Line:
-        """Start the gateway's half; with a key each ASK has another challenge."""
-        if self.key is None:
+        """Start the gateway's half; where frames carry proof each ASK has another challenge."""
+        if self.key is None and not self.signed:
             return Line(position)
-        return Line(position, lambda: self.dice.randbytes(CHALLENGE_BYTES))
+        signer = Signer(NAME, holds) if self.signed else None
+        return Line(position, lambda: self.dice.randbytes(CHALLENGE_BYTES), signer)
 
     def tell(self, frame: Ask | Ack) -> None:
         """Say a frame of the gateway to the device, over the wire."""
-        self.device.hear(self.wire(encode(frame, self.key)))
+        self.device.hear(self.wire(encode(frame, self.key, self.signed)))
 
     def wire(self, said: bytes) -> bytes:
         """Lose, double and flip."""

@@ -34,10 +34,10 @@ def counter(tmp_path_factory: pytest.TempPathFactory) -> c.CDLL:
 
 @needs_board
 @pytest.mark.parametrize("core", footprint.CORES)
-@pytest.mark.parametrize("keyed", [False, True], ids=["plain", "keyed"])
-def test_a_board_pays_at_most_what_the_readme_says(core: str, keyed: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", footprint.KINDS, ids=lambda kind: kind or "plain")
+def test_a_board_pays_at_most_what_the_readme_says(core: str, kind: str, tmp_path: Path) -> None:
     """Flash, state, slot and stack are no more than the README's row of that core."""
-    found = footprint.measure(tmp_path, core, keyed)
+    found = footprint.measure(tmp_path, core, kind)
     row = next(line for line in README.splitlines() if line.startswith(f"| {found.core} |"))
     told = [int(number) for number in re.findall(r"\| (\d+) ", row)]
     assert len(told) == 4

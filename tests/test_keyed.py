@@ -203,6 +203,20 @@ def test_what_an_earlier_start_said_is_not_taken_again(firmware: Firmware) -> No
             assert not [it for it in heard(later, said, 99_900) if isinstance(it, Take)]
 
 
+def test_what_this_start_said_before_is_not_taken_again(firmware: Firmware) -> None:
+    """An old frame of the start that lives says lower numbers, and is no second start."""
+    line, device, said = Line(None, lambda: CHALLENGE), Device(firmware, BOOT), []
+    device.hear(encode(line.opened(0), KEY))
+    for number in range(3):
+        device.keep(replace(STROKE, mantissa=number))
+        said.append(device.say_all())
+        (taken,) = [it for it in heard(line, said[-1], number) if isinstance(it, Take)]
+        device.hear(encode(line.committed(taken.position), KEY))
+    samples = encode(frames(said[0])[-1], KEY)
+    assert heard(line, samples, 9) == [Count("replayed", 1)]
+    assert heard(line, said[2], 9)[0] == Count("duplicates", 1)
+
+
 def test_a_table_that_nobody_asked_for_is_counted(firmware: Firmware) -> None:
     """It may be old: the device is asked, and what it answers is believed."""
     line = Line(None, lambda: CHALLENGE)

@@ -1,6 +1,7 @@
 /* bridge.c as a device on a POSIX serial line or a pseudo-terminal, for tests and the demo.
  *
  * bridge-device PATH [--name NAME] [--period-ms N] [--count N] [--boot HEX16] [--ring N] [--pty]
+ *               [--seed FILE]
  *
  * Prints a line for what happens to each sample, by its number:
  *     sampled 7 temperature 207e-1 Cel
@@ -8,6 +9,7 @@
  *     acknowledged 7
  * With --pty, PATH is made: a link to a new pseudo-terminal's other end. With --count, it ends when
  * so many were sampled and each is acknowledged or dropped. A line that goes away is opened again.
+ * Built with BRIDGE_SIGNED and signer.c it signs with --seed: FILE has its key's 64 hex digits.
  */
 #define _DEFAULT_SOURCE
 #define _XOPEN_SOURCE 600
@@ -24,6 +26,12 @@
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
+
+#ifdef BRIDGE_SIGNED
+#include "signer.h"
+
+static signer own_key;
+#endif
 
 enum { RING_MAX = 4096, TURN_MS = 5, REOPEN_MS = 100 };
 
@@ -198,6 +206,25 @@ static int draw_boot(uint8_t *boot) {
     return drawn;
 }
 
+#ifdef BRIDGE_SIGNED
+
+static int read_seed(bridge_device *me, const char *path) {
+    uint8_t seed[SIGNER_SEED_BYTES];
+    unsigned byte, count = 0;
+    FILE *file = fopen(path, "r");
+    while (file != NULL && count < SIGNER_SEED_BYTES && fscanf(file, "%2x", &byte) == 1) {
+        seed[count++] = (uint8_t)byte;
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    me->sign = signer_sign;
+    me->sign_context = &own_key;
+    return count == SIGNER_SEED_BYTES && signer_start(&own_key, seed) == 0;
+}
+
+#endif
+
 static int read_options(options *o, int argc, char **argv) {
     int i, good = argc >= 2 && draw_boot(o->me.boot);
     for (i = 2; good && i < argc; i++) {
@@ -217,6 +244,10 @@ static int read_options(options *o, int argc, char **argv) {
         } else if (strcmp(argv[i], "--ring") == 0) {
             o->ring = strtoul(value, NULL, 10);
             good = o->ring >= 1 && o->ring <= RING_MAX;
+#ifdef BRIDGE_SIGNED
+        } else if (strcmp(argv[i], "--seed") == 0) {
+            good = read_seed(&o->me, value);
+#endif
         } else {
             good = 0;
         }
@@ -232,7 +263,7 @@ int main(int argc, char **argv) {
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (!read_options(&o, argc, argv)) {
         fprintf(stderr, "usage: bridge-device PATH [--name NAME] [--period-ms N] [--count N] "
-                        "[--boot HEX16] [--ring N] [--pty]\n");
+                        "[--boot HEX16] [--ring N] [--pty] [--seed FILE]\n");
         return 2;
     }
     return run(&o);
