@@ -157,17 +157,19 @@ class Missed:
 class Missing:
     """What is known to be missing from an answer; whole once all its rows were taken."""
 
-    __slots__ = ("bodies", "gaps", "more")
+    __slots__ = ("bodies", "gaps", "more", "sealed")
 
     def __init__(self) -> None:
         self.more = False  # older rows were left out by the limit
         self.bodies = 0  # records that may answer, and whose body is not held
+        self.sealed = 0  # records of which nobody knows here whether they may answer
         self.gaps: list[Missed] = []  # what nobody has, newest first
 
     def shown(self) -> dict[str, object]:
         """Give it under the names that tools rely on."""
         gaps = [each.shown() for each in self.gaps]
-        return {"more": self.more, "bodies_missing": self.bodies, "gaps": gaps}
+        counted = {"bodies_missing": self.bodies, "sealed": self.sealed}
+        return {"more": self.more, **counted, "gaps": gaps}
 
 
 @dataclass(frozen=True, slots=True)

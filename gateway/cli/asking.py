@@ -81,6 +81,7 @@ def query(
         raise UnknownGroup(group=question.group)
     with closing(db), db:  # one snapshot: a running agent may go on
         told = questions.select(db, question, held.node_id)
+        missing.sealed = questions.sealed(db, question)
         _write(asked.stream(question, told, missing), form, as_of, missing)
     if form is not Format.JSON:
         _say_missing(missing)
@@ -114,7 +115,7 @@ def _shown(fact: object) -> str:
 
 def _story(story: Story, here: bytes) -> dict[str, object]:
     said, moment = story.record, story.record.moment
-    readings = questions.readings_of(said, story.body)
+    readings = questions.readings_of(said, story.content)
     return {
         "record": said.id.hex(),
         "feed": said.feed.hex(),
@@ -130,6 +131,7 @@ def _story(story: Story, here: bytes) -> dict[str, object]:
         "activity": None if said.activity is None else said.activity.hex(),
         "answers": [dep.hex() for dep in said.deps],
         "body_held": story.body is not None,
+        "sealed": story.is_sealed,
         "readings": None if readings is None else len(readings),
         "devices": sorted({reading.device for reading in readings or ()}),
         "status": story.status(here).name.lower(),
@@ -194,6 +196,12 @@ def _say_missing(missing: Missing) -> None:
         told = say(
             "{count} records could not answer: their bodies are not held here",
             count=missing.bodies,
+        )
+        print(told, file=sys.stderr)
+    if missing.sealed:
+        told = say(
+            "{count} records are sealed here: the keys to them were not given to this gateway",
+            count=missing.sealed,
         )
         print(told, file=sys.stderr)
     for each in missing.gaps:

@@ -58,6 +58,9 @@ def verify(
             print(f"  {line}")
         counted = "{checked} checked: {valid} valid, {invalid} invalid, {unknown} unknown"
         print(say(counted, **facts))
+        if facts.get("sealed"):
+            told = "{sealed} of the unknown are sealed: their keys were not given to this gateway"
+            print(say(told, **facts))
     raise typer.Exit(0 if facts["ok"] else 1)
 
 
@@ -113,7 +116,7 @@ def _examined(deep: bool, as_json: bool) -> tuple[dict[str, list[str]], list[str
     """Do each check in one snapshot, so that a running agent may go on; give faults and notes."""
     _, db = place.opened()
     steps = [checking.integrity, checking.heads, checking.tiles, checking.totals]
-    steps += [checking.records, checking.indexes] if deep else []
+    steps += [checking.records, checking.keys, checking.indexes] if deep else []
     found: dict[str, list[str]] = {}
     with closing(db):
         checking.examine(db, checking.snapshot)
@@ -137,6 +140,7 @@ def _verified_store() -> dict[str, Any]:
         "valid": tally.valid,
         "invalid": tally.invalid,
         "unknown": tally.unknown,
+        "sealed": tally.sealed,
         "ok": tally.ok,
         "faults": tally.faults,
     }

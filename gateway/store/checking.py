@@ -11,14 +11,15 @@ from typing import Any
 import apsw
 
 from gateway.errors import GatewayError
+from gateway.groups import announcement
 from gateway.groups.group import Group
 from gateway.readings import senml
-from gateway.records import feed, gap, record, roster
+from gateway.records import feed, gap, record, roster, sealing
 from gateway.records.feed import Feed, Rosters
 from gateway.records.merkle import Frontier
 from gateway.records.record import Kind, Record
 from gateway.records.roster import Roster
-from gateway.store import feeds, groups, observations, quarantine
+from gateway.store import feeds, groups, keyring, observations, quarantine
 from gateway.store.database import explained
 
 _FAULTS_MAX = 100
@@ -34,6 +35,7 @@ class Tally:
     valid: int = 0
     invalid: int = 0
     unknown: int = 0
+    sealed: int = 0  # of the unknown: the body is there, and the key to it is not
     faults: list[str] = field(default_factory=list)
 
     @property
@@ -109,8 +111,10 @@ def _verify_feed(
                 said, following = following.accept(encoded)
             if (int(said.kind), said.id) != filed:
                 tally.fault(f"feed {name.hex()[:16]} record {seq}: filed as another kind or id")
-            tally.valid += _check_body(said, body)
-            tally.unknown += body is None
+            known = _check_body(db, said, body)
+            tally.valid += known
+            tally.unknown += not known
+            tally.sealed += not known and body is not None
         except GatewayError as fault:
             tally.invalid += 1
             tally.fault(f"feed {name.hex()[:16]} record {seq}: {fault}")
@@ -119,17 +123,21 @@ def _verify_feed(
         _verify_head(tally, db, name, following)
 
 
-def _check_body(said: Record, body: bytes | None) -> bool:
-    """Say whether the body was there to be checked; raise an AuthorError if it is wrong."""
+def _check_body(db: apsw.Connection, said: Record, body: bytes | None) -> bool:
+    """Say whether the body could be checked to its content; raise an AuthorError if it is wrong."""
     if said.body is None:
         return True
     if body is None:
         return False
-    content = record.check_body(said, body)
+    content = keyring.content(db, said, body)
+    if content is None:
+        return False
     if said.body.content_type == senml.CONTENT_TYPE:
         senml.decode(content)
     if said.kind is Kind.GAP:
         gap.decode(content)
+    if said.kind is Kind.ANNOUNCEMENT:
+        announcement.decode(content)
     return True
 
 
@@ -248,11 +256,23 @@ def indexes(db: apsw.Connection) -> list[str]:
         found = {(str(device), *more) for device, *more in kept}
         try:
             said = record.parse(encoded)
-            spans = observations.spans_of(said.kind, record.check_body(said, body))
+            content = keyring.content(db, said, body)
+            spans = () if content is None else observations.spans_of(said.kind, content)
         except GatewayError:
             continue  # `records` says what is wrong with it
         if found != set(spans) and len(faults) < _FAULTS_MAX:
             faults.append(f"record {place & _SEQ_MASK} of feed {place >> 32}: its index differs")
+    return faults
+
+
+def keys(db: apsw.Connection) -> list[str]:
+    """Check that each sender key is the one that its feed announced."""
+    faults = []
+    rows: list[tuple[Any, ...]] = db.execute("SELECT feed, number, key FROM sender_keys").fetchall()
+    for feed_id, number, key in rows:
+        announced = keyring.announced_hash(db, feed_id, number)
+        if announced != sealing.key_hash(key):
+            faults.append(f"feed {feed_id.hex()[:16]}: key {number} is not the one announced")
     return faults
 
 

@@ -3,15 +3,21 @@
 One row for a device in a record, not for a reading: a question decodes the bodies it needs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import apsw
 
+from gateway.errors import AuthorError
 from gateway.readings import senml
 from gateway.readings.reading import Gap
 from gateway.readings.senml import Span
-from gateway.records import gap
-from gateway.records.record import Kind
+from gateway.records import gap, record
+from gateway.records.record import Kind, Record
+from gateway.store import keyring
+
+# The kinds that a question about readings looks into.
+INDEXED = frozenset({Kind.OBSERVATION, Kind.GAP})
 
 
 def keep(db: apsw.Connection, place: int, spans: Sequence[Span]) -> None:
@@ -26,9 +32,38 @@ def keep(db: apsw.Connection, place: int, spans: Sequence[Span]) -> None:
     )
 
 
-def keep_content(db: apsw.Connection, place: int, content: bytes) -> None:
-    """Index an observation that somebody else wrote, from its opened body; raise MalformedPack."""
-    keep(db, place, senml.spans(senml.decode(content)))
+def index(db: apsw.Connection, place: int, said: Record, body: bytes | None) -> None:
+    """Index what somebody else wrote; what is sealed under a key not held waits for that key.
+
+    Raise BadBody, MalformedPack or MalformedGap where its content is not what it must be.
+    """
+    if said.kind not in INDEXED or body is None:
+        return
+    content = keyring.content(db, said, body)
+    if content is None:
+        db.execute("INSERT INTO unread VALUES (?) ON CONFLICT DO NOTHING", (place,))
+        return
+    keep(db, place, spans_of(said.kind, content))
+
+
+def index_opened(db: apsw.Connection, places: Iterable[int]) -> int:
+    """Index stored records whose key came after them; count those that could be understood."""
+    count = 0
+    for place in places:
+        row: tuple[Any, ...] | None = db.execute(
+            "SELECT r.encoded, r.body FROM unread u JOIN records r ON r.place = u.place"
+            " WHERE u.place = ?",
+            (place,),
+        ).fetchone()
+        if row is None:
+            continue
+        db.execute("DELETE FROM unread WHERE place = ?", (place,))
+        try:
+            index(db, place, record.parse(row[0]), row[1])
+            count += 1
+        except AuthorError:
+            continue  # Its author signed it: it is kept, and `verify` says what is wrong.
+    return count
 
 
 def spans_of(kind: Kind, content: bytes) -> Sequence[Span]:

@@ -9,26 +9,26 @@ from gateway.errors import StoreDamaged
 from gateway.groups import agreement
 from gateway.records import feed, merkle, record
 from gateway.records.feed import Credentials, Genesis
-from gateway.records.proof import RECEIPTS_MAX, Certificates, Founded, Opening, Proof, Receipt
-from gateway.records.record import SALT_BYTES, Record
+from gateway.records.proof import RECEIPTS_MAX, Certificates, Founded, Proof, Receipt
+from gateway.records.record import Record
 from gateway.store import feeds, groups, outbox, peers
 from gateway.store.questions import Story
 
 
 def of(db: apsw.Connection, story: Story) -> Proof:
-    """Gather the proof of a record with the receipts that are held; raise StoreDamaged."""
+    """Gather the proof of a record with the receipts that are held; raise StoreDamaged.
+
+    A sealed body is shown by its salt and content, which open no other record.
+    """
     said = story.record
     held = feeds.load(db, said.feed)
     if held is None or held.size <= said.seq:
         raise StoreDamaged(path=db.filename, reason="a record beyond its feed's head")
     genesis = _genesis(db, said.feed)
     among = groups.load(db, said.group)
-    opening = None
-    if story.body is not None and said.key_number == 0:
-        opening = Opening(story.body[:SALT_BYTES], story.body[SALT_BYTES:])
     return Proof(
         said.encoded,
-        opening,
+        story.opening,
         tuple(islice(_receipts(db, said, held.size), RECEIPTS_MAX)),
         _certificates(genesis.credentials),
         among.roster.encoded,

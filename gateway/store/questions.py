@@ -10,13 +10,14 @@ from typing import Any
 
 import apsw
 
-from gateway.errors import AuthorError, UnknownRecord
+from gateway.errors import AuthorError, BadBody, UnknownRecord
 from gateway.query import Question, Status, Told
 from gateway.readings import senml
 from gateway.readings.reading import Gap, Reading
 from gateway.records import gap, record
+from gateway.records.proof import Opening
 from gateway.records.record import Kind, Record
-from gateway.store import outbox
+from gateway.store import keyring, outbox
 
 _RECORDS = (
     "SELECT r.encoded, r.body, g.name, f.node, f.organisation, f.run_key FROM records r"
@@ -26,7 +27,10 @@ _RECORDS = (
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """One record: its bytes, where it stands, and who has signed that they hold it."""
+    """One record: its bytes, where it stands, and who has signed that they hold it.
+
+    `opening` is None where the body is not held, is sealed here, or is not what the record says.
+    """
 
     record: Record
     body: bytes | None
@@ -35,6 +39,13 @@ class Story:
     organisation: bytes
     run_key: bytes
     holders: tuple[bytes, ...]
+    opening: Opening | None
+    is_sealed: bool  # under a key that is not held
+
+    @property
+    def content(self) -> bytes | None:
+        """Give what the body says, where it can be read."""
+        return None if self.opening is None else self.opening.content
 
     def status(self, here: bytes) -> Status:
         """Say how far it is agreed, as seen by the node that holds this store."""
@@ -52,9 +63,10 @@ def select(db: apsw.Connection, question: Question, here: bytes) -> Iterator[Tol
         if said.feed not in receipts:
             receipts[said.feed] = [(who, size) for who, size, _ in outbox.receipts(db, said.feed)]
         holders = tuple(who for who, size in receipts[said.feed] if size > said.seq)
-        story = Story(said, body, name, node, organisation, run_key, holders)
-        missed = gap_of(said, body)
-        readings = readings_of(said, body) if missed is None else ()
+        opened = _opened(db, said, body)
+        story = Story(said, body, name, node, organisation, run_key, holders, *opened)
+        missed = gap_of(said, story.content)
+        readings = readings_of(said, story.content) if missed is None else ()
         status = story.status(here)
         yield Told(said, name, node, organisation, status, oldest, newest, readings, missed)
 
@@ -93,25 +105,48 @@ def _story(db: apsw.Connection, row: tuple[Any, ...]) -> Story:
     said = record.parse(encoded)
     signed = outbox.receipts(db, said.feed)
     holders = tuple(who for who, size, _ in signed if size > said.seq)
-    return Story(said, body, group, node, organisation, run_key, holders)
+    opened = _opened(db, said, body)
+    return Story(said, body, group, node, organisation, run_key, holders, *opened)
 
 
-def readings_of(said: Record, body: bytes | None) -> tuple[Reading, ...] | None:
-    """Decode an observation's readings; None where its body is not held or is not what it says."""
-    if body is None or said.body is None or said.body.content_type != senml.CONTENT_TYPE:
+def _opened(db: apsw.Connection, said: Record, body: bytes | None) -> tuple[Opening | None, bool]:
+    """Open a stored body; say besides whether it is sealed under a key that is not held."""
+    if body is None:
+        return None, False
+    try:
+        opened = keyring.opening(db, said, body)
+    except BadBody:
+        return None, False
+    return opened, opened is None
+
+
+def sealed(db: apsw.Connection, question: Question) -> int:
+    """Count observations and gaps, of the group and organisation asked for, sealed here."""
+    count = db.execute(
+        "SELECT count(*) FROM unread u JOIN feeds f ON f.number = u.place >> 32"
+        " JOIN groups g ON g.number = f.in_group WHERE (?1 IS NULL OR g.name = ?1)"
+        " AND (?2 IS NULL OR f.organisation = ?2)",
+        (question.group, question.organisation),
+    ).get
+    return int(count)
+
+
+def readings_of(said: Record, content: bytes | None) -> tuple[Reading, ...] | None:
+    """Decode an observation's readings; None where its content is not had or not what it says."""
+    if content is None or said.body is None or said.body.content_type != senml.CONTENT_TYPE:
         return None
     try:
-        return tuple(senml.decode(record.check_body(said, body)))
+        return tuple(senml.decode(content))
     except AuthorError:
         return None
 
 
-def gap_of(said: Record, body: bytes | None) -> Gap | None:
+def gap_of(said: Record, content: bytes | None) -> Gap | None:
     """Decode what a gap record says is missing; None for every other record."""
-    if body is None or said.kind is not Kind.GAP:
+    if content is None or said.kind is not Kind.GAP:
         return None
     try:
-        return gap.decode(record.check_body(said, body))
+        return gap.decode(content)
     except AuthorError:
         return None
 
