@@ -28,9 +28,7 @@ from gateway.records import identity
 from gateway.records.cose import SigningKey
 from gateway.records.feed import Head
 from gateway.records.identity import EncryptionKey, Named
-from tests.people import Party, party, seed
-
-USUAL = Policies()
+from tests.people import NO_POLICIES, Party, party, seed
 
 
 @cache
@@ -52,7 +50,12 @@ def known(name: str) -> Party:
     )
 
 
-def founding_of(roles: dict[str, Role], policies: Policies = USUAL) -> Founding:
+def approvals(count: int) -> Policies:
+    """Give policies by which so many organisations add a member."""
+    return Policies(count)
+
+
+def founding_of(roles: dict[str, Role], policies: Policies = NO_POLICIES) -> Founding:
     """Give a founding whose members are these names with these roles."""
     members = [known(name).member(role) for name, role in roles.items()]
     ordered = sorted(members, key=lambda member: (member.organisation, member.node))
@@ -92,7 +95,7 @@ class Actor:
 class Histories:
     """A group in which everybody says what it likes, and hears what it is told."""
 
-    def __init__(self, roles: dict[str, Role], policies: Policies = USUAL) -> None:
+    def __init__(self, roles: dict[str, Role], policies: Policies = NO_POLICIES) -> None:
         self.founding = founding_of(roles, policies)
         self.changes: dict[bytes, Change] = {}
         self.vouchers: list[Voucher] = []

@@ -75,7 +75,7 @@ def _cuts(judge: Judge, standing: Standing) -> dict[bytes, dict[bytes, int]]:
         removals = mask & standing.removals
         if not removals:
             continue
-        feeds = set(history.feeds(node)) | set(history.witnessed)
+        feeds = set(history.feeds(node))
         for removal in bits(removals):
             feeds |= history.cut(removal).keys()
         sizes = {feed: _size(standing, node, feed) for feed in sorted(feeds)}

@@ -182,7 +182,7 @@ def _read(said: object) -> Act:
         case [kind, proposal] if _is(kind, 2):
             return Approve(_id(proposal, 32))
         case [kind, node, list() as cut, None | bytes() as revocation] if _is(kind, 3):
-            if revocation and identity.decode(revocation, "revocation").subject != node:
+            if revocation is not None and identity.decode(revocation, "revocation").subject != node:
                 raise MalformedMembership(reason="the revocation is of another node")
             return Remove(_id(node, 16), _cut(cut), revocation)
         case [kind, list() as cut] if _is(kind, 4):

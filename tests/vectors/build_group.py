@@ -1,7 +1,7 @@
 """The vectors of group files: docs/protocol/group.md."""
 
 from gateway.groups import group
-from gateway.groups.group import Group
+from gateway.groups.group import Group, Policies
 from gateway.records import cbor, cose, feed, identity, roster
 from gateway.records.cose import SigningKey
 from tests.damage import refusal
@@ -15,7 +15,17 @@ def expect(found: Group) -> dict[str, object]:
     """Give what a group file says, as JSON."""
     members = [[each.organisation.hex(), each.node.hex()] for each in found.founding.members]
     said = found.founding
-    return {"id": found.id.hex(), "tag": found.tag, "purpose": said.purpose, "members": members}
+    return {
+        "id": found.id.hex(),
+        "tag": found.tag,
+        "purpose": said.purpose,
+        "members": members,
+        "policies": [
+            said.policies.approvals,
+            said.policies.history,
+            said.policies.succeeds and said.policies.succeeds.hex(),
+        ],
+    }
 
 
 def verified(file: bytes) -> Group:
@@ -29,7 +39,12 @@ def verified(file: bytes) -> Group:
 
 def build() -> dict[str, object]:
     """Give the vectors as the JSON says them."""
-    good = {"one member": group_of(MAKER), "two members": group_of(MAKER, BUYER)}
+    policies = Policies(2, True, group_of(MAKER).id)
+    good = {
+        "one member": group_of(MAKER),
+        "two members": group_of(MAKER, BUYER),
+        "policies": group_of(MAKER, BUYER, policies=policies),
+    }
     files = {name: group.encode_file(each) for name, each in good.items()}
     file = files["two members"]
     return {
@@ -106,7 +121,14 @@ def _bad_terms() -> dict[str, Map]:
         "activity kind unknown": {5: 3},
         "activity kind is true": {5: True},
         "templates not yet known": {7: [seed("template")]},
-        "policy unknown": {8: {0: 1}},
+        "policy unknown": {8: {3: 1}},
+        "policy by name": {8: {"approvals": 1}},
+        "more approvals than organisations": {8: {0: 3}},
+        "approvals are true": {8: {0: True}},
+        "approvals below 0": {8: {0: -1}},
+        "history is a number": {8: {1: 1}},
+        "it succeeds no hash": {8: {2: bytes(31)}},
+        "it succeeds null": {8: {2: None}},
         "clear is a number": {9: 1},
         "an unknown field in the founding": {10: 0},
     }
@@ -122,6 +144,7 @@ def _bad_members(founding: bytes) -> dict[str, Map]:
     return {
         "no members": {6: []},
         "a member twice": {6: [one, one, two]},
+        "a member for two organisations": {6: sorted([one, two, [BUYER.root.id, *one[1:]]])},
         "members not sorted": {6: [two, one]},
         "too many members": {6: _crowd(65)},
         "founder no member": {6: [each for each in members if each[0] != MAKER.root.id]},
