@@ -46,6 +46,8 @@ SignedFile = Annotated[
     typer.Option("--signed", metavar="FILE", help="what 'hulian org sign' wrote"),
 ]
 
+commands = typer.Typer(no_args_is_help=True, help="Organisations that share.")
+
 
 @dataclass(frozen=True, slots=True)
 class Signer:
@@ -79,13 +81,11 @@ class Signer:
 
 def register(app: typer.Typer) -> None:
     """Add these commands."""
-    commands = typer.Typer(no_args_is_help=True, help="Organisations that share.")
-    for command in (create, invite, join, approve, expel):
-        commands.command()(command)
     commands.command("show")(show)
     app.add_typer(commands, name="consortium")
 
 
+@commands.command()
 def create(
     name: Annotated[str, typer.Argument(metavar="NAME", help="what its members call it")],
     passphrase_file: PassphraseFile = None,
@@ -108,6 +108,7 @@ def create(
     people.tell({"consortium": founded.hash.hex(), "name": name}, lines, as_json)
 
 
+@commands.command()
 def invite(
     valid: Days = 7,
     qr: Qr = False,
@@ -127,7 +128,7 @@ def invite(
     tell_address(invitation, within, qr, as_json)
 
 
-# A command: its parameters are its command line.
+@commands.command()
 def join(
     address: Annotated[
         str | None, typer.Argument(metavar="ADDRESS", help="absent: go on where it was")
@@ -161,7 +162,7 @@ def join(
     people.tell(facts, lines, as_json)
 
 
-# A command: its parameters are its command line.
+@commands.command()
 def approve(
     name: Annotated[str, typer.Argument(metavar="NAME", help="who waits, or its id")],
     refuse: Annotated[bool, typer.Option("--refuse", help="say no")] = False,
@@ -191,7 +192,7 @@ def approve(
         _sign(at, within.consortium, signer, motion, as_json)
 
 
-# A command: its parameters are its command line.
+@commands.command()
 def expel(
     name: Annotated[str, typer.Argument(metavar="NAME", help="a member, or its id")],
     instead: Annotated[

@@ -36,16 +36,15 @@ from gateway.records.roster import Organisation, Roster
 from gateway.store import pairing as kept_pairing, state
 from gateway.store.pairing import Invitation, Joining, Stage
 
+commands = typer.Typer(no_args_is_help=True, help="This organisation's gateways.")
+
 
 def register(app: typer.Typer) -> None:
     """Add these commands."""
-    commands = typer.Typer(no_args_is_help=True, help="This organisation's gateways.")
-    commands.command("list")(list_nodes)
-    for command in (invite, join, admit, revoke):
-        commands.command()(command)
     app.add_typer(commands, name="node")
 
 
+@commands.command()
 def invite(
     valid: Days = 7, qr: Qr = False, withdraw: Withdraw = False, as_json: AsJson = False
 ) -> None:
@@ -58,6 +57,7 @@ def invite(
     tell_address(offered(held, Invited.NODE, within, valid), within, qr, as_json)
 
 
+@commands.command()
 def join(
     address: Annotated[
         str | None, typer.Argument(metavar="ADDRESS", help="absent: go on where it was")
@@ -86,7 +86,7 @@ def join(
     people.tell(facts, lines, as_json)
 
 
-# A command: its parameters are its command line.
+@commands.command()
 def admit(
     name: Annotated[str, typer.Argument(metavar="NAME", help="who waits, or its id")],
     refuse: Annotated[bool, typer.Option("--refuse", help="say no")] = False,
@@ -123,6 +123,7 @@ def admit(
     people.tell({"state": "admitted", "node": asked.node.hex()}, lines, as_json)
 
 
+@commands.command("list")
 def list_nodes(as_json: AsJson = False) -> None:
     """List this organisation's gateways, and who waits to be one."""
     with desk.attended() as at:
@@ -143,7 +144,7 @@ def list_nodes(as_json: AsJson = False) -> None:
     people.tell({"nodes": nodes, "pending": waiting}, lines, as_json)
 
 
-# A command: its parameters are its command line.
+@commands.command()
 def revoke(
     name: Annotated[str, typer.Argument(metavar="NAME", help="a gateway, or its id")],
     yes: Yes = False,
