@@ -34,6 +34,7 @@ from gateway.errors import (
     GatewayError,
     MalformedRequest,
     NotSigned,
+    RootElsewhere,
     ValueMissing,
     WeakKey,
     WrongValue,
@@ -79,6 +80,8 @@ class Signer:
         if self.request_file is not None:
             write_file(self.request_file, request.encode(wanted))
             return None
+        if not state.has_root(held.path):  # before anybody is asked for a passphrase
+            raise RootElsewhere(path=held.path)
         root = state.root_key(held.path, passphrase(self.passphrase_file))
         return _kept(held, signing.answer(held.path, root, wanted, now_s()))
 
