@@ -207,7 +207,8 @@ def test_a_key_is_followed_by_another_when_it_must_be() -> None:
     assert ring.due(mine, here, 1_000 + AGE_MS_MAX - 1, RECORDS_MAX) is None
     assert ring.due(mine, here, 1_000 + AGE_MS_MAX, 2) is Due.AGE
     assert ring.due(mine, here, 999, 2) is Due.AGE
-    assert ring.due(mine, here, 1_000, RECORDS_MAX + 1) is Due.COUNT
+    assert ring.due(mine, here, 1_000, RECORDS_MAX + 1) is None
+    assert ring.due(mine, here, 1_000, RECORDS_MAX + 2) is Due.COUNT
     clear = Ring(0, here, 1_000, 1)
     assert ring.due(clear, here, 1_000 + 2 * AGE_MS_MAX, 2 * RECORDS_MAX) is None
     assert ring.due(clear, there, 1_000, 2) is Due.MEMBERSHIP

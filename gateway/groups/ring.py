@@ -53,6 +53,6 @@ def due(ring: Ring | None, view: bytes, now_monotonic_ms: int, seq: int) -> Due 
         return Due.MEMBERSHIP
     if ring.number and not 0 <= now_monotonic_ms - ring.monotonic_ms < AGE_MS_MAX:
         return Due.AGE  # A clock that went back says nothing of its age.
-    if ring.number and seq - ring.seq >= RECORDS_MAX:
+    if ring.number and seq - ring.seq > RECORDS_MAX:
         return Due.COUNT
     return None

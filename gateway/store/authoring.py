@@ -12,18 +12,19 @@ from typing import Any
 
 import apsw
 
-from gateway.errors import HistoryNotShared, NotAMember, UnknownRoster
-from gateway.groups import announcement, ring
+from gateway.errors import HistoryNotShared, NotAMember, UnknownGroup, UnknownRoster
+from gateway.groups import announcement, group, ring
 from gateway.groups.announcement import Announcement, SenderKey
-from gateway.groups.group import Group
+from gateway.groups.group import Founding
 from gateway.groups.ring import Due, Ring
-from gateway.records import identity, record
+from gateway.records import identity, record, roster
 from gateway.records.cose import key_id
 from gateway.records.feed import CBOR_TYPE, Feed, View, feed_id
 from gateway.records.record import FIXED_KINDS, Kind, Moment, Said
+from gateway.records.roster import Roster
 from gateway.records.run import Origin, Run, Written
 from gateway.records.sealing import KEY_BYTES, NONCE_BYTES, Sealing, key_hash
-from gateway.store import feeds, groups, keyring
+from gateway.store import feeds, keyring
 
 # A genesis always travels whole: with a founding of 64 members this many heads still fit in it.
 PREDECESSORS_MAX = 256
@@ -106,11 +107,11 @@ def share_history(
     Where the founding does not let history be shared, an author who insists gives those of its own
     feeds alone; raise HistoryNotShared or NotAMember.
     """
-    among = groups.load(db, venue.group)
-    if not among.founding.policies.history and not insist:
+    is_policy = _founding(db, venue.group).policies.history
+    if not is_policy and not insist:
         raise HistoryNotShared(group=venue.group.hex()[:16])
-    public = _encryption(db, among, node)
-    own = None if among.founding.policies.history else author.run.node
+    public = _encryption(db, venue.group, node)
+    own = None if is_policy else author.run.node
     count = 0
     for sender in keyring.held_of(db, venue.group, own):
         if keyring.is_shared_with(db, sender.feed, sender.number, key_id(public)):
@@ -129,7 +130,7 @@ def _ready(db: apsw.Connection, author: Author, venue: Venue) -> tuple[Feed, _St
     feed, standing = feeds.load(db, name), _standing(db, name, venue)
     if feed is None:
         feed = _begin(db, author, venue, standing.view)
-        if groups.load(db, venue.group).founding.clear:
+        if _founding(db, venue.group).clear:
             # The genesis itself says the view; in a clear group nothing else is announced.
             now = Ring(0, standing.named, author.now().monotonic_ms, 0)
             keyring.keep_ring(db, name, now)
@@ -169,14 +170,14 @@ def _announce(
     db: apsw.Connection, author: Author, feed: Feed, standing: _Standing
 ) -> tuple[Feed, _Standing]:
     """Announce a fresh key to all who may read by the view, or in a clear group the view alone."""
-    among, view, seq = groups.load(db, feed.group), standing.view, feed.size
+    view, seq = standing.view, feed.size
     number, key = 0, None
-    if among.founding.clear:
+    if _founding(db, feed.group).clear:
         _, feed = _say(db, author, feed, announcement.announce_view(feed.id, view))
     else:
         number, key = _next(db, feed.id), author.random(KEY_BYTES)
         sender = SenderKey(feed.group, feed.id, number, key)
-        recipients, room = _recipients(db, author, among, view), announcement.room(view)
+        recipients, room = _recipients(db, author, feed.group, view), announcement.room(view)
         for start in range(0, len(recipients), room):
             some = recipients[start : start + room]
             ephemerals = [author.random(KEY_BYTES) for _ in some]
@@ -188,28 +189,26 @@ def _announce(
     return feed, _Standing(now, key, view)
 
 
-def _recipients(db: apsw.Connection, author: Author, among: Group, view: View) -> list[bytes]:
+def _recipients(db: apsw.Connection, author: Author, among: bytes, view: View) -> list[bytes]:
     """Give the X25519 keys of all who may read by a view, each once: members, archives, author."""
     members = _members(db, among)
-    roster = groups.rosters(db).get(view.roster)
-    if roster is None:
-        raise UnknownRoster(roster=view.roster.hex())
+    within = _roster(db, view.roster)
     organisations = {organisation for organisation, _ in members.values()}
     found = {public for _, public in members.values()}
-    found |= {each.archive for each in roster.organisations if each.id in organisations}
+    found |= {each.archive for each in within.organisations if each.id in organisations}
     found.add(author.run.credentials.encryption.key)
     return sorted(found, key=key_id)
 
 
-def _members(db: apsw.Connection, among: Group) -> dict[bytes, tuple[bytes, bytes]]:
+def _members(db: apsw.Connection, among: bytes) -> dict[bytes, tuple[bytes, bytes]]:
     """Give each member's organisation and X25519 key; before any was folded, the founding's."""
     rows: list[tuple[Any, ...]] = db.execute(
         "SELECT m.node, m.organisation, m.encryption FROM views v JOIN groups g"
         " ON g.number = v.in_group LEFT JOIN members m ON m.in_group = v.in_group WHERE g.id = ?",
-        (among.id,),
+        (among,),
     ).fetchall()
     if not rows:  # Nothing was folded yet. Where all members are gone there is one empty row.
-        founders = among.founding.members
+        founders = _founding(db, among).members
         return {each.node: (each.organisation, each.encryption.key) for each in founders}
     return {
         node: (organisation, identity.decode(encryption, "encryption").key)
@@ -218,11 +217,32 @@ def _members(db: apsw.Connection, among: Group) -> dict[bytes, tuple[bytes, byte
     }
 
 
-def _encryption(db: apsw.Connection, among: Group, node: bytes) -> bytes:
+def _encryption(db: apsw.Connection, among: bytes, node: bytes) -> bytes:
     found = _members(db, among).get(node)
     if found is None:
-        raise NotAMember(node=node.hex(), group=among.id.hex()[:16])
+        raise NotAMember(node=node.hex(), group=among.hex()[:16])
     return found[1]
+
+
+def _founding(db: apsw.Connection, identity: bytes) -> Founding:
+    """Give a group's founding, which was verified when the group was registered."""
+    row = db.execute("SELECT founding FROM groups WHERE id = ?", (identity,)).fetchone()
+    if row is None:
+        raise UnknownGroup(group=identity.hex()[:16])
+    return group.parse(row[0])
+
+
+def _roster(db: apsw.Connection, name: bytes) -> Roster:
+    """Give a roster with those before it verified; raise UnknownRoster."""
+    rows = db.execute(
+        "SELECT r.encoded FROM rosters r JOIN rosters n ON r.consortium = n.consortium"
+        " WHERE n.hash = ? AND r.number <= n.number ORDER BY r.number",
+        (name,),
+    )
+    chain = roster.decode_chain([row[0] for row in rows])
+    if not chain or chain[-1].hash != name:
+        raise UnknownRoster(roster=name.hex())
+    return chain[-1]
 
 
 def _next(db: apsw.Connection, feed: bytes) -> int:
