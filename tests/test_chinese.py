@@ -26,9 +26,10 @@ REASONERS = (
     *SPEAKERS,
     *sorted((GATEWAY / "config").glob("*.py")),
     GATEWAY / "transport" / "key.py",
+    GATEWAY / "records" / "attestation.py",
     *(
         GATEWAY / "readings" / f"{name}.py"
-        for name in ("fields", "frame", "mapping", "naming", "packs", "payloads", "times")
+        for name in "fields frame line mapping naming packs payloads testimony times".split()
     ),
     *sorted((GATEWAY / "readings").glob("sparkplug*.py")),
 )

@@ -420,41 +420,15 @@ def test_only_a_source_with_a_public_key_claims_that_the_device_signed() -> None
     """device-signed comes of a public key and of nothing else."""
     plain = FramedSource(name=NAME, url=URL)
     signing = FramedSource(name=NAME, url=URL, public_key=DEVICE.public.hex())
-    by_file = FramedSource(name=NAME, url=URL, public_key_file="mcu-7.pub")
     assert provenance(plain) is Provenance.UNAUTHENTICATED_LINE
-    assert {provenance(signing), provenance(by_file)} == {Provenance.DEVICE_SIGNED}
+    assert provenance(signing) is Provenance.DEVICE_SIGNED
 
 
 @pytest.mark.parametrize("weak", ["00" * 32, "01" + "00" * 31, "ff" * 32])
-def test_a_weak_public_key_is_refused(station: Station, tmp_path: Path, weak: str) -> None:
+def test_a_weak_public_key_is_refused(station: Station, weak: str) -> None:
     """Under such a key one signature holds for everything: the source does not start."""
-    path = tmp_path / "mcu-7.pub"
-    path.write_text(weak)
-    path.chmod(0o644)
-    for config in (
-        FramedSource(name=NAME, url=URL, public_key=weak),
-        FramedSource(name=NAME, url=URL, public_key_file=str(path)),
-    ):
-        with pytest.raises(PublicKeyUnusable, match=r"^config\.public-key: .*mcu-7"):
-            FramedListener(config, station.intake(NAME), now, 20)
-
-
-@pytest.mark.parametrize("text", ["", "00", DEVICE.public.hex() + "0", "g" * 64])
-def test_a_file_without_a_public_key_is_refused(
-    station: Station, tmp_path: Path, text: str
-) -> None:
-    """64 hexadecimal digits, in a file that only its owner can change."""
-    path = tmp_path / "mcu-7.pub"
-    config = FramedSource(name=NAME, url=URL, public_key_file=str(path))
-    with pytest.raises(PublicKeyUnusable, match=r"mcu-7\.pub"):
-        FramedListener(config, station.intake(NAME), now, 20)
-    path.write_text(text)
-    path.chmod(0o644)
-    with pytest.raises(PublicKeyUnusable, match="64 hexadecimal digits"):
-        FramedListener(config, station.intake(NAME), now, 20)
-    path.write_text(DEVICE.public.hex())
-    path.chmod(0o664)
-    with pytest.raises(PublicKeyUnusable, match="0664"):
+    config = FramedSource(name=NAME, url=URL, public_key=weak)
+    with pytest.raises(PublicKeyUnusable, match=r"^config\.public-key: .*mcu-7"):
         FramedListener(config, station.intake(NAME), now, 20)
 
 
@@ -465,13 +439,11 @@ _KEY = DEVICE.public.hex()
     ("said", "code"),
     [
         (f'public_key = "{_KEY}"\nkey_file = "a"', "config.no-effect"),
-        (f'public_key = "{_KEY}"\npublic_key_file = "a"', "config.no-effect"),
-        ('public_key_file = "b"\nkey_file = "a"', "config.no-effect"),
         (f'public_key = "{_KEY[:-2]}"', "config.range"),
     ],
 )
 def test_a_config_knows_a_device_in_one_way(said: str, code: str) -> None:
-    """A key, a public key, or a file with one: what is written beside it would mislead."""
+    """By a key or by its signature: what is written beside it would mislead."""
     gateway = '[gateway]\nname = "g"\nstate_dir = "/tmp"\n'
     text = f'{gateway}[[source]]\nname = "a"\ntype = "framed"\nurl = "{URL}"\n{said}\n'
     with pytest.raises(ConfigFaults) as refused:

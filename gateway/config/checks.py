@@ -85,9 +85,8 @@ def _check_bind(faults: Faults, at: Path, said: Table[str, object]) -> None:
 
 def check_framed(faults: Faults, at: Path, said: Table[str, object]) -> None:
     """Check the address of a serial line, and that a device is known in one way."""
-    ways = [key for key in ("public_key", "public_key_file", "key_file") if said.get(key)]
-    for key in ways[1:]:
-        faults.add(NoEffect, (*at, key), reason=f"{ways[0]} says already how the device is known")
+    if said.get("public_key") is not None and said.get("key_file") is not None:
+        faults.add(NoEffect, (*at, "key_file"), reason="the device signs, as 'public_key' says")
     match said.get("url"):
         case str() as url:
             try:

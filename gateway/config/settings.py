@@ -137,14 +137,8 @@ class FramedSource(Struct, frozen=True, kw_only=True, tag_field="type", tag="fra
         ]
         | None
     ) = None
-    public_key_file: Text | None = None
     stale_ms: StaleMs = STALE_MS
     equipment: Equipment = ""
-
-    @property
-    def signs(self) -> bool:
-        """Say whether the device has to sign what it says."""
-        return self.public_key is not None or self.public_key_file is not None
 
     @property
     def serial_line(self) -> SerialLine:

@@ -63,7 +63,7 @@ from gateway.records import cose
 from gateway.records.record import Moment
 from gateway.sources.intake import Intake
 from gateway.sources.source import arrived
-from gateway.transport.key import read_key, read_public_key
+from gateway.transport.key import read_key
 from gateway.transport.serial import Port
 
 _LOG = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ _STATES = {"serial.absent": "absent", "serial.busy": "busy"}
 
 def provenance(config: FramedSource) -> Provenance:
     """Say who stands for what a source hears: the device, only where each frame proves it."""
-    if config.signs:
+    if config.public_key is not None:
         return Provenance.DEVICE_SIGNED
     if config.key_file is None:
         return Provenance.UNAUTHENTICATED_LINE
@@ -87,12 +87,9 @@ def provenance(config: FramedSource) -> Provenance:
 
 def public_key(config: FramedSource) -> bytes | None:
     """Give the key under which a device signs, if it does; raise PublicKeyUnusable."""
-    if config.public_key_file is not None:
-        key = read_public_key(config.name, config.public_key_file)
-    elif config.public_key is not None:
-        key = bytes.fromhex(config.public_key)
-    else:
+    if config.public_key is None:
         return None
+    key = bytes.fromhex(config.public_key)
     try:
         cose.check_public(key)
     except WeakKey as fault:
