@@ -24,12 +24,13 @@ from gateway.errors import (
     GroupError,
     LineError,
     MalformedSparkplug,
+    OperatorError,
     PayloadError,
     PeerError,
 )
 from gateway.errors.author import MalformedCbor, MalformedGap, MalformedPack, MalformedProof
 from gateway.errors.peer import BadAck, BadControl
-from gateway.groups import agreement, announcement, group, seal
+from gateway.groups import agreement, announcement, group, pairing, seal
 from gateway.readings import senml
 from gateway.readings.fields import Read
 from gateway.readings.framing import splitter
@@ -200,6 +201,12 @@ DECODERS = {
     "envelope": Decoder(envelope.decode, PeerError, _known("envelope")),
     "control": Decoder(control.decode, BadControl, _known("control")),
     "ack": Decoder(agreement.decode, BadAck, _known("ack")),
+    "pairing": Decoder(pairing.decode, PeerError, _known("pairing")),
+    "address": Decoder(
+        lambda said: pairing.decode_address(said.decode(errors="replace")),
+        OperatorError,
+        lambda: [text.encode() for text in mutate.known_text("pairing", "address")],
+    ),
     "gap": Decoder(gap.decode, MalformedGap, _known("gap")),
     "pack": Decoder(senml.decode, MalformedPack, _known("senml")),
     "telegram": Decoder(_split, LineError, _streams),
