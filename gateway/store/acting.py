@@ -99,7 +99,7 @@ def _change(db: apsw.Connection, author: Author, venue: Venue, act: Act, heard: 
     feed = feed_id(author.run.key.public, venue.group)
     head = feeds.head(db, feed)
     credentials = author.run.credentials
-    within = heard.rosters.get(venue.roster)
+    within = heard.rosters.get(membership.newest_roster(db, venue.group) or venue.roster)
     return Change(
         NO_RECORD,
         feed,

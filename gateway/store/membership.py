@@ -7,18 +7,27 @@ any time. Protocol: docs/protocol/membership.md.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import apsw
 
-from gateway.errors import AuthorError, BadAck, GroupError, NotAMember, UnknownGroup
+from gateway.errors import (
+    AuthorError,
+    BadAck,
+    GroupError,
+    MalformedGenesis,
+    NotAMember,
+    UnknownGroup,
+)
 from gateway.groups import agreement, announcement, fold as folding, group, membership
 from gateway.groups.group import Founding, Member, Role
 from gateway.groups.history import close
 from gateway.groups.membership import Act, Add, Beginning, Change, Membership, Remove, Voucher
-from gateway.records import identity, record, roster
-from gateway.records.feed import View, decode_genesis
-from gateway.records.record import SALT_BYTES, Kind, Record
+from gateway.records import cbor, identity, record, roster
+from gateway.records.feed import Head, View, decode_head
+from gateway.records.record import FIXED_BODY_BYTES_MAX, SALT_BYTES, Kind, Record
 from gateway.records.roster import Roster
+from gateway.store import feeds
 
 _ID_BYTES = 32
 EVERY_OTHER = b""  # the row of a cut for the feeds that it does not name
@@ -113,6 +122,14 @@ def view(db: apsw.Connection, identity: bytes, roster_hash: bytes) -> View:
     return View(roster_hash, _newest(db, _number(db, identity)))
 
 
+def newest_roster(db: apsw.Connection, identity: bytes) -> bytes | None:
+    """Give the hash of the roster by which a group's next records are written, as last folded."""
+    row = db.execute(
+        "SELECT roster FROM views WHERE in_group = ?", (_number(db, identity),)
+    ).fetchone()
+    return None if row is None else bytes(row[0])
+
+
 def counts(db: apsw.Connection, feed: bytes, seq: int) -> bool:
     """Say whether a stored record counts: its node is a member, or its cut does not reach it."""
     row = db.execute(
@@ -170,31 +187,29 @@ class _Reading:
         """Read what a feed says of members, in order."""
         view, before = View(b""), frozenset[bytes]()
         rows = db.execute(
-            "SELECT encoded, body FROM records"
+            "SELECT place, kind, encoded, body FROM records"
             " WHERE place >= ? AND place < ? AND kind <= 3 ORDER BY place",
-            (number << 32, number + 1 << 32),
+            (feeds.place(number, 0), feeds.place(number + 1, 0)),
         )
-        for encoded, body in rows:
-            said = record.parse(encoded)
+        for place, kind, encoded, body in rows:
             content = (body or b"")[SALT_BYTES:]
-            match said.kind:
+            match kind:
                 case Kind.GENESIS:
-                    genesis = decode_genesis(content)
-                    view = genesis.view
-                    begun = Beginning(author.node, frozenset(), genesis.predecessors)
+                    view, earlier = _begun(content)
+                    begun = Beginning(author.node, frozenset(), earlier)
                     self._beginnings[author.feed] = author, frozenset(view.membership), begun
                 case Kind.ANNOUNCEMENT:
-                    view = _announced(content, author, view)
+                    view = _announced(content, view)
                 case Kind.MEMBERSHIP if (act := _act(content)) is not None:
+                    said, within = record.parse(encoded), self._rosters.get(view.roster)
                     named = before.union(view.membership, said.deps)
-                    within = self._rosters.get(view.roster)
-                    self._said[said.id] = Said(
-                        said, author.node, author.organisation, act, named, within
-                    )
+                    by = author.node, author.organisation
+                    self._said[said.id] = Said(said, *by, act, named, within)
                     before = frozenset({said.id})
                 case Kind.RECEIPT:
-                    held = _held(content)
-                    self._receipts.append((author, said.seq, before.union(view.membership), held))
+                    seq = place - feeds.place(number, 0)
+                    seen = before.union(view.membership)
+                    self._receipts.append((author, seq, seen, _held(content)))
 
     def conclude(self, db: apsw.Connection, heard: Heard) -> None:
         """Close the pasts of all that was read."""
@@ -262,13 +277,20 @@ def _act(content: bytes) -> Act | None:
         return None
 
 
-def _announced(content: bytes, author: _Author, before: View) -> View:
-    """Give the view after an announcement: it is the feed's own, and stays where it is none."""
+def _begun(content: bytes) -> tuple[View, tuple[Head, ...]]:
+    """Give the view and the earlier heads of a genesis, which was verified when it was stored."""
+    match cbor.decode(content, FIXED_BODY_BYTES_MAX):
+        case {3: [*rows], 5: [bytes() as within, [*names]]}:
+            return View(within, tuple(names)), tuple(decode_head(row) for row in rows)
+    raise MalformedGenesis(reason="it has no view")
+
+
+def _announced(content: bytes, before: View) -> View:
+    """Give the view after an announcement; what is none leaves it as it was."""
     try:
-        announced = announcement.decode(content)
+        return announcement.decode(content).view
     except AuthorError:
         return before
-    return announced.view
 
 
 def _held(content: bytes) -> dict[bytes, int]:
@@ -279,12 +301,17 @@ def _held(content: bytes) -> dict[bytes, int]:
     return {entry.head.feed: entry.head.size for entry in entries}
 
 
-def _rosters(db: apsw.Connection, consortium: bytes) -> dict[bytes, Roster]:
+def _rosters(db: apsw.Connection, consortium: bytes) -> Mapping[bytes, Roster]:
     rows = db.execute(
         "SELECT encoded FROM rosters WHERE consortium = ? ORDER BY number", (consortium,)
     )
-    chain = roster.decode_chain([row[0] for row in rows])
-    return {each.hash: each for each in chain}
+    return _chain(tuple(row[0] for row in rows))
+
+
+@lru_cache(maxsize=16)
+def _chain(encoded: tuple[bytes, ...]) -> Mapping[bytes, Roster]:
+    """Verify rosters once: the same bytes give the same rosters."""
+    return {each.hash: each for each in roster.decode_chain(encoded)}
 
 
 def _number(db: apsw.Connection, identity: bytes) -> int:
@@ -319,14 +346,14 @@ def _cuts(db: apsw.Connection, identity: bytes) -> dict[bytes, dict[bytes, int]]
 
 
 def _keep(db: apsw.Connection, number: int, founding: Founding, folded: Membership) -> None:
-    newest_roster = db.execute(
+    by_roster = db.execute(
         "SELECT coalesce((SELECT hash FROM rosters WHERE consortium = ?1"
         " ORDER BY number DESC LIMIT 1), ?2)",
         (founding.consortium, founding.roster),
     ).get
     db.execute(
         "INSERT OR REPLACE INTO views VALUES (?, ?, ?)",
-        (number, newest_roster, b"".join(folded.newest)),
+        (number, by_roster, b"".join(folded.newest)),
     )
     db.execute("DELETE FROM members WHERE in_group = ?", (number,))
     db.executemany(
