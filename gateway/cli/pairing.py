@@ -5,7 +5,6 @@ Each step is kept before the next, so the same command typed again goes on where
 """
 
 import json
-import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,11 +12,10 @@ from pathlib import Path
 from typing import Annotated, Protocol
 
 import typer
-from mnemonic import Mnemonic
 
 from gateway.cli import desk, place
-from gateway.cli.setting_up import fingerprint
-from gateway.cli.words import language, say
+from gateway.cli.setting_up import fingerprint, shown as shown
+from gateway.cli.words import say
 from gateway.clock import random_bytes
 from gateway.errors import (
     FileUnusable,
@@ -78,15 +76,6 @@ class Joiner(Protocol):
 
     def admitted(self, joining: Joining, answer: Answer, chains: list[tuple[Roster, ...]]) -> None:
         """Keep what makes it a member."""
-
-
-def shown(identity: bytes) -> list[str]:
-    """Give a fingerprint in the lines in which a person reads it out, in the person's language."""
-    facts = fingerprint(identity)
-    words = facts["words"]
-    if language(dict(os.environ)) == "zh":
-        words = Mnemonic("chinese_simplified").to_mnemonic(identity)
-    return [f"  {facts['id']}", f"  {words}", f"  {facts['digits']}"]
 
 
 def confirm(lines: Sequence[str], identity: bytes, yes: bool) -> None:

@@ -1,6 +1,7 @@
 """`init` and `check`: from nothing to a config that is known to be good."""
 
 import json
+import os
 from importlib import resources
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,7 @@ import typer
 from mnemonic import Mnemonic
 
 from gateway.cli import place
-from gateway.cli.words import say
+from gateway.cli.words import language, say
 from gateway.clock import KernelClock, random_bytes
 from gateway.config import load, show
 from gateway.errors import ConfigFaults, FileUnusable, GatewayError, WrongValue
@@ -36,6 +37,14 @@ def fingerprint(identity_: bytes) -> dict[str, str]:
         "words": Mnemonic("english").to_mnemonic(identity_),
         "digits": " ".join(digits[at : at + 5] for at in range(0, _DIGITS, 5)),
     }
+
+
+def shown(identity_: bytes) -> list[str]:
+    """Give a fingerprint in the lines in which a person reads it out, in the person's language."""
+    facts = fingerprint(identity_)
+    if language(dict(os.environ)) == "zh":
+        facts["words"] = Mnemonic("chinese_simplified").to_mnemonic(identity_)
+    return [f"  {facts['id']}", f"  {facts['words']}", f"  {facts['digits']}"]
 
 
 # A command: its parameters are its command line.
@@ -155,7 +164,6 @@ def _facts(made: State, name: str, org: str) -> dict[str, object]:
 
 
 def _told(facts: dict[str, object], made: State) -> str:
-    shown = fingerprint(made.organisation)
     config = say(
         "config: {path} written" if facts["config_written"] else "config: {path} kept as it was",
         path=facts["config"],
@@ -165,9 +173,7 @@ def _told(facts: dict[str, object], made: State) -> str:
         config,
         "",
         say("The organisation's fingerprint, to compare by telephone:"),
-        f"  {shown['id']}",
-        f"  {shown['words']}",
-        f"  {shown['digits']}",
+        *shown(made.organisation),
         "",
         say("Its roster's hash, which a proof is checked against:"),
         f"  {facts['roster']}",
