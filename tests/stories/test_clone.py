@@ -144,7 +144,8 @@ def test_a_copy_started_beside_the_original_raises_an_alarm_at_every_member(
         for each in (ace, coil):
             _until(lambda each=each: bool(_alarms(each)), each, _ROUND_S)  # type: ignore[misc]
         copy.listen()
-        _say(broker, "bolt", range(100, 200))
+        for number in range(100, 200, 10):  # Each time a record of the one, and one of the other.
+            _say(broker, "bolt", range(number, number + 10))
         twice = Counter[object](range(100)) + Counter(range(100, 200)) + Counter(range(100, 200))
         for each in (ace, coil):
             _until(_holds(each, twice), each)
