@@ -217,3 +217,24 @@ def test_two_who_sign_at_once_never_sign_two(held: State) -> None:
     admitted = {admits for (_, admits), done in zip(asked, signed_by, strict=True) if done}
     assert len(admitted) == 1
     assert len(consortium.votes(held.path, FOUNDED.hash)) == 1
+
+
+def keep_one(path: str, admits: bool) -> bool:
+    """Keep one of two rosters with one number, in a process of its own; say whether it is held."""
+    try:
+        state.keep_roster(Path(path), SECOND if admits else OTHER_SECOND)
+    except ForkedRoster:
+        return False
+    return True
+
+
+def test_two_who_keep_at_once_never_keep_two(tmp_path: Path) -> None:
+    """Of two rosters with one number that come at once, the first stays and the other is a fork."""
+    path = tmp_path / "state"
+    state.create_organisation(path, "Alpha", random.Random(1).randbytes, PASSPHRASE)
+    state.keep_roster(path, FOUNDED)
+    asked = [(str(path), bool(number % 2)) for number in range(8)]
+    with get_context("spawn").Pool(2) as pool:
+        kept = pool.starmap(keep_one, asked, chunksize=1)
+    assert len({admits for (_, admits), done in zip(asked, kept, strict=True) if done}) == 1
+    assert len(consortium.chain(consortium.load_rosters(path), FOUNDED.hash)) == 2

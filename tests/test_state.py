@@ -13,7 +13,7 @@ from gateway.errors import (
     StateOpen,
     WrongPassphrase,
 )
-from gateway.records import identity, run
+from gateway.records import cbor, identity, run
 from gateway.store import state
 from gateway.store.state import Names, State
 
@@ -123,3 +123,18 @@ def test_a_damaged_group_file_is_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(StateDamaged):
         state.load(made.path)
+
+
+def test_a_key_file_that_would_exhaust_the_gateway_is_refused(tmp_path: Path) -> None:
+    """What a passphrase costs to try is in the file, and has a limit; other nonsense is damage."""
+    made = _made(tmp_path)
+    path = made.path / "organisation" / "root.key"
+    said = cbor.decode(path.read_bytes(), 1024)
+    assert isinstance(said, dict)
+    for key, value in ((2, 1 << 40), (3, 1 << 50), (2, 0), (3, -1), (4, "x"), (0, 2), (1, None)):
+        path.write_bytes(cbor.encode(said | {key: value}))
+        with pytest.raises(StateDamaged):
+            state.root_key(made.path, PASSPHRASE)
+    path.write_bytes(cbor.encode(said | {4: b"short"}))
+    with pytest.raises(WrongPassphrase):
+        state.root_key(made.path, PASSPHRASE)

@@ -75,16 +75,17 @@ def chain(rosters: Mapping[bytes, Roster], consortium: bytes) -> tuple[Roster, .
 
 def keep_roster(state_dir: Path, kept: Roster) -> None:
     """Keep a verified roster; raise UnknownRoster without the one before it, or ForkedRoster."""
-    held = load_rosters(state_dir)
-    known = {each.number: each.hash for each in chain(held, kept.consortium)}
-    if known.get(kept.number, kept.hash) != kept.hash:
-        raise ForkedRoster(consortium=kept.consortium.hex()[:16], number=kept.number)
-    if kept.number in known:
-        return
-    if kept.previous is not None and kept.previous not in held:
-        raise UnknownRoster(roster=kept.previous.hex())
-    folder.make(state_dir / ROSTERS)
-    folder.keep(state_dir / ROSTERS / f"{_name(kept)}.cbor", kept.encoded)
+    with folder.alone(state_dir):
+        held = load_rosters(state_dir)
+        known = {each.number: each.hash for each in chain(held, kept.consortium)}
+        if known.get(kept.number, kept.hash) != kept.hash:
+            raise ForkedRoster(consortium=kept.consortium.hex()[:16], number=kept.number)
+        if kept.number in known:
+            return
+        if kept.previous is not None and kept.previous not in held:
+            raise UnknownRoster(roster=kept.previous.hex())
+        folder.make(state_dir / ROSTERS)
+        folder.keep(state_dir / ROSTERS / f"{_name(kept)}.cbor", kept.encoded)
 
 
 def load_contacts(state_dir: Path, rosters: Mapping[bytes, Roster]) -> dict[bytes, Contact]:
