@@ -7,7 +7,7 @@ import pytest
 
 from gateway.errors import GatewayError, MalformedGroupFile, NotAMember
 from gateway.groups import group
-from gateway.groups.group import Group
+from gateway.groups.group import Group, Policies
 from gateway.records import feed
 from tests.damage import all_refused, flips, never_escapes, refusal, truncations
 from tests.mutate import mutations, vectors
@@ -63,6 +63,16 @@ def test_a_group_never_shows_its_secret() -> None:
     """What is logged of a group does not open its messages; its tag depends on the secret."""
     assert GROUP.secret.hex() not in repr(GROUP)
     assert dataclasses.replace(GROUP, secret=bytes(32)).tag != GROUP.tag
+
+
+def test_policies_are_part_of_what_was_agreed() -> None:
+    """They are read as they were founded; the defaults leave a founding's bytes as they were."""
+    policies = Policies(2, True, GROUP.id)
+    governed = group_of(MAKER, BUYER, policies=policies)
+    assert group.decode_file(group.encode_file(governed)).founding.policies == policies
+    assert group.parse(governed.encoded) == governed.founding
+    assert group.parse(GROUP.encoded).policies == Policies(0, False, None)
+    assert group_of(MAKER, BUYER, policies=Policies(0, False)).encoded == GROUP.encoded
 
 
 @pytest.mark.parametrize("vector", vectors("group"), ids=lambda vector: vector["name"])

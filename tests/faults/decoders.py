@@ -29,8 +29,9 @@ from gateway.errors import (
     PeerError,
 )
 from gateway.errors.author import MalformedCbor, MalformedGap, MalformedPack, MalformedProof
+from gateway.errors.group import MalformedMembership
 from gateway.errors.peer import BadAck, BadControl
-from gateway.groups import agreement, announcement, group, pairing, seal
+from gateway.groups import agreement, announcement, group, membership, pairing, seal
 from gateway.readings import senml
 from gateway.readings.fields import Read
 from gateway.readings.framing import splitter
@@ -152,6 +153,11 @@ def _fields(said: bytes) -> object:
     return readers[sum(said) % len(readers)](said, Arrival(None, 815))
 
 
+def _receipts() -> list[bytes]:
+    entries = [[bytes(32), 1, bytes(32), []], [b"f" * 32, 9, bytes(32), [[0, 3], [5, 9]]]]
+    return [cbor.encode(entries), cbor.encode(entries[1:])]
+
+
 def _announcements() -> list[bytes]:
     every = mutate.vectors("sealing")
     return [bytes.fromhex(each["hex"]) for each in every if "record" not in each]
@@ -207,6 +213,8 @@ DECODERS = {
         OperatorError,
         lambda: [text.encode() for text in mutate.known_text("pairing", "address")],
     ),
+    "membership": Decoder(membership.decode, MalformedMembership, _known("membership")),
+    "receipt": Decoder(agreement.decode_receipt, BadAck, _receipts),
     "gap": Decoder(gap.decode, MalformedGap, _known("gap")),
     "pack": Decoder(senml.decode, MalformedPack, _known("senml")),
     "telegram": Decoder(_split, LineError, _streams),
