@@ -40,13 +40,11 @@ class Office:
         return self.terminal.type("org", "sign", asked, "-o", answer, *where, *(more or ("--yes",)))
 
     def gateway(self) -> None:
-        """Make the gateway whose config the terminal has."""
-        path = self.folder / "state"
-        asked = state.prepare_node(path, "press-shop", lambda size: seed("node")[:size])
-        asked_file, answer = self.file("node.request", asked), self.file("node.answer")
-        assert self.sign(asked_file, answer).status == 0
-        certificate, *rosters = request.decode_answer(Path(answer).read_bytes()).signed
-        state.complete_node(path, certificate, rosters)
+        """Make the gateway whose config the terminal has, by files alone."""
+        asked, answer = self.file("node.request"), self.file("node.answer")
+        assert self.terminal.type("org", "join", "--request", asked).status == 0
+        assert self.sign(asked, answer).status == 0
+        assert self.terminal.type("org", "join", "--signed", answer, "--yes").status == 0
 
 
 @pytest.fixture
@@ -93,6 +91,36 @@ def test_a_gateway_shows_that_its_root_is_elsewhere(office: Office) -> None:
     assert (added.status, "state.root-elsewhere" in added.error) == (2, True)
     assert not (office.folder / "li.key").exists()
     assert office.terminal.type("check").status == 0
+
+
+def test_a_gateway_joins_by_files_and_shows_whom_it_joins(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The gateway shows the fingerprint that the root's words show, and joins no organisation that
+    the person does not confirm; asked again it asks the same."""
+    asked, answer = office.file("n.request"), office.file("n.answer")
+    told = office.terminal.type("org", "join", "--request", asked, "--json").facts
+    first = Path(asked).read_bytes()
+    assert office.terminal.type("org", "join", "--request", asked).status == 0
+    assert Path(asked).read_bytes() == first
+    waiting = office.terminal.type("status")
+    assert (waiting.status, "state.unfinished" in waiting.error) == (2, True)
+    assert told["fingerprint"]["digits"] in office.sign(asked, answer).error
+    monkeypatch.setattr("sys.stdin", _Answers("n\n"))
+    refused = office.terminal.type("org", "join", "--signed", answer)
+    assert (refused.status, "request.refused" in refused.error) == (2, True)
+    assert office.facts["fingerprint"]["digits"] in refused.error
+    assert "state.unfinished" in office.terminal.type("status").error
+    for content in (b"", _foreign_answer()):
+        wrong = office.file("wrong", content)
+        said = office.terminal.type("org", "join", "--signed", wrong, "--yes")
+        assert (said.status, "request.malformed" in said.error) == (2, True)
+    joined = office.terminal.type("org", "join", "--signed", answer, "--yes", "--json").facts
+    assert (joined["org"], joined["node"]) == (office.facts["org"], told["node"])
+    assert office.terminal.type("status").status == 1
+    assert "usage.missing" in office.terminal.type("org", "join").error
+    again = office.terminal.type("org", "join", "--request", asked)
+    assert (again.status, "state.exists" in again.error) == (2, True)
 
 
 def test_what_will_be_signed_is_told_first(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,11 +335,14 @@ def test_people_are_certified_and_revoked_by_files(office: Office) -> None:
 
 
 def _foreign(office: Office) -> str:
+    return office.file("foreign.answer", _foreign_answer())
+
+
+def _foreign_answer() -> bytes:
     by, person = STRANGER.root, SigningKey(seed("a person"))
     named = identity.Named("Li")
     signed_one = identity.issue_person(by, (by.id, person.id), person.public, 9, named)
-    answer = request.Answer("person", (signed_one,))
-    return office.file("foreign.answer", request.encode_answer(answer))
+    return request.encode_answer(request.Answer("person", (signed_one,)))
 
 
 def test_a_persons_file_that_was_changed_is_noticed(office: Office) -> None:

@@ -1,4 +1,4 @@
-"""`org create`, `org show`, `org sign`: the organisation's own keys, on whatever machine they are.
+"""`org create, show, sign, join`: the organisation's own keys, on whatever machine they are.
 
 In: names, request files, a passphrase. Out: keys, facts, and signed answers as files. What will be
 signed is told in words and asked for first, always.
@@ -24,7 +24,14 @@ from gateway.cli.pairing import (
 from gateway.cli.setting_up import fingerprint
 from gateway.cli.words import say
 from gateway.clock import KernelClock, random_bytes
-from gateway.errors import NotSigned, RootElsewhere, StateMissing, WrongValue
+from gateway.errors import (
+    MalformedRequest,
+    NotSigned,
+    RootElsewhere,
+    StateMissing,
+    ValueMissing,
+    WrongValue,
+)
 from gateway.readings.names import is_name
 from gateway.records import identity, request
 from gateway.records.identity import NAME_CHARS_MAX
@@ -52,6 +59,7 @@ def register(app: typer.Typer) -> None:
     commands.command()(create)
     commands.command()(show)
     commands.command()(sign)
+    commands.command()(join)
     app.add_typer(commands, name="org")
 
 
@@ -134,6 +142,54 @@ def sign(
     answer = signing.answer(path, root, wanted, now_s())
     write_file(output, request.encode_answer(answer))
     typer.echo(say("signed: carry {path} back to where it was asked for", path=output), err=True)
+
+
+def join(
+    request_file: Annotated[
+        Path | None,
+        typer.Option("--request", metavar="FILE", help="write what the root must sign"),
+    ] = None,
+    signed: Annotated[
+        Path | None, typer.Option("--signed", metavar="FILE", help="what 'hulian org sign' wrote")
+    ] = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Have this gateway belong to an organisation whose root is elsewhere, by files alone."""
+    config = place.config()
+    path = Path(config.gateway.state_dir)
+    if request_file is not None:
+        asked = state.prepare_node(path, config.gateway.name, random_bytes)
+        write_file(request_file, asked)
+        _tell_asked(asked, as_json)
+        return
+    if signed is None:
+        raise ValueMissing(command="hulian org join", option="--request FILE / --signed FILE")
+    answer = request.decode_answer(read_file(signed))
+    if answer.what != "node":
+        raise MalformedRequest(reason="it is no answer to a gateway")
+    issuer = identity.decode(answer.signed[0], "node").issuer
+    for line in (say("This gateway is to belong to the organisation:"), *shown(issuer)):
+        typer.echo(line, err=True)
+    if not yes and not typer.confirm(say("Is this your organisation?"), err=True):
+        raise NotSigned
+    made = state.complete_node(path, answer.signed[0], answer.signed[1:])
+    facts: dict[str, object] = {"node": made.node_id.hex(), "org": made.organisation.hex()}
+    lines = [say("{gateway} is ready; next: 'hulian check' and 'hulian run'", gateway=config.gateway.name)]
+    tell(facts | {"state": "certified"}, lines, as_json)
+
+
+def _tell_asked(asked: bytes, as_json: bool) -> None:
+    wanted = request.decode(asked)
+    assert isinstance(wanted, NodeRequest), "it was just written"
+    facts: dict[str, object] = {"node": wanted.node.hex(), "state": "asked"}
+    lines = [
+        say("This gateway's fingerprint:"),
+        *shown(wanted.node),
+        "",
+        say("Next: 'hulian org sign' where the root is, then 'hulian org join --signed FILE' here"),
+    ]
+    tell(facts | {"fingerprint": fingerprint(wanted.node)}, lines, as_json)
 
 
 def folder(keys: Path | None) -> Path:

@@ -69,7 +69,7 @@ class StateUnfinished(StateError):
     code = "state.unfinished"
     what = "the gateway in {path} has no certificate yet"
     why = "its keys are made, and its organisation has not said yet that it is one of its gateways"
-    next = "bring the organisation's answer and type 'hulian node join' again"
+    next = "type 'hulian node join' again, or 'hulian org join --signed FILE' with the answer"
 
 
 class RootElsewhere(StateError):
