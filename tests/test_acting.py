@@ -1,5 +1,6 @@
 """Membership in the store: the tables are the fold of the records, wherever they came from."""
 
+import functools
 import itertools
 import random
 from collections.abc import Callable, Iterator
@@ -9,14 +10,17 @@ import apsw
 import pytest
 
 from gateway.errors import GatewayError, NotAllowed, NotAMember, UnknownGroup
+from gateway.groups import announcement
 from gateway.groups.group import Policies, Role
 from gateway.groups.membership import Add, Leave, Membership, Remove, Roles, encode
-from gateway.records import cbor, feed, identity
+from gateway.records import cbor, feed, identity, run
 from gateway.records.feed import feed_id
-from gateway.records.record import Kind, Moment, Said
+from gateway.records.identity import EncryptionKey, Validity
+from gateway.records.record import SALT_BYTES, Kind, Moment, Said
 from gateway.records.run import Run
 from gateway.store import acting, authoring, checking, database, feeds, groups, membership
 from gateway.store.authoring import Author, Venue
+from gateway.store.heard import hear
 from tests.histories import addition, known
 from tests.people import group_of, moment, observation, roster_of, run_of
 
@@ -87,6 +91,14 @@ class Gateway:
             said = acting.leave(self.db, self.author, VENUE)
         return bytes(said)
 
+    def renew(self, encryption: bytes) -> None:
+        """Begin a run with another encryption certificate."""
+        who = known(self.name)
+        renewed = run.start(who.node, who.node_certificate, encryption, b"r" * 32)
+        author = Author(renewed, self.author.now, self.author.random)
+        with self.db:
+            authoring.say(self.db, author, VENUE, observation())
+
     def members(self) -> set[str]:
         return _names(membership.load(self.db, GROUP.id))
 
@@ -137,7 +149,7 @@ def test_one_proposes_and_another_organisation_approves() -> None:
     """Each sees what waits and what came of it, once it has heard the other."""
     ace, bolt, *_ = _all()
     proposal = ace.propose("east", Role.OBSERVER)
-    (waiting,) = membership.hear(ace.db, GROUP.id).fold().pending
+    (waiting,) = hear(ace.db, GROUP.id).fold().pending
     assert (waiting.id, ace.members()) == (proposal, set(NAMES))
     bolt.hear(ace)
     bolt.approve(proposal)
@@ -249,10 +261,52 @@ def test_the_removed_come_back_with_a_new_run() -> None:
     ace.hear(bolt)
     assert place
     assert "bolt" in ace.members()
-    assert membership.concerns(ace.db, GROUP.id, Kind.GENESIS, bolt.node)
-    assert not membership.concerns(ace.db, GROUP.id, Kind.GENESIS, coil.node)
+    assert membership.concerns(ace.db, GROUP.id, bolt.node, Kind.GENESIS, b"")
     assert [membership.counts(ace.db, name, 2) for name in (old, new)] == [False, True]
     assert membership.counts(ace.db, new, 0)
+
+
+def test_a_renewed_encryption_key_is_the_one_to_seal_to() -> None:
+    """The certificate issued last counts, from a genesis or an announcement, if its node signed."""
+    ace, bolt, *_ = _all()
+    who, keys = known("bolt"), [EncryptionKey(bytes([number]) * 32) for number in (1, 2, 3)]
+    first, later, forged = (
+        identity.issue_encryption(signs, who.node.id, key.public, Validity(time_s))
+        for signs, key, time_s in zip(
+            (who.node, who.node, who.root), keys, (9, 11, 99), strict=True
+        )
+    )
+    bolt.renew(first)
+    ace.hear(bolt)
+    assert membership.member(ace.db, GROUP.id, bolt.node).encryption.encoded == first
+    for encoded in (later, forged):
+        view = membership.view(bolt.db, GROUP.id, WITHIN.hash)
+        renewed = identity.decode(encoded, "encryption")
+        told = announcement.announce_view(feed_id(bolt.run.key.public, GROUP.id), view, renewed)
+        content = announcement.encode(told)
+        assert membership.concerns(ace.db, GROUP.id, bolt.node, Kind.ANNOUNCEMENT, content)
+        bolt.say(Said(Kind.ANNOUNCEMENT, content, "x"))
+        ace.hear(bolt)
+        assert membership.member(ace.db, GROUP.id, bolt.node).encryption.encoded == later
+    assert membership.load(ace.db, GROUP.id) == membership.refold(ace.db, GROUP.id)
+
+
+def test_what_asks_for_a_new_fold() -> None:
+    """Observations never do, nor a genesis that tells nothing new: they are most of all records."""
+    ace, bolt, *_ = _all()
+    bolt.say()
+    (genesis, strokes) = feeds.slice_of(bolt.db, _heads(bolt)[0].feed, 0, 9, 1 << 20)
+    asked = functools.partial(membership.concerns, ace.db, GROUP.id, bolt.node)
+    assert genesis.body
+    assert strokes.body
+    content = genesis.body[SALT_BYTES:]
+    assert asked(Kind.MEMBERSHIP, b"")
+    assert not asked(Kind.GENESIS, content)
+    assert not asked(Kind.OBSERVATION, strokes.body[SALT_BYTES:])
+    assert not asked(Kind.RECEIPT, b"")
+    ace.remove("bolt")
+    assert asked(Kind.GENESIS, content)
+    assert asked(Kind.RECEIPT, b"")
 
 
 def test_a_live_group_of_the_same_members_and_purpose_is_found_again() -> None:
@@ -310,7 +364,7 @@ def test_whoever_holds_the_same_records_has_the_same_tables(seed: int) -> None:
         for each in gateways
     ]
     assert all(each == counted[0] for each in counted)
-    held = [{each.id for each in membership.hear(one.db, GROUP.id).changes} for one in gateways]
+    held = [{each.id for each in hear(one.db, GROUP.id).changes} for one in gateways]
     assert held[0]
     assert all(each == held[0] for each in held)
 
@@ -331,7 +385,7 @@ def _act(chance: random.Random, gateways: list[Gateway]) -> None:
             case 4:
                 one.propose(chance.choice(("east", "flux", other.name)))
             case 5 | 6:
-                for waiting in membership.hear(one.db, GROUP.id).fold().pending:
+                for waiting in hear(one.db, GROUP.id).fold().pending:
                     one.approve(waiting.id)
             case 7 if chance.random() < 0.5:
                 one.remove(other.name)

@@ -25,7 +25,7 @@ from gateway.records.feed import Head, feed_id
 from gateway.records.record import DEPS_MAX, NO_RECORD, Kind, Said
 from gateway.store import authoring, feeds, membership
 from gateway.store.authoring import Author, Venue
-from gateway.store.membership import Heard
+from gateway.store.heard import Heard, hear, is_sound
 
 _WHY: Final[dict[type[Act], str]] = {
     Add: "only a member proposes, and the new node's certificates must verify",
@@ -80,7 +80,7 @@ def _cut(db: apsw.Connection, group: bytes, node: bytes) -> list[tuple[Head, ...
 
 
 def _say(db: apsw.Connection, author: Author, venue: Venue, act: Act) -> bytes:
-    heard = membership.hear(db, venue.group)
+    heard = hear(db, venue.group)
     newest = heard.fold().newest
     if not heard.allows(_change(db, author, venue, act, heard)):
         raise NotAllowed(group=venue.group.hex()[:16], reason=_WHY[type(act)])
@@ -108,6 +108,6 @@ def _change(db: apsw.Connection, author: Author, venue: Venue, act: Act, heard: 
         credentials.node.issuer,
         heard.whole(),
         act,
-        within is not None and membership.is_sound(act, within),
+        within is not None and is_sound(act, within),
         None if within is None else frozenset(each.id for each in within.organisations),
     )
