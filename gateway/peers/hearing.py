@@ -33,6 +33,7 @@ from gateway.store import feeds, groups
 from gateway.store.database import Connection
 from gateway.store.writer import Job
 from gateway.sync import control, decide, envelope, message
+from gateway.sync.clones import Alarm
 from gateway.sync.control import Control
 from gateway.sync.decide import (
     Acknowledge,
@@ -102,6 +103,7 @@ class Hearing:
         return out
 
     def _commit(self) -> None:
+        unkept: list[tuple[Alarm, int]] = []
         try:
             if self._staged:
                 self._store.submit(self._staged.job).result()
@@ -109,11 +111,14 @@ class Hearing:
             self.counts[fault.code] += 1
             self._signing.clear()
             self._opened.clear()
+            unkept = self._staged.alarms  # Nobody raises them again.
         for (node, group), wanted in self._signing.items():
             self._sign(self._circle.relation(node, group), group, wanted)
         for node, group in self._opened:
             self._ask_missing(self._circle.relation(node, group), group)
         self._new_batch()
+        for alarm, heard_ms in unkept:
+            self._staged.alarm(alarm, heard_ms)
 
     def _hear(self, arrived: Arrived, now_ms: int) -> None:
         match arrived.topic.split("/"):

@@ -60,10 +60,10 @@ class Staged:
         self._kept: list[Kept] = []
         self._released: list[tuple[bytes, Head, bytes]] = []
         self._runs: list[Credentials] = []
-        self._alarms: list[tuple[Alarm, int]] = []
+        self.alarms: list[tuple[Alarm, int]] = []
 
     def __bool__(self) -> bool:
-        return bool(self._kept or self._released or self._runs or self._alarms)
+        return bool(self._kept or self._released or self._runs or self.alarms)
 
     @property
     def feeds(self) -> Mapping[bytes, Feed]:
@@ -84,7 +84,7 @@ class Staged:
 
     def alarm(self, alarm: Alarm, heard_ms: int) -> None:
         """Keep that two runs of a peer both went on."""
-        self._alarms.append((alarm, heard_ms))
+        self.alarms.append((alarm, heard_ms))
 
     def append(self, group: Group, action: Append) -> Grown:
         """Verify records one after another and stage those that are right."""
@@ -119,7 +119,7 @@ class Staged:
             outbox.acknowledged(db, node, head, encoded)
         for credentials in self._runs:
             peers.remember(db, credentials)
-        for alarm, heard_ms in self._alarms:
+        for alarm, heard_ms in self.alarms:
             alarms.keep(db, alarm, heard_ms)
 
     def _verified(self, group: Group, feed: Feed | None, carried: Carried, name: bytes) -> Kept:

@@ -172,8 +172,8 @@ def _sizes(gateways: Iterable[Gateway], groups: Iterable[Group]) -> dict[bytes, 
 
 
 def options_with_copy(seed: int) -> Options:
-    """Draw a world; its broker is never down for days, and its disks are never full."""
-    return replace(options_of(seed), days_down=0, failing=0.0)
+    """Draw a world; its broker is never down for days."""
+    return replace(options_of(seed), days_down=0)
 
 
 def cloned(seed: int) -> Cloned:
