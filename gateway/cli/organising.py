@@ -175,7 +175,8 @@ def join(
         raise NotSigned
     made = state.complete_node(path, answer.signed[0], answer.signed[1:])
     facts: dict[str, object] = {"node": made.node_id.hex(), "org": made.organisation.hex()}
-    lines = [say("{gateway} is ready; next: 'hulian check' and 'hulian run'", gateway=config.gateway.name)]
+    name = config.gateway.name
+    lines = [say("{gateway} is ready; next: 'hulian check' and 'hulian run'", gateway=name)]
     tell(facts | {"state": "certified"}, lines, as_json)
 
 
