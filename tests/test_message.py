@@ -1,11 +1,19 @@
 """Messages, envelopes and control messages: one form each, and a session that nobody replays."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings, strategies as some
 
-from gateway.errors import BadControl, BadEnvelope, GatewayError, MalformedMessage, PeerError
+from gateway.errors import (
+    BadControl,
+    BadEnvelope,
+    GatewayError,
+    InvitationTooLarge,
+    MalformedMessage,
+    PeerError,
+)
 from gateway.groups import agreement
 from gateway.groups.agreement import Ack, Entry
 from gateway.records.feed import Head
@@ -116,6 +124,40 @@ def test_an_envelope_is_read_as_it_was_written(content: bytes, is_sealed: bool) 
     assert envelope.decode(envelope.encode(said)) == said
 
 
+@given(some.binary(max_size=99), HASHES, HASHES)
+def test_what_is_sealed_under_a_secret_opens_under_it_alone(
+    content: bytes, secret: bytes, group: bytes
+) -> None:
+    """Neither another secret, nor another group, nor another tag opens it."""
+    sealed = envelope.seal_for(secret, group, GROUP.tag, bytes(24), content)
+    assert envelope.decode(envelope.encode(sealed)) == sealed
+    assert envelope.open_in(secret, group, sealed) == content
+    other = bytes([secret[0] ^ 1]) + secret[1:]
+    for attempt in (
+        lambda: envelope.open_in(other, group, sealed),
+        lambda: envelope.open_in(secret, secret + group, sealed),
+        lambda: envelope.open_in(secret, group, replace(sealed, tag="0" * 32)),
+        lambda: envelope.open_in(secret, group, replace(sealed, seal=Seal.NONE)),
+    ):
+        refusal(attempt, BadEnvelope)
+
+
+def test_an_invitation_that_no_message_holds_is_refused_before_it_is_sent() -> None:
+    """What fits is read again; a byte more is an error for the group's admins, and not for us."""
+    body = bytes(40_000)
+    room = MESSAGE_BYTES_MAX - len(message.encode(build_message.INVITE)) - len(body) - 2 * 5
+    fits = replace(build_message.INVITE, membership=(build_message.PAIR, (b"", body)))
+    assert message.decode(message.encode(fits)) == fits
+    most = (*fits.membership, (b"", bytes(room)))
+    largest = message.encode(replace(fits, membership=most))
+    assert len(largest) == MESSAGE_BYTES_MAX
+    assert GROUP.secret in largest
+    assert GROUP.secret.hex() not in repr(fits)
+    assert str(GROUP.secret) not in repr(fits)
+    more = (*fits.membership, (b"", bytes(room + 1)))
+    refusal(lambda: message.encode(replace(fits, membership=more)), InvitationTooLarge)
+
+
 @given(SIZES, some.binary(max_size=99))
 def test_a_control_message_is_read_as_it_was_written(counter: int, said: bytes) -> None:
     """Counter, pair and message come back."""
@@ -175,9 +217,11 @@ def test_the_bounds_of_messages_are_kept_to_the_byte() -> None:
 def test_nothing_beyond_64_kib_is_decoded() -> None:
     """Size is bounded before anything is decoded, and the largest message fits its envelope."""
     content = bytes(MESSAGE_BYTES_MAX)
-    largest = envelope.encode(Envelope(Seal.NONE, GROUP.tag, content))
-    assert len(largest) <= envelope.ENVELOPE_BYTES_MAX
-    assert envelope.decode(largest).content == content
+    sealed = envelope.seal_for(GROUP.secret, GROUP.id, GROUP.tag, bytes(24), content)
+    for each in (Envelope(Seal.NONE, GROUP.tag, content), sealed):
+        largest = envelope.encode(each)
+        assert len(largest) <= envelope.ENVELOPE_BYTES_MAX
+        assert envelope.decode(largest) == each
     too_long = envelope.encode(Envelope(Seal.NONE, GROUP.tag, bytes(envelope.ENVELOPE_BYTES_MAX)))
     all_refused(envelope.decode, [too_long], BadEnvelope)
     all_refused(control.decode, [SIGNED + bytes(control.CONTROL_BYTES_MAX)], BadControl)

@@ -88,10 +88,12 @@ def test_a_bad_vector_is_refused(vector: dict[str, Any]) -> None:
     assert refusal(lambda: _run(vector), AuthorError) == vector["error"]
 
 
-@pytest.mark.parametrize(("secret", "salt", "info", "derived"), RFC_5869)
-def test_keys_are_derived_as_rfc_5869_says(secret: str, salt: str, info: str, derived: str) -> None:
+@pytest.mark.parametrize(("secret", "salt", "purpose", "derived"), RFC_5869)
+def test_keys_are_derived_as_rfc_5869_says(
+    secret: str, salt: str, purpose: str, derived: str
+) -> None:
     """HKDF-SHA256 gives what the RFC's own examples give."""
-    parts = [bytes.fromhex(part) for part in (secret, info, salt)]
+    parts = [bytes.fromhex(part) for part in (secret, purpose, salt)]
     length = len(derived) // 2
     assert sealing.derive(parts[0], parts[1], length, parts[2]).hex() == derived
 

@@ -34,12 +34,12 @@ class Sealing:
     nonce: bytes
 
 
-def derive(secret: bytes, info: bytes, length: int = KEY_BYTES, salt: bytes = b"") -> bytes:
+def derive(secret: bytes, purpose: bytes, length: int = KEY_BYTES, salt: bytes = b"") -> bytes:
     """Derive a key by HKDF-SHA256 (RFC 5869), of at most 255 * 32 bytes; no salt is 32 zeros."""
     extracted = hmac.digest(salt or bytes(_HASH_BYTES), secret, "sha256")
     block, derived = b"", b""
     for number in range(1, -(-length // _HASH_BYTES) + 1):
-        block = hmac.digest(extracted, block + info + bytes([number]), "sha256")
+        block = hmac.digest(extracted, block + purpose + bytes([number]), "sha256")
         derived += block
     return derived[:length]
 
