@@ -90,6 +90,7 @@ class Told:
     newest_ms: int | None  # nor newer
     readings: tuple[Reading, ...] | None  # None: the body is not held
     gap: Gap | None = None  # instead of readings: what is missing for good
+    provenances: tuple[str, ...] = ()  # who stands for each of the readings
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,7 @@ class Row:
 
     reading: Reading
     told: Told
+    provenance: str = ""
 
     def shown(self, as_of: str) -> dict[str, object]:
         """Give the row under the names that tools rely on; times are RFC 3339 in UTC."""
@@ -121,6 +123,7 @@ class Row:
             "boot": moment.boot.hex(),
             "retained": reading.retained,
             "equipment": reading.equipment,
+            "provenance": self.provenance,
             "status": self.told.status.name.lower(),
             "activity": None if record.activity is None else record.activity.hex(),
             "as_of": as_of,
@@ -291,7 +294,8 @@ def _rows(question: Question, told: Told, missing: Missing) -> Iterator[tuple[Ke
     for at, reading in enumerate(told.readings or ()):
         if _reading_fits(question, reading):
             when = start if reading.time_ms is None else reading.time_ms
-            yield (when, feed, seq, at), Row(reading, told)
+            provenance = told.provenances[at] if told.provenances else ""
+            yield (when, feed, seq, at), Row(reading, told, provenance)
 
 
 def _gap_fits(question: Question, gap: Gap) -> bool:

@@ -56,6 +56,8 @@ def verify(
             print(f"  {retell(fault)}")
         for line in _told(facts) if file else ():
             print(f"  {line}")
+        for device in facts["devices"]:
+            print("  " + say("device-signed by key {key}: {samples} samples", **device))
         counted = "{checked} checked: {valid} valid, {invalid} invalid, {unknown} unknown"
         print(say(counted, **facts))
         if facts.get("sealed"):
@@ -142,6 +144,7 @@ def _verified_store() -> dict[str, Any]:
         "unknown": tally.unknown,
         "sealed": tally.sealed,
         "ok": tally.ok,
+        "devices": [{"key": key.hex(), "samples": n} for key, n in sorted(tally.signed.items())],
         "faults": tally.faults,
     }
 
@@ -163,6 +166,10 @@ def _verified_proof(file: Path, trusted: Collection[bytes]) -> dict[str, Any]:
         "record": None if found.record is None else found.record.id.hex(),
         "author": None if found.author is None else _party(found.author),
         "held_by": [_party(holder) for holder in found.holders],
+        "devices": [
+            {"key": each.key.hex(), "samples": len(each.testimony.samples.samples)}
+            for each in found.devices
+        ],
         "statements": {statement.name: statement.held for statement in found.statements},
         "faults": [each.reason for each in found.statements if each.held is False],
     }

@@ -14,6 +14,7 @@ from gateway.errors import (
     BadAck,
     BadBody,
     GroupError,
+    MalformedPack,
     PeerError,
     ProofFails,
     UnknownRoster,
@@ -21,7 +22,9 @@ from gateway.errors import (
 )
 from gateway.groups import agreement, group
 from gateway.groups.group import Group
-from gateway.records import feed, merkle, proof, record, roster
+from gateway.readings import senml
+from gateway.records import attestation, feed, merkle, proof, record, roster
+from gateway.records.attestation import Proved
 from gateway.records.feed import Credentials
 from gateway.records.proof import Certificates, Founded, Opening, Proof, Receipt
 from gateway.records.record import Record
@@ -35,6 +38,7 @@ NAMES: Final = (
     "certificates",
     "record",
     "body",
+    "device",
     "group",
     "receipts",
     "journal",  # Its chapter is to come, and so is that of the witnesses.
@@ -68,6 +72,7 @@ class Verdict:
     record: Record | None = None
     author: Party | None = None
     holders: tuple[Party, ...] = ()  # whose receipts held, each once
+    devices: tuple[Proved, ...] = ()  # what devices signed of the body
 
     @property
     def holds(self) -> bool:
@@ -89,11 +94,12 @@ def judge(encoded: bytes, trusted: Collection[bytes]) -> Verdict:
     said = judging.take("record", shown.record, lambda part: _record(part, by))
     if said is None:
         return Verdict(judging.statements())
-    judging.take("body", shown.opening, lambda part: _body(said, part))
+    opening = judging.take("body", shown.opening, lambda part: _body(said, part))
+    devices = judging.take("device", _claimed(said, opening), attestation.check) or ()
     among = judging.take("group", shown.founded, lambda part: _group(said, by, part, within))
     author = _party(by, within)
     holders = _holders(judging, shown, said, within, among)
-    return Verdict(judging.statements(), said, author, holders)
+    return Verdict(judging.statements(), said, author, holders, devices)
 
 
 class _Judging:
@@ -149,6 +155,16 @@ def _body(said: Record, opening: Opening) -> Opening:
     if said.key_number == 0:
         record.check_body(said, record.clear_body(opening.content, opening.salt))
     return opening
+
+
+def _claimed(said: Record, opening: Opening | None) -> bytes | None:
+    """Give the pack in which something claims to be signed by a device, if there is one."""
+    if opening is None or said.body is None or said.body.content_type != senml.CONTENT_TYPE:
+        return None
+    try:
+        return opening.content if attestation.claims(opening.content) else None
+    except MalformedPack:
+        return None  # nobody can read it, so it claims nothing
 
 
 def _group(said: Record, by: Credentials, founded: Founded, within: Roster) -> Group:

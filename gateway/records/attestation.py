@@ -37,6 +37,14 @@ class _Claim:
     readings: list[Reading] = field(default_factory=list)
 
 
+def claims(encoded: bytes) -> bool:
+    """Say whether anything in a pack claims a device's signature; raise MalformedPack."""
+    return any(
+        one.signed or one.provenance is Provenance.DEVICE_SIGNED
+        for one in senml.decode_attested(encoded)
+    )
+
+
 def check(encoded: bytes) -> tuple[Proved, ...]:
     """Read a pack and prove all that claims a device's signature; MalformedPack, UnprovenPack."""
     found = tuple(_proved(claim) for claim in _claims(senml.decode_attested(encoded)))

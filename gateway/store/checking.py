@@ -4,6 +4,7 @@ In: a connection for reading. Out: how much was checked and what was wrong with 
 rosters that are held and nothing else, changes nothing, and never counts what it did not check.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +15,7 @@ from gateway.errors import GatewayError
 from gateway.groups import announcement
 from gateway.groups.group import Group
 from gateway.readings import senml
-from gateway.records import feed, gap, record, roster, sealing
+from gateway.records import attestation, feed, gap, record, roster, sealing
 from gateway.records.feed import Feed, Rosters
 from gateway.records.merkle import Frontier
 from gateway.records.record import Kind, Record
@@ -37,6 +38,7 @@ class Tally:
     unknown: int = 0
     sealed: int = 0  # of the unknown: the body is there, and the key to it is not
     faults: list[str] = field(default_factory=list)
+    signed: Counter[bytes] = field(default_factory=Counter)  # samples by their device's key
 
     @property
     def checked(self) -> int:
@@ -111,7 +113,7 @@ def _verify_feed(
                 said, following = following.accept(encoded)
             if (int(said.kind), said.id) != filed:
                 tally.fault(f"feed {name.hex()[:16]} record {seq}: filed as another kind or id")
-            known = _check_body(db, said, body)
+            known = _check_body(tally, db, said, body)
             tally.valid += known
             tally.unknown += not known
             tally.sealed += not known and body is not None
@@ -123,7 +125,7 @@ def _verify_feed(
         _verify_head(tally, db, name, following)
 
 
-def _check_body(db: apsw.Connection, said: Record, body: bytes | None) -> bool:
+def _check_body(tally: Tally, db: apsw.Connection, said: Record, body: bytes | None) -> bool:
     """Say whether the body could be checked to its content; raise an AuthorError if it is wrong."""
     if said.body is None:
         return True
@@ -133,7 +135,8 @@ def _check_body(db: apsw.Connection, said: Record, body: bytes | None) -> bool:
     if content is None:
         return False
     if said.body.content_type == senml.CONTENT_TYPE:
-        senml.decode(content)
+        for proved in attestation.check(content):
+            tally.signed[proved.key] += len(proved.testimony.samples.samples)
     if said.kind is Kind.GAP:
         gap.decode(content)
     if said.kind is Kind.ANNOUNCEMENT:

@@ -6,19 +6,20 @@ one record with where it stands. Bodies are decoded here and only where they are
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import apsw
 
-from gateway.errors import AuthorError, BadBody, UnknownRecord
+from gateway.errors import AuthorError, BadBody, UnknownRecord, UnprovenPack
 from gateway.query import Question, Status, Told
 from gateway.readings import senml
-from gateway.readings.reading import Gap, Reading
-from gateway.records import gap, record
+from gateway.readings.reading import Gap, Provenance, Reading
+from gateway.records import attestation, gap, record
 from gateway.records.proof import Opening
 from gateway.records.record import Kind, Record
 from gateway.store import keyring, outbox
 
+UNPROVEN: Final = "unproven"  # it says that its device signed it, and does not show it
 _RECORDS = (
     "SELECT r.encoded, r.body, g.name, f.node, f.organisation, f.run_key FROM records r"
     " JOIN feeds f ON f.number = r.place >> 32 JOIN groups g ON g.number = f.in_group"
@@ -66,9 +67,10 @@ def select(db: apsw.Connection, question: Question, here: bytes) -> Iterator[Tol
         opened = _opened(db, said, body)
         story = Story(said, body, name, node, organisation, run_key, holders, *opened)
         missed = gap_of(said, story.content)
-        readings = readings_of(said, story.content) if missed is None else ()
-        status = story.status(here)
-        yield Told(said, name, node, organisation, status, oldest, newest, readings, missed)
+        attested = attested_of(said, story.content) if missed is None else ((), ())
+        readings, stood_for = attested or (None, ())
+        status, span = story.status(here), (oldest, newest)
+        yield Told(said, name, node, organisation, status, *span, readings, missed, stood_for)
 
 
 def _places(
@@ -133,12 +135,28 @@ def sealed(db: apsw.Connection, question: Question) -> int:
 
 def readings_of(said: Record, content: bytes | None) -> tuple[Reading, ...] | None:
     """Decode an observation's readings; None where its content is not had or not what it says."""
+    attested = attested_of(said, content)
+    return None if attested is None else attested[0]
+
+
+def attested_of(
+    said: Record, content: bytes | None
+) -> tuple[tuple[Reading, ...], tuple[str, ...]] | None:
+    """Decode readings, and who stands for each; a device's signature counts where it is proved."""
     if content is None or said.body is None or said.body.content_type != senml.CONTENT_TYPE:
         return None
     try:
-        return tuple(senml.decode(content))
+        entries = senml.decode_attested(content)
     except AuthorError:
         return None
+    named = {each: each.value for each in Provenance}
+    if any(one.provenance is Provenance.DEVICE_SIGNED for one in entries):
+        try:
+            attestation.check(content)
+        except UnprovenPack:
+            named[Provenance.DEVICE_SIGNED] = UNPROVEN
+    readings = tuple(one.reading for one in entries)
+    return readings, tuple(named[one.provenance] for one in entries)
 
 
 def gap_of(said: Record, content: bytes | None) -> Gap | None:

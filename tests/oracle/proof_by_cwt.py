@@ -12,6 +12,7 @@ from functools import partial
 from hashlib import sha256
 from typing import Any
 
+from tests.oracle.device import check_device
 from tests.oracle.signed import (
     Refused,
     check_exchange_key,
@@ -25,7 +26,7 @@ from tests.oracle.signed import (
     signed_by,
 )
 
-NAMES = ("roster", "certificates", "record", "body", "group", "receipts", "journal", "witnesses")
+NAMES = tuple("roster certificates record body device group receipts journal witnesses".split())
 Names = tuple[str, str, bytes]  # organisation and node in hex, run key
 Said = dict[int, Any]
 
@@ -279,6 +280,8 @@ class Reader:
         except Refused:
             self.statements[name] = False
             return None
+        if name == "device" and found is None:
+            return None
         self.statements[name] = self.statements[name] is not False
         return found
 
@@ -300,6 +303,8 @@ class Reader:
         parts, members = self.parts, None
         if 2 in parts:
             self.take("body", lambda: check_opening(said, *parts[2]))
+            if self.statements["body"] and said[11][3] == "application/senml+cbor":
+                self.take("device", lambda: check_device(parts[2][1]))
         if 11 in parts:
             members = self.take("group", lambda: self._members(said, roots, by))
             if members is None:

@@ -11,9 +11,10 @@ from gateway.records import cbor, merkle, proof
 from gateway.records.feed import Credentials, Head
 from gateway.records.merkle import leaf_hash
 from gateway.records.proof import Certificates, Founded, Opening, Proof, Receipt
-from gateway.records.record import SALT_BYTES
+from gateway.records.record import SALT_BYTES, Kind, Said
 from gateway.records.run import Run, Written
-from tests.people import Party, chain, party, roster_of, run_of, seed
+from tests.people import SENML_TYPE, Party, chain, moment, party, roster_of, run_of, seed
+from tests.vectors import build_attestation
 
 MAKER, BUYER, CARRIER, STRANGER = (party(name) for name in ("maker", "buyer", "carrier", "other"))
 ROSTER = roster_of(MAKER, BUYER, CARRIER, STRANGER)
@@ -130,10 +131,18 @@ def _good() -> dict[str, Proof]:
         "no certificates, so no record": replace(known, certificates=None),
         "no record": replace(known, record=None),
         "no roster, so nothing": replace(known, roster=None),
+        "a pack that its device signed": _observed(build_attestation.GOOD["one sample"]),
         "one node has signed twice": replace(
             known, receipts=(receipt(BUYERS, 2, LONG), receipt(BUYERS, 2, 3))
         ),
     }
+
+
+def _observed(content: bytes) -> Proof:
+    """Give the proof of a record that says this pack."""
+    said = Said(Kind.OBSERVATION, content, SENML_TYPE)
+    written = RUN.write(CHAIN[0].feed, said, moment(9), seed("salt of a pack"))
+    return replace(whole(0, written), receipts=())
 
 
 def _malformed() -> dict[str, bytes]:
@@ -202,6 +211,11 @@ def _wrong() -> dict[str, Proof]:
         ),
         "a founding by another run": replace(
             known, founded=replace(founded, certificates=certificates(BUYERS.credentials))
+        ),
+        "a value changed that its device signed": _observed(
+            build_attestation.changed(
+                build_attestation.GOOD["one sample"], lambda entries: entries[0].update({2: 91.5})
+            )
         ),
         "an author who is no member": replace(
             whole(record=strangers), certificates=certificates(STRANGERS.credentials), receipts=()
