@@ -15,68 +15,45 @@ from gateway.cli.desk import Desk
 from gateway.cli.inviting import Days, Qr, Withdraw, offered, tell_address, withdrawn
 from gateway.cli.pairing import AsJson, PassphraseFile, Wait, Yes
 from gateway.cli.setting_up import fingerprint
+from gateway.cli.signer import RequestFile, SignedFile, Signer
 from gateway.cli.standing import applicants, chosen, show
 from gateway.cli.words import say
 from gateway.errors import (
     AlreadyMember,
     ApplicationOld,
     ChangePending,
+    MalformedRequest,
     NobodyWaits,
     UnknownMember,
 )
 from gateway.groups import admission, pairing
 from gateway.groups.admission import Standing
 from gateway.groups.pairing import Answer, Applicant, Invited, Motion
-from gateway.records import request, roster, succession
+from gateway.records import roster, succession
 from gateway.records.request import RosterRequest
 from gateway.records.roster import Organisation, Roster
-from gateway.store import consortium as rosters, pairing as kept_pairing, state
+from gateway.store import pairing as kept_pairing, signing, state
 from gateway.store.pairing import Invitation, Joining, Stage
 from gateway.store.state import State
 
 Which = Annotated[
     str | None, typer.Option("--consortium", metavar="NAME", help="which, where there are several")
 ]
-RequestFile = Annotated[
-    Path | None,
-    typer.Option("--request", metavar="FILE", help="write what the root, elsewhere, must sign"),
-]
-SignedFile = Annotated[
-    Path | None,
-    typer.Option("--signed", metavar="FILE", help="what 'hulian org sign' wrote"),
-]
-
 commands = typer.Typer(no_args_is_help=True, help="Organisations that share.")
 
 
-@dataclass(frozen=True, slots=True)
-class Signer:
-    """How the organisation's root signs: under a passphrase, or elsewhere by files."""
-
-    passphrase_file: Path | None
-    request: Path | None
-    signed: Path | None
-
-    def sign(self, held: State, standing: Standing, proposal: bytes) -> bytes | None:
-        """Give the proposal with the root's signature; None where it was only asked for."""
-        payload, signatures = roster.take_apart(proposal)
-        before = standing.newest
-        attempt = roster.read_next(payload, before).attempt
-        shown = tuple(standing.shown(attempt - 1)) if attempt else ()
-        if self.request is not None:
-            chain = tuple(each.encoded for each in standing.chain)
-            wanted = RosterRequest(chain, proposal, shown)
-            people.write_file(self.request, request.encode(wanted))
-            return None
-        if self.signed is not None:
-            answer = request.decode_answer(people.read_file(self.signed))
-            found, _ = roster.take_apart(answer.signed[0])
-            if answer.what != "roster" or found != payload:
-                raise ApplicationOld
-            return answer.signed[0]
-        root = state.root_key(held.path, people.passphrase(self.passphrase_file))
-        signature = rosters.sign_roster(held.path, root, payload, before, shown)
-        return roster.assemble(payload, [*signatures, signature])
+def signed_by_root(signer: Signer, path: Path, standing: Standing, proposal: bytes) -> bytes | None:
+    """Give the proposal with the root's signature; None where it was only asked for."""
+    payload, _ = roster.take_apart(proposal)
+    attempt = roster.read_next(payload, standing.newest).attempt
+    shown = tuple(standing.shown(attempt - 1)) if attempt else ()
+    chain = tuple(each.encoded for each in standing.chain)
+    answer = signer.sign(path, RosterRequest(chain, proposal, shown))
+    if answer is None:
+        return None
+    if roster.take_apart(answer.signed[0])[0] != payload:
+        raise MalformedRequest(reason="the file answers another request")
+    return answer.signed[0]
 
 
 def register(app: typer.Typer) -> None:
@@ -93,13 +70,12 @@ def create(
 ) -> None:
     """Found a consortium under a name of its own; the first member is this organisation."""
     held = state.load(place.state_dir())
-    own = held.newest(held.roster.hash).organisation(held.organisation)
     if name in [each.name for each in held.rosters.values()]:
         raise AlreadyMember(name=name)
-    root = state.root_key(held.path, people.passphrase(passphrase_file))
-    payload = roster.compose(name, [own])
-    signed = rosters.sign_roster(held.path, root, payload, None, ())
-    founded = roster.decode(roster.assemble(payload, [signed]))
+    unsigned = roster.assemble(roster.compose(name, [signing.own(held.path)]), [])
+    answer = Signer(passphrase_file, None, None).sign(held.path, RosterRequest((), unsigned))
+    assert answer is not None, "no request file was named"
+    founded = roster.decode(answer.signed[0])
     state.keep_roster(held.path, founded)
     lines = [
         say("The consortium '{name}' is founded", name=name),
@@ -143,14 +119,15 @@ def join(
     """Ask to be admitted at an address; typed again, go on where it was."""
     held = state.load(place.state_dir())
     joining = people.begun(address, Invited.ORGANISATION, held.path)
-    joiner = OrganisationJoins(held, Signer(passphrase_file, request_file, signed_file))
+    signer = Signer(passphrase_file, request_file, signed_file)
+    joiner = OrganisationJoins(held, signer)
     told = people.join(joiner, joining, yes, wait)
-    own = held.newest(held.roster.hash).organisation(held.organisation)
+    own = signing.own(held.path)
     facts = {"state": told.state, "waiting": list(told.names), "fingerprint": fingerprint(own.id)}
     if told.state == "admitted":
         lines = [say("Admitted. Next: 'hulian run', and a group with 'hulian group create'")]
     elif request_file is not None:
-        lines = carried(request_file)
+        lines = signer.carried()
     else:
         lines = [
             say("It waits for: {names}", names=", ".join(told.names) or "-"),
@@ -240,7 +217,7 @@ class OrganisationJoins:
 
     def asked(self, joining: Joining, standing: Standing) -> Joining:
         """Sign the roster in which this organisation is a member."""
-        own = self.held.newest(self.held.roster.hash).organisation(self.held.organisation)
+        own = signing.own(self.held.path)
         if own.id in [each.id for each in standing.newest.organisations]:
             raise AlreadyMember(name=own.name)
         payload = admission.admitting(standing.newest, own, standing.attempt)
@@ -248,10 +225,10 @@ class OrganisationJoins:
             return joining
         kept_pairing.keep(self.path, joining)  # whose fingerprint was the same
         proposal = roster.assemble(payload, [])
-        signed = self.signer.sign(self.held, standing, proposal)
+        signed = signed_by_root(self.signer, self.path, standing, proposal)
         if signed is None:
             return joining
-        signature = roster.take_apart(signed)[1][0]
+        signature = roster.take_apart(signed)[1][0]  # the only one: nobody else has signed yet
         said = Applicant(own, payload, signature)
         certificates = (self.held.node, self.held.encryption)
         paper = pairing.encode(said, self.held.node_key, certificates)
@@ -319,10 +296,9 @@ def _about(standing: Standing, motion: Motion, who: Organisation) -> str:
 def _sign(at: Desk, consortium: bytes, signer: Signer, motion: Motion, as_json: bool) -> None:
     """Sign, and say what has become of it; who completes the quorum lets the joiner in."""
     before = at.standings[consortium]
-    signed = signer.sign(at.held, before, motion.proposal)
+    signed = signed_by_root(signer, at.held.path, before, motion.proposal)
     if signed is None:
-        assert signer.request is not None
-        people.tell({"state": "to sign"}, carried(signer.request), as_json)
+        people.tell({"state": "to sign"}, signer.carried(), as_json)
         return
     grown = admission.add_motion(before, replace(motion, proposal=signed))
     at.adopt(consortium, grown)
@@ -342,14 +318,3 @@ def _sign(at: Desk, consortium: bytes, signer: Signer, motion: Motion, as_json: 
     told = say("Signed. {count} more must: of {names}", count=missing.more, names=", ".join(names))
     lines = [told, say("They see it in 'hulian consortium show'")]
     people.tell(facts, lines, as_json)
-
-
-def carried(path: Path) -> list[str]:
-    """Say how a request goes to the root's computer and comes back."""
-    return [
-        say("{path} is to be signed where the root key is:", path=path),
-        say(
-            "there 'hulian org sign {path} -o ANSWER'; then this again with --signed ANSWER",
-            path=path,
-        ),
-    ]

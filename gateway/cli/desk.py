@@ -33,7 +33,7 @@ from gateway.groups.pairing import (
 from gateway.peers.mailbox import Mailboxes, Place
 from gateway.records import identity
 from gateway.records.roster import Roster
-from gateway.store import pairing as kept_pairing, state
+from gateway.store import pairing as kept_pairing, signing, state
 from gateway.store.pairing import Invitation, Kept, Stage
 from gateway.store.state import Contact, State
 
@@ -260,8 +260,7 @@ class Desk:
     @property
     def own_name(self) -> str:
         """Name the organisation of this gateway."""
-        newest = self.held.newest(self.held.roster.hash)
-        return newest.organisation(self.held.organisation).name
+        return signing.own(self.held.path).name
 
     def waiting_for(self, standing: Standing, said: Applicant) -> tuple[str, ...]:
         """Name those whose signature an applicant still waits for."""

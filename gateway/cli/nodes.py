@@ -12,15 +12,16 @@ from typing import Annotated
 import typer
 
 from gateway.cli import desk, pairing as people, place
-from gateway.cli.consortium import RequestFile, SignedFile, carried
 from gateway.cli.desk import Desk
 from gateway.cli.inviting import Days, Qr, Withdraw, offered, tell_address, when, withdrawn
 from gateway.cli.pairing import AsJson, PassphraseFile, Wait, Yes
 from gateway.cli.setting_up import fingerprint
+from gateway.cli.signer import RequestFile, SignedFile, Signer
 from gateway.cli.words import say
 from gateway.clock import random_bytes
 from gateway.errors import (
     MalformedDocument,
+    MalformedRequest,
     NobodyWaits,
     StateMissing,
     StateUnfinished,
@@ -29,11 +30,11 @@ from gateway.errors import (
 from gateway.groups.admission import Standing
 from gateway.groups.pairing import Answer, Invited, Newcomer
 from gateway.records import identity, request
-from gateway.records.cose import SigningKey, key_id
-from gateway.records.identity import Certificate, Named, Validity
+from gateway.records.cose import key_id
+from gateway.records.identity import Certificate
 from gateway.records.request import NodeRequest, RevocationRequest
 from gateway.records.roster import Organisation, Roster
-from gateway.store import pairing as kept_pairing, state
+from gateway.store import pairing as kept_pairing, signing, state
 from gateway.store.pairing import Invitation, Joining, Stage
 
 commands = typer.Typer(no_args_is_help=True, help="This organisation's gateways.")
@@ -105,18 +106,13 @@ def admit(
             return
         told = say("{name} asks to be a gateway of this organisation. Its fingerprint:", name=name)
         people.confirm([told], asked.node, yes)
-        if request_file is not None:
-            people.write_file(request_file, asked.encoded)
-            people.tell({"state": "to sign"}, carried(request_file), as_json)
+        signer = Signer(passphrase_file, request_file, signed_file)
+        answer = signer.sign(at.held.path, asked)
+        if answer is None:
+            people.tell({"state": "to sign"}, signer.carried(), as_json)
             return
-        organisation = at.held.newest(at.held.roster.hash).organisation(at.held.organisation)
-        if signed_file is not None:
-            certificate = _from_file(signed_file, "node")
-        else:
-            root = state.root_key(at.held.path, people.passphrase(passphrase_file))
-            certificate = _certify(root, organisation.id, asked, at.now_s)
-        _check(certificate, organisation, asked)
-        at.update(replace(invitation, certificate=certificate))
+        _check(answer.signed[0], signing.own(at.held.path), asked)
+        at.update(replace(invitation, certificate=answer.signed[0]))
     lines = [
         say("{name} is admitted; there 'hulian node join' is typed once more", name=asked.name)
     ]
@@ -158,22 +154,17 @@ def revoke(
         ended = _named(at, name)
         told = say("{name} is to be revoked, for good. Its fingerprint:", name=ended.name)
         people.confirm([told], ended.subject, yes)
-        if request_file is not None:
-            wanted = RevocationRequest(ended.subject, ended.counter, ended.name)
-            people.write_file(request_file, request.encode(wanted))
-            people.tell({"state": "to sign"}, carried(request_file), as_json)
+        wanted = RevocationRequest(ended.subject, ended.counter, ended.name)
+        signer = Signer(passphrase_file, request_file, signed_file)
+        answer = signer.sign(at.held.path, wanted)
+        if answer is None:
+            people.tell({"state": "to sign"}, signer.carried(), as_json)
             return
-        if signed_file is not None:
-            revocation = _from_file(signed_file, "revocation")
-        else:
-            root = state.root_key(at.held.path, people.passphrase(passphrase_file))
-            ids = (at.held.organisation, ended.subject)
-            revocation = identity.issue_revocation(root, ids, ended.counter, at.now_s)
+        revocation, organisation = answer.signed[0], signing.own(at.held.path)
         said = identity.decode(revocation, "revocation")
-        organisation = at.held.newest(at.held.roster.hash).organisation(at.held.organisation)
         said.verify(organisation.id, organisation.root)
         if said.subject != ended.subject:
-            raise MalformedDocument(reason="it revokes another gateway")
+            raise MalformedRequest(reason="the file answers another request")
         kept_pairing.keep_revocation(at.held.path, revocation)
     lines = [
         say("{name} is revoked; the members learn it with their next command", name=ended.name)
@@ -266,22 +257,8 @@ def _row(at: Desk, node: Certificate) -> dict[str, object]:
     }
 
 
-def _certify(
-    root: SigningKey, organisation: bytes, asked: NodeRequest, issued_s: int | None
-) -> bytes:
-    named = Named(asked.name, Validity(issued_s))
-    return identity.issue_node(root, (organisation, asked.node), asked.public, 1, named)
-
-
-def _from_file(path: Path, what: str) -> bytes:
-    answer = request.decode_answer(people.read_file(path))
-    if answer.what != what:
-        raise MalformedDocument(reason="the file answers another request")
-    return answer.signed[0]
-
-
 def _check(certificate: bytes, organisation: Organisation, asked: NodeRequest) -> None:
     found = identity.decode(certificate, "node")
     found.verify(organisation.id, organisation.root)
     if found.key != asked.public:
-        raise MalformedDocument(reason="the file answers another request")
+        raise MalformedRequest(reason="the file answers another request")
