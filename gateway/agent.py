@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 import apsw
 
 from gateway.clock import KernelClock, random_bytes
+from gateway.company import Company, Kept
 from gateway.config import (
     Bus as BusAddress,
     Config,
@@ -37,10 +38,6 @@ from gateway.config import (
 )
 from gateway.config.settings import Source as SourceSettings
 from gateway.errors import ConfigUnreadable, GatewayError
-from gateway.groups.group import Group
-from gateway.peers.circle import Me
-from gateway.peers.exchange import Exchange, Storage
-from gateway.peers.mqtt import Peers
 from gateway.query import show_time
 from gateway.readings.reading import Provenance, Reading
 from gateway.records import run as runs
@@ -52,8 +49,8 @@ from gateway.sources.intake import Desk, Intake, Routes, check_routes
 from gateway.sources.mqtt import MqttListener
 from gateway.sources.serial import SerialListener
 from gateway.sources.source import Source
-from gateway.store import alarms, database, groups, state
-from gateway.store.authoring import Author, Venue
+from gateway.store import alarms, database, state
+from gateway.store.authoring import Author
 from gateway.store.state import State
 from gateway.store.writer import Writer
 from gateway.web.local import Door
@@ -102,14 +99,13 @@ class Agent:
         self._lock = state.occupy(self._state_dir)
         self._started_s = time.monotonic()
         self._run = self._new_run()
-        self._groups = self._joined()
-        check_routes(config.route, self._groups)
-        self._door = Door(self._state_dir, self.status)
         path = str(self._state_dir / STORE)
+        check_routes(config.route, {*self._state.groups, state.OWN})
         self._writer = Writer(database.connect(path), path)
-        self._reader = self._register(path)
-        self._peers_reader = database.connect_to_read(path)
-        self._peers = self._meet()
+        author = Author(self._run, self._clock.now, random_bytes)
+        self._company = Company(config, self._state, author, Kept(self._writer, path))
+        self._reader = database.connect_to_read(path)
+        self._door = Door(self._state_dir, self.status, self._company.act)
         self._outward = [self._outwards(publish) for publish in config.publish]
         desk = self._desk()
         self._buses: dict[BusAddress, Bus] = {}
@@ -137,7 +133,8 @@ class Agent:
             async with asyncio.TaskGroup() as tasks:
                 running = [tasks.create_task(self._door.serve())]
                 running += [tasks.create_task(source.run()) for source in self._sources]
-                self._peers.start()
+                self._company.start()
+                running.append(tasks.create_task(self._company.keep_up()))
                 for outward in self._outward:
                     outward.start()
                 running.append(tasks.create_task(self._watchdog()))
@@ -169,7 +166,7 @@ class Agent:
             "uptime_s": round(time.monotonic() - self._started_s, 1),
             "store": stored(self._reader),
             "devices": self._attendance.rows(self._reader),
-            "links": [asdict(link) for link in self._peers.links()],
+            "links": [asdict(link) for link in self._company.links()],
             "peers": [
                 {
                     "node": peer.node,
@@ -178,13 +175,11 @@ class Agent:
                     "lacking": peer.lacking,
                     "last_heard": self._when(peer.heard_ms, moment),
                 }
-                for peer in self._peers.status()
+                for peer in self._company.peers()
             ],
             "alarms": alarmed(self._reader),
-            "groups": [
-                {"name": name, "id": group.id.hex(), "members": len(group.founding.members)}
-                for name, group in sorted(self._groups.items())
-            ],
+            "groups": self._company.rows(self._reader),
+            "invitations": self._company.waiting(),
             "sources": [
                 {
                     "name": each.name,
@@ -208,7 +203,7 @@ class Agent:
                 "uncertainty_ms": moment.uncertainty_ms,
             },
             "counters": {name: counts[name] for name in _COUNTERS},
-            "refused": dict(self._peers.exchange.counts),
+            "refused": self._company.refused(),
         }
 
     def _when(self, heard_ms: int | None, moment: Moment) -> str | None:
@@ -261,44 +256,13 @@ class Agent:
         held = self._state
         return runs.start(held.node_key, held.node, held.encryption, random_bytes(32))
 
-    def _joined(self) -> dict[str, Group]:
-        """Give the groups this node is in; found the organisation's own at the first start."""
-        joined = dict(self._state.groups)
-        if state.OWN not in joined:
-            joined[state.OWN] = state.own_group(self._state, self._run, random_bytes)
-        return joined
-
-    def _register(self, path: str) -> apsw.Connection:
-        def job(db: apsw.Connection) -> None:
-            for name, group in self._groups.items():
-                groups.register(db, name, group)
-
-        self._writer.submit(job).result()
-        return database.connect_to_read(path)
-
-    def _meet(self) -> Peers:
-        """Make the exchange with the peers, over the links of the config."""
-        me = Me(self._run, (self._state.encryption_key,), lambda: self._clock.now().unix_ms)
-        storage = Storage(self._writer, self._peers_reader)
-        exchange = Exchange(me, list(self._groups.values()), storage, random_bytes)
-        return Peers(self._config.link, exchange, lambda: self._clock.now().monotonic_ms)
-
     def _desk(self) -> Desk:
         author = Author(self._run, self._clock.now, random_bytes)
-        founder = self._run.key.public
-        venues = {
-            name: Venue(
-                group.id,
-                group.roster.hash,
-                group.encoded if group.founder.run.key == founder else None,
-            )
-            for name, group in self._groups.items()
-        }
-        routes = Routes(self._config.route, venues)
+        routes = Routes(self._config.route, self._company.venues())
         return Desk(author, self._writer, routes, self._written)
 
     def _written(self, written: frozenset[bytes], readings: Sequence[Reading]) -> None:
-        self._peers.written(written)
+        self._company.written(written)
         self._door.show(readings)
         for outward in self._outward:
             outward.show(readings)
@@ -307,7 +271,7 @@ class Agent:
         """Read the config again; go on with the old one if the new one is not good."""
         try:
             config = read_config(self._config_path)
-            check_routes(config.route, self._groups)
+            check_routes(config.route, self._company.groups)
             self._next = config
         except GatewayError as fault:
             _LOG.error(_NOT_RELOADED, fault)
@@ -346,10 +310,10 @@ class Agent:
         """Drain: commit and acknowledge what was heard, then close in the order of the path."""
         for outward in self._outward:
             outward.stop()
-        self._peers.stop()
+        self._company.stop()
         self._writer.close()
         self._reader.close()
-        self._peers_reader.close()
+        self._company.close()
         self._lock.close()
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import apsw
 
 from gateway import agent
+from gateway.cli import words
 from gateway.config import Config
 from gateway.errors import NotRunning
 from gateway.store import database, state
@@ -22,6 +23,8 @@ from gateway.web.local import SOCKET
 
 DEFAULTS = (Path("gateway.toml"), Path("/etc/hulian/gateway.toml"))
 PATIENCE_S = 5.0
+# An act waits for its commit, on a disk that may be slow.
+ACT_PATIENCE_S = 60.0
 _chosen: list[Path] = []
 
 
@@ -51,15 +54,35 @@ def state_dir() -> Path:
 
 def ask_agent(state_dir: Path, question: str, patience_s: float | None) -> Iterator[dict[str, Any]]:
     """Ask the running agent and give what it answers, a line each; raise NotRunning."""
+    yield from _lines(state_dir, {"ask": question}, patience_s)
+
+
+def _lines(
+    state_dir: Path, question: dict[str, object], patience_s: float | None
+) -> Iterator[dict[str, Any]]:
     with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as door:
         try:
             door.settimeout(PATIENCE_S)
             door.connect(str(state_dir / SOCKET))
-            door.sendall(json.dumps({"ask": question}).encode() + b"\n")
+            door.sendall(json.dumps(question).encode() + b"\n")
             door.settimeout(patience_s)
             yield from map(json.loads, door.makefile("r", encoding="utf-8"))
         except (OSError, ValueError):
             raise NotRunning(state_dir=state_dir) from None
+
+
+def act(name: str, /, **facts: object) -> dict[str, Any]:
+    """Have the running agent do something, and give what came of it; raise NotRunning, or why not.
+
+    What the agent raised is raised here again: it is told in the reader's language.
+    """
+    folder = state_dir()
+    for answer in _lines(folder, {"ask": "act", "act": name, **facts}, ACT_PATIENCE_S):
+        if "error" in answer:
+            raise words.error(answer["error"]["code"], answer["error"]["facts"])
+        done: dict[str, Any] = answer["done"]
+        return done
+    raise NotRunning(state_dir=folder)
 
 
 def opened() -> tuple[State, apsw.Connection]:

@@ -116,7 +116,12 @@ def _at_rest() -> dict[str, Any]:
         "peers": [],
         "alarms": alarms,
         "groups": [
-            {"name": name, "id": group.id.hex(), "members": len(group.founding.members)}
+            {
+                "name": name,
+                "id": group.id.hex(),
+                "state": "clear" if group.founding.clear else "sealed",
+                "members": len(group.founding.members),
+            }
             for name, group in sorted(held.groups.items())
         ],
         "sources": [
@@ -155,6 +160,11 @@ def _told(facts: dict[str, Any]) -> str:
     lines += _listed("devices:", facts["devices"], _standing)
     lines += _listed("links:", facts["links"], lambda one: retell(one.get("reason", "")))
     lines += _listed("peers:", facts["peers"], _lacking)
+    lines += _listed("groups:", facts["groups"], _grouped)
+    lines += [
+        say("{organisation} invites to {name}: type 'hulian group accept {id}'", **_short(one))
+        for one in facts.get("invitations", ())
+    ]
     lines += [_alarm(one) for one in facts.get("alarms", ())]
     lines += _listed("publish:", facts.get("publish", ()), _published)
     counters = [f"{say(name)} {count}" for name, count in facts["counters"].items()]
@@ -185,6 +195,20 @@ def _standing(device: dict[str, Any]) -> str:
 
 def _lacking(peer: dict[str, Any]) -> str:
     return say("{count} records not yet acknowledged", count=peer["lacking"])
+
+
+def _grouped(group: dict[str, Any]) -> str:
+    """Tell how many share it, and what is not done yet."""
+    told = [say("{count} members", count=group["members"])]
+    if group.get("invited"):
+        told.append(say("{count} invited and not here yet", count=len(group["invited"])))
+    if group.get("rotation"):
+        told.append(say("new keys are owed, and tried again"))
+    return ", ".join(told)
+
+
+def _short(invitation: dict[str, Any]) -> dict[str, Any]:
+    return {**invitation, "id": invitation["id"][:16]}
 
 
 def _alarm(alarm: dict[str, Any]) -> str:

@@ -79,6 +79,16 @@ def retell(said: str, deep: int = 0) -> str:
     return said
 
 
+def error(code: str, facts: dict[str, str]) -> GatewayError:
+    """Make an error again of what another process told of it."""
+    made = _errors().get(code, GatewayError)(**facts)
+    try:
+        str(made)
+    except KeyError:  # of another version of the agent
+        return GatewayError(**facts)
+    return made
+
+
 def wide(text: str) -> int:
     """Give how many columns of a terminal a text takes: a Chinese letter takes two."""
     return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)

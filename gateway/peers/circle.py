@@ -1,21 +1,24 @@
-"""Who this node is, its groups, and the peers it has in them.
+"""Whom this node speaks with, and in which groups: what peers are judged by.
 
-In: the run, its encryption keys, the groups. Out: peers by node or by the key they sign with,
-groups by tag. A group of one has no peers; a group that is not clear cannot be spoken in yet.
+In: the groups, their members as folded from the records held, the rosters. Out: the group of a tag,
+the relation to a node, whether certificates make somebody a member; or NotAMember, BadEnvelope. It
+says nothing and stores nothing. docs/protocol/sync.md.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from gateway.errors import AuthorError, BadAck, BadEnvelope, NotAMember
+from gateway.errors import AuthorError, BadAck, BadEnvelope, NotAMember, RevokedNode
 from gateway.groups import seal
 from gateway.groups.agreement import Ack, Claim
 from gateway.groups.group import Group
+from gateway.groups.membership import Membership
 from gateway.peers.relation import Relation
-from gateway.records.feed import Credentials
+from gateway.records.feed import Credentials, Feed
 from gateway.records.identity import EncryptionKey
+from gateway.records.roster import Roster
 from gateway.records.run import Run
-from gateway.store import peers
+from gateway.store import groups as registry, membership, peers
 from gateway.store.database import Connection
 from gateway.sync.control import Control
 
@@ -35,17 +38,48 @@ class Me:
 
 
 class Circle:
-    """The groups in which this node has peers, and its relation to each peer."""
+    """The groups this node is in, and its relation to each peer in them."""
 
     def __init__(self, me: Me, groups: Sequence[Group], read: Connection) -> None:
         self.me, self._read = me, read
-        self.groups = {
-            group.tag: group
-            for group in groups
-            if group.founding.clear and len(group.founding.members) > 1
-        }
-        self.unspoken = tuple(group.id for group in groups if not group.founding.clear)
-        self.relations = {relation.node: relation for relation in self._relations()}
+        self.groups = {group.tag: group for group in groups}
+        self._members: dict[bytes, Membership] = {}
+        self._rosters: dict[bytes, Mapping[bytes, Roster]] = {}
+        self._revoked: Mapping[bytes, int] = {}
+        self.relations: dict[bytes, Relation] = {}
+        self.refresh()
+
+    def refresh(self) -> list[Relation]:
+        """Look again who is a member of what, after the commit that changed it; give who is new."""
+        self._revoked = registry.revoked(self._read)
+        for group in self.groups.values():
+            self._members[group.id] = membership.load(self._read, group.id)
+            consortium = group.founding.consortium
+            self._rosters[consortium] = registry.rosters(self._read, consortium)
+        before, self.relations = self.relations, {}
+        for node, shared in self._near().items():
+            self.relations[node] = self._relation(before.get(node), node, tuple(shared))
+        return [each for node, each in self.relations.items() if node not in before]
+
+    def members(self, group: bytes) -> Membership:
+        """Give the members of a group."""
+        return self._members[group]
+
+    def rosters(self, group: Group) -> Mapping[bytes, Roster]:
+        """Give the rosters of a group's consortium that are held, by hash."""
+        return self._rosters[group.founding.consortium]
+
+    def all_rosters(self) -> dict[bytes, Roster]:
+        """Give the rosters of all consortia of the groups, by hash."""
+        return {name: each for held in self._rosters.values() for name, each in held.items()}
+
+    def newest(self, group: Group) -> Roster:
+        """Give the newest roster of a group's consortium: what who speaks now is judged by."""
+        return max(self.rosters(group).values(), key=lambda each: each.number)
+
+    def newest_for(self, group: bytes) -> Roster:
+        """Give the newest roster for a group by its id."""
+        return self.newest(next(each for each in self.groups.values() if each.id == group))
 
     def group(self, tag: str | None) -> Group:
         """Find a group by its tag; raise BadEnvelope."""
@@ -54,10 +88,17 @@ class Circle:
             raise BadEnvelope(reason="no group of this gateway has its tag")
         return found
 
-    def relation(self, node: bytes, group: bytes = b"") -> Relation:
-        """Find a peer by its node; raise NotAMember."""
+    def find(self, node: bytes, group: bytes = b"") -> Relation | None:
+        """Find a peer by its node, in a group where one is named."""
         found = self.relations.get(node)
         if found is None or (group and all(each.id != group for each in found.groups)):
+            return None
+        return found
+
+    def relation(self, node: bytes, group: bytes = b"") -> Relation:
+        """Find a peer by its node; raise NotAMember."""
+        found = self.find(node, group)
+        if found is None:
             raise NotAMember(node=node.hex(), group=group.hex()[:16] or "known here")
         return found
 
@@ -79,7 +120,9 @@ class Circle:
     def admitted(self, credentials: Credentials) -> tuple[Group, ...]:
         """Give the groups to which certificates admit their node; raise NotAMember for none."""
         relation = self.relation(credentials.node.subject)
-        groups = tuple(each for each in relation.groups if _admits(each, credentials))
+        if credentials.node.counter <= self._revoked.get(relation.node, 0):
+            raise RevokedNode(subject=relation.node.hex())
+        groups = tuple(each for each in relation.groups if self._admits(each, credentials))
         if not groups:
             raise NotAMember(node=relation.node.hex(), group="that its certificates fit")
         return groups
@@ -93,10 +136,23 @@ class Circle:
         if relation and greeted and group in relation.shared:
             return claim.verify(greeted.run.key), relation
         for credentials in peers.runs(self._read, claim.kid):
-            if _admits(group, credentials):
+            if self._admits(group, credentials):
                 ack = claim.verify(credentials.run.key)
                 return ack, self.relation(credentials.node.subject, group.id)
         raise BadAck(reason="no run is known that signs with its key")
+
+    def admit(self, group: Group, opened: Feed) -> None:
+        """Check that a feed's author is a member, or was: what it wrote before its removal counts.
+
+        Raises NotAMember, which passes where the record that adds it is still on its way.
+        """
+        held = self._members[group.id]
+        known = opened.node in held.cuts or any(
+            (each.node, each.organisation) == (opened.node, opened.organisation)
+            for each in held.members
+        )
+        if opened.group != group.id or not known:
+            raise NotAMember(node=opened.node.hex(), group=group.id.hex()[:16])
 
     def open_sealed(self, sealed: bytes) -> bytes:
         """Open what is sealed to this node; raise BadEnvelope."""
@@ -107,26 +163,42 @@ class Circle:
                 continue
         return seal.open_sealed(self.me.encryption[0], sealed)
 
-    def _relations(self) -> list[Relation]:
-        found: dict[bytes, list[Group]] = {}
+    def _near(self) -> dict[bytes, list[Group]]:
+        """Give the groups shared with each peer, of those in which this node is a member itself."""
+        near: dict[bytes, list[Group]] = {}
         for group in self.groups.values():
-            for member in group.founding.members:
+            members = self._members[group.id].members
+            if all(each.node != self.me.node for each in members) and not self._joining(group):
+                continue
+            for member in members:
                 if member.node != self.me.node:
-                    found.setdefault(member.node, []).append(group)
-        return [_relation(node, tuple(groups)) for node, groups in sorted(found.items())]
+                    near.setdefault(member.node, []).append(group)
+        return dict(sorted(near.items()))
 
+    def _joining(self, group: Group) -> bool:
+        """Say whether the record that makes this node a member may still be on its way."""
+        return self.me.node not in self._members[group.id].cuts
 
-def _relation(node: bytes, groups: tuple[Group, ...]) -> Relation:
-    organisation = groups[0].roster.organisation(groups[0].member(node).organisation)
-    return Relation(node, organisation.name, groups)
+    def _relation(
+        self, before: Relation | None, node: bytes, groups: tuple[Group, ...]
+    ) -> Relation:
+        member = self._members[groups[0].id].member(node)
+        if before is not None:
+            greeted = before.greeted
+            shared = [each for each in groups if greeted and self._admits(each, greeted)]
+            before.share(groups, tuple(shared))
+            return before
+        named = {each.id: each.name for each in self.newest(groups[0]).organisations}
+        organisation = named.get(member.organisation, member.organisation.hex())
+        return Relation(node, organisation, member.encryption.key, groups)
 
-
-def _admits(group: Group, credentials: Credentials) -> bool:
-    """Say whether a group's roster and members vouch for certificates."""
-    try:
-        if group.member(credentials.node.subject).organisation != credentials.node.issuer:
+    def _admits(self, group: Group, credentials: Credentials) -> bool:
+        """Say whether a group's newest roster and its members vouch for certificates."""
+        try:
+            member = self._members[group.id].member(credentials.node.subject)
+            if member.organisation != credentials.node.issuer:
+                return False
+            credentials.verify(self.newest(group))
+        except (AuthorError, NotAMember):
             return False
-        credentials.verify(group.roster)
-    except (AuthorError, NotAMember):
-        return False
-    return True
+        return True

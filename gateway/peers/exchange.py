@@ -13,6 +13,7 @@ from gateway.groups.group import Group
 from gateway.peers import wire
 from gateway.peers.circle import Circle, Me
 from gateway.peers.hearing import Hearing, Store
+from gateway.peers.inviting import Invited, Inviting
 from gateway.peers.relation import Owed, Relation
 from gateway.peers.voice import Voice
 from gateway.peers.wire import Arrived, Outgoing
@@ -61,8 +62,9 @@ class Exchange:
     ) -> None:
         self._me, self._read = me, storage.read
         self._circle = Circle(me, groups, storage.read)
-        self._voice = Voice(me, random)
+        self._voice = Voice(me, self._circle.all_rosters, random)
         self._hearing = Hearing(self._circle, self._voice, storage.read, storage.writer)
+        self._inviting = Inviting(self._circle, self._voice, storage.read)
         self._by_id = {group.id: group for group in self._circle.groups.values()}
         self._told = {group: self._own_size(group) for group in self._by_id}
         self._hints: dict[bytes, int] = {}
@@ -93,11 +95,33 @@ class Exchange:
         """Give the feeds of which two histories were signed, or said, to exist."""
         return frozenset(self._hearing.frozen.union(self._hearing.forks))
 
+    @property
+    def invitations(self) -> dict[bytes, Invited]:
+        """Give the invitations that came, by group; take away what was decided on."""
+        return self._hearing.greeter.invitations
+
+    def changes(self) -> frozenset[bytes]:
+        """Give the groups in which somebody came or went since this was asked last."""
+        changed = frozenset(self._hearing.changed)
+        self._hearing.changed.clear()
+        return changed
+
+    def regroup(self) -> None:
+        """Look again who is a member of what: call it after this gateway's own act's commit."""
+        self._hearing.refresh()
+        self._inviting.refresh()
+
+    def invited(self, group: bytes) -> list[bytes]:
+        """Give the nodes that this one invited to a group and that have not come."""
+        return self._inviting.waiting(group)
+
     def receive(self, arrivals: Sequence[Arrived], now_ms: int) -> list[Outgoing]:
         """Take in what arrived, commit it, and give what is to be said; blocks for the commit."""
         for arrived in arrivals:
             self._hearing.hear(arrived, now_ms)
         said = self._hearing.settle()
+        if self._hearing.changed:
+            self._inviting.refresh()
         return said + self._asked(now_ms)
 
     def tick(self, now_ms: int) -> list[Outgoing]:
@@ -109,6 +133,7 @@ class Exchange:
                 said.append(self._voice.hello(relation, now_ms))
             if relation.session.up and relation.offer.due_ms <= now_ms:
                 said += self._offer(relation, now_ms)
+        said += self._inviting.take(now_ms)
         for group, due_ms in list(self._hints.items()):
             if due_ms <= now_ms:
                 del self._hints[group]
@@ -118,7 +143,7 @@ class Exchange:
     def due_ms(self) -> int:
         """Say when `tick` has something to do next; 0 for at once."""
         due = [each.due_ms() for each in self._circle.relations.values()]
-        return min([*due, *self._hints.values()], default=1 << 62)
+        return min([*due, *self._hints.values(), self._inviting.due_ms()])
 
     def written(self, group: bytes, now_ms: int) -> list[Outgoing]:
         """Say this run's new records to their group: call it after the commit that holds them."""
@@ -143,7 +168,8 @@ class Exchange:
         return said
 
     def reconnected(self, now_ms: int) -> None:
-        """A link is up again: greet, ask and offer at once."""
+        """A link is up again: greet, ask, offer and invite at once."""
+        self._inviting.hurry()
         for relation in self._circle.relations.values():
             relation.hurry(now_ms)
 

@@ -24,12 +24,13 @@ from gateway.errors import (
 from gateway.groups.agreement import Ack, Claim
 from gateway.groups.group import Group
 from gateway.peers.circle import Circle
+from gateway.peers.greeting import UNANSWERED, Greeter
 from gateway.peers.relation import AWAY_MS, RELAYED_MS, Relation
 from gateway.peers.staging import Staged
 from gateway.peers.voice import Voice
 from gateway.peers.wire import Arrived, Outgoing
 from gateway.records.feed import Head, feed_id
-from gateway.store import feeds, groups
+from gateway.store import feeds
 from gateway.store.database import Connection
 from gateway.store.writer import Job
 from gateway.sync import control, decide, envelope, message
@@ -47,15 +48,15 @@ from gateway.sync.decide import (
     SendBodies,
     SendRecords,
 )
-from gateway.sync.envelope import Seal
-from gateway.sync.message import Body, Bwant, Heads, Hello, Message, Recs, Want
+from gateway.sync.envelope import Envelope, Seal
+from gateway.sync.message import Body, Bwant, Heads, Message, Recs, Want
+from gateway.sync.session import Session
 
 T = TypeVar("T")
 # Counted by the edge itself, beside the reasons of `decide` and the codes of errors.
 REFUSED_CREDIT = "sync.credit"
 DOUBTFUL_HINT = "sync.hint"
 ASKED_ELSEWHERE = "sync.asked-elsewhere"
-UNANSWERED = "sync.unanswered"
 FORK = ForkedFeed.code
 FORKS_MAX = 1024
 # What one BWANT is answered with; each roster is below it.
@@ -76,14 +77,17 @@ class Hearing:
         self._circle, self._voice = circle, voice
         self._read, self._store = read, store
         self.counts: Counter[str] = Counter()
+        self.greeter = Greeter(circle, voice, read, self.counts)
         # Claims of peers, by feed; and the feeds whose author signed two histories.
         self.forks: dict[bytes, Forked] = {}
         self.frozen: set[bytes] = set()
+        # Groups whose members, rosters or revocations changed: taken away by who must act on it.
+        self.changed: set[bytes] = set()
         self._out: list[Outgoing] = []
         self._new_batch()
 
     def _new_batch(self) -> None:
-        self._staged = Staged(self._read, self.counts)
+        self._staged = Staged(self._read, self._circle, self.counts)
         # What to sign for after the commit: by peer and group, feeds with a head or, for the
         # whole feed, None.
         self._signing: dict[tuple[bytes, bytes], dict[bytes, Head | None]] = {}
@@ -107,18 +111,32 @@ class Hearing:
         try:
             if self._staged:
                 self._store.submit(self._staged.job).result()
+                self._see_changes()
         except GatewayError as fault:  # Nothing changed, so nothing is signed for.
             self.counts[fault.code] += 1
             self._signing.clear()
             self._opened.clear()
             unkept = self._staged.alarms  # Nobody raises them again.
         for (node, group), wanted in self._signing.items():
-            self._sign(self._circle.relation(node, group), group, wanted)
+            if relation := self._circle.find(node, group):  # Who was just removed is owed nothing.
+                self._sign(relation, group, wanted)
         for node, group in self._opened:
-            self._ask_missing(self._circle.relation(node, group), group)
+            if relation := self._circle.find(node, group):
+                self._ask_missing(relation, group)
         self._new_batch()
         for alarm, heard_ms in unkept:
             self._staged.alarm(alarm, heard_ms)
+
+    def _see_changes(self) -> None:
+        """Look again who is who, if what was just committed may have changed it."""
+        if self._staged.changed:
+            self.changed |= self._staged.changed
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Look again who is a member of what; who is new is greeted."""
+        for relation in self._circle.refresh():
+            relation.session = Session(relation.node, self._voice.new_hello(relation))
 
     def _hear(self, arrived: Arrived, now_ms: int) -> None:
         match arrived.topic.split("/"):
@@ -134,10 +152,10 @@ class Hearing:
         """Take records as what they are, and heads as a hint: nobody signed for them."""
         enveloped = envelope.decode(payload)
         group = self._circle.group(tag)
-        if enveloped.seal is not Seal.NONE or enveloped.tag != tag:
+        if enveloped.tag != tag:
             raise BadEnvelope(reason="it is of another group than its topic")
         relation = self._circle.relation(node, group.id)
-        said = message.decode(enveloped.content)
+        said = message.decode(_opened(enveloped, group))
         if not isinstance(said, Recs | Heads):
             raise MalformedMessage(reason="only records and heads are said to all")
         for action in decide.decide(self._holdings(group, said), said):
@@ -154,48 +172,25 @@ class Hearing:
     def _directed(self, payload: bytes, now_ms: int) -> None:
         enveloped = envelope.decode(payload)
         if enveloped.seal is Seal.NODE:
-            self._hello(self._circle.open_sealed(enveloped.content), now_ms)
+            plain = self._circle.open_sealed(enveloped.content)
+            self._out += self.greeter.sealed(plain, now_ms, self._staged)
             return
         group = self._circle.group(enveloped.tag)
-        if enveloped.content.startswith(control.MARK):
-            self._control(enveloped.content, group, now_ms)
+        content = _opened(enveloped, group)
+        if content.startswith(control.MARK):
+            self._control(content, group, now_ms)
             return
-        said = message.decode(enveloped.content)
+        said = message.decode(content)
         match said:
-            case Recs() | Body():
+            case Recs():
                 self._carry_out(said, None, group, now_ms)
+            case Body():
+                self.greeter.roster(said, self._staged)
             case Claim():
                 ack, relation = self._circle.verify(said, group)
                 self._acked(said, ack, relation, group, now_ms)
             case _:
                 raise BadControl(reason="it must be signed within a session")
-
-    def _hello(self, plain: bytes, now_ms: int) -> None:
-        """Take a greeting, and answer it: with ours if it is new or we were not heard yet."""
-        said = message.decode(plain)
-        if not isinstance(said, Hello):
-            raise MalformedMessage(reason="only a HELLO is sealed to a node")
-        shared = self._circle.admitted(said.credentials)
-        relation = self._circle.relation(said.credentials.node.subject)
-        before = relation.session
-        session = before.heard_hello(plain, said.credentials)
-        if session.full:
-            fresh = session.renewed(self._voice.new_hello(relation))
-            session = fresh.heard_hello(plain, said.credentials)
-        relation.session, relation.shared = session, shared
-        is_new = session.theirs != before.theirs
-        if is_new:
-            self._staged.remember(said.credentials)
-            if not relation.may_answer(now_ms):
-                self.counts[UNANSWERED] += 1
-                return
-        elif not session.may_greet(now_ms):
-            return
-        if not session.up:
-            self._out.append(self._voice.hello(relation, now_ms))
-        else:
-            relation.session = session.greeted(now_ms, 0.0)
-        self._say_tips(relation)
 
     def _control(self, content: bytes, group: Group, now_ms: int) -> None:
         heard = control.decode(content)
@@ -245,7 +240,7 @@ class Hearing:
     def _carry_out(
         self, said: Message, relation: Relation | None, group: Group, now_ms: int
     ) -> None:
-        assert isinstance(said, Heads | Want | Recs | Bwant | Body)
+        assert isinstance(said, Heads | Want | Recs | Bwant)
         for action in decide.decide(self._holdings(group, said), said):
             self._do(action, relation, group, now_ms)
 
@@ -359,11 +354,6 @@ class Hearing:
         within = next(each for each in relation.groups if each.id == group)
         self._out.extend(self._voice.acks(relation, within, known))
 
-    def _say_tips(self, relation: Relation) -> None:
-        for group in relation.shared:
-            heads = feeds.tips(self._read, group.id)
-            self._out.extend(self._voice.heads(relation, group, heads))
-
     def _ask_missing(self, relation: Relation, group: bytes) -> None:
         """Ask for the earlier feeds that a genesis names: heads list only the last ones."""
         for lacking in feeds.missing(self._read, group):
@@ -372,7 +362,7 @@ class Hearing:
 
     def _send_bodies(self, hashes: tuple[bytes, ...], relation: Relation, group: Group) -> None:
         """Send the rosters that are wanted by hash; other bodies travel with their records."""
-        held = groups.rosters(self._read)
+        held = self._circle.all_rosters()
         room_bytes = BODIES_BYTES_MAX
         for name in hashes:
             if name not in held:
@@ -383,3 +373,13 @@ class Hearing:
                 room_bytes -= len(held[name].encoded)
                 piece = Body(name, 0, held[name].encoded)
                 self._out.append(self._voice.bare(relation, group, piece))
+
+
+def _opened(enveloped: Envelope, group: Group) -> bytes:
+    """Give what is in an envelope of a group; raise BadEnvelope."""
+    match enveloped.seal:
+        case Seal.GROUP:
+            return envelope.open_in(group.secret, group.id, enveloped)
+        case Seal.NONE if group.founding.clear:
+            return enveloped.content
+    raise BadEnvelope(reason="it is not sealed as its group asks for")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from gateway.config.settings import Link
 from gateway.peers.exchange import Exchange, PeerStatus
+from gateway.peers.inviting import Invited
 from gateway.peers.wire import Arrived, Outgoing
 from gateway.transport.mqtt import Delivery, Endpoint, Mqtt
 
@@ -62,6 +63,22 @@ class Peers:
     def status(self) -> tuple[PeerStatus, ...]:
         """Say how it stood with each peer, at most a second ago; from any thread."""
         return self._status
+
+    def invited(self, group: bytes) -> list[bytes]:
+        """Give the nodes that this one invited to a group and that have not come."""
+        return self.exchange.invited(group)
+
+    def take_invitations(self) -> list[Invited]:
+        """Take the invitations that came since this was asked last; from any thread."""
+        with self._turn:
+            invited = list(self.exchange.invitations.values())
+            self.exchange.invitations.clear()
+            return invited
+
+    def regroup(self) -> None:
+        """This gateway changed who is a member: look again, from any thread."""
+        with self._turn:
+            self.exchange.regroup()
 
     def links(self) -> list[LinkStatus]:
         """Say how it stands with each link; from any thread."""

@@ -46,8 +46,11 @@ class Owed:
 class Relation:
     """One peer, in all groups that both are in."""
 
-    def __init__(self, node: bytes, organisation: str, groups: tuple[Group, ...]) -> None:
+    def __init__(
+        self, node: bytes, organisation: str, encryption: bytes, groups: tuple[Group, ...]
+    ) -> None:
         self.node, self.organisation, self.groups = node, organisation, groups
+        self.encryption = encryption  # the key to which a HELLO is sealed
         self.session = Session(node, b"")
         self.runs = Runs(node)
         self.shared: tuple[Group, ...] = ()  # those that its certificates admit it to
@@ -61,14 +64,25 @@ class Relation:
         self._answered_ms = -ANSWERS_MAX * ANSWER_MS
 
     @property
-    def encryption(self) -> bytes:
-        """Give the key to which a HELLO is sealed."""
-        return self.groups[0].member(self.node).encryption.key
-
-    @property
     def met(self) -> bool:
         """Say whether its HELLO was heard, so that it can be spoken to."""
         return bool(self.session.theirs)
+
+    def share(self, groups: tuple[Group, ...], shared: tuple[Group, ...]) -> None:
+        """Note in which groups both are now: others end, and what is new is offered."""
+        ids = {group.id for group in groups}
+        if {group.id for group in shared} - {group.id for group in self.shared}:
+            self.offer, self.idle = NEVER_TRIED, False
+        self.groups, self.shared = groups, shared
+        self.owed = {feed: owed for feed, owed in self.owed.items() if owed.group.id in ids}
+
+    @property
+    def greeted(self) -> Credentials | None:
+        """Give the certificates under which it last signed, or greeted, if it did."""
+        for each in self.session.greetings:
+            if each.name == self.session.theirs:
+                return each.credentials
+        return None
 
     def credentials_of(self, kid: bytes) -> Credentials | None:
         """Give the certificates, heard in a greeting, of the run whose key is named so."""

@@ -1,8 +1,9 @@
 """What messages bring, verified, until one commit holds it. It stores nothing before that.
 
-In: records as they came, signed ACKs, certificates of peers. Out: one job for the store's writer.
-A record is taken only if it follows what is held or staged, its author is a member, and its body is
-the one it commits to; the rest of its message is then left, and asked for again.
+In: records as they came, signed ACKs, certificates of peers, rosters. Out: one job for the store's
+writer. A record is taken only if it follows what is held or staged, its author is or was a member,
+and its body is the one it commits to; the rest of its message is then left, and asked for again.
+Bodies are opened where this node holds their key, so that what they say can be found.
 """
 
 from collections import Counter
@@ -14,17 +15,16 @@ from gateway.errors import (
     BadBody,
     BrokenChain,
     GroupError,
-    MalformedGap,
-    MalformedPack,
     WrongFeed,
 )
 from gateway.groups.group import Group
-from gateway.readings.senml import Span
-from gateway.records import record
+from gateway.peers import meaning
+from gateway.peers.circle import Circle
+from gateway.peers.meaning import Reader
 from gateway.records.feed import Credentials, Feed, Head, open_feed
-from gateway.records.record import Record
+from gateway.records.record import Kind, Record
 from gateway.records.roster import Roster
-from gateway.store import alarms, feeds, observations, outbox, peers
+from gateway.store import alarms, feeds, groups, membership, outbox, peers
 from gateway.store.database import Connection
 from gateway.sync.clones import Alarm
 from gateway.sync.decide import Append
@@ -38,7 +38,6 @@ class Kept:
     record: Record
     body: bytes | None
     after: Feed
-    spans: tuple[Span, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +52,21 @@ class Grown:
 class Staged:
     """One batch."""
 
-    def __init__(self, read: Connection, counts: Counter[str]) -> None:
-        self._read, self._counts = read, counts
+    def __init__(self, read: Connection, circle: Circle, counts: Counter[str]) -> None:
+        self._read, self._circle = read, circle
+        self._reader = Reader(circle.me.encryption, circle.newest_for, counts)
         self._base: dict[bytes, int] = {}
         self._feeds: dict[bytes, Feed] = {}
         self._kept: list[Kept] = []
         self._released: list[tuple[bytes, Head, bytes]] = []
         self._runs: list[Credentials] = []
         self.alarms: list[tuple[Alarm, int]] = []
+        self._rosters: list[Roster] = []
+        # Groups in which somebody came, went or was revoked.
+        self.changed: set[bytes] = set()
 
     def __bool__(self) -> bool:
-        return bool(self._kept or self._released or self._runs or self.alarms)
+        return bool(self._kept or self._released or self._runs or self.alarms or self._rosters)
 
     @property
     def feeds(self) -> Mapping[bytes, Feed]:
@@ -86,6 +89,15 @@ class Staged:
         """Keep that two runs of a peer both went on."""
         self.alarms.append((alarm, heard_ms))
 
+    def keep_roster(self, known: Roster) -> None:
+        """Keep a verified roster; it may change who is a member anywhere in its consortium."""
+        self._rosters.append(known)
+        self.changed |= {
+            group.id
+            for group in self._circle.groups.values()
+            if group.founding.consortium == known.consortium
+        }
+
     def append(self, group: Group, action: Append) -> Grown:
         """Verify records one after another and stage those that are right."""
         feed = self.feed(action.feed)
@@ -102,6 +114,8 @@ class Staged:
             self._kept.append(kept)
             self._feeds[feed.id] = feed
             taken_bytes += len(carried.record) + len(carried.body or b"")
+            if self._changes(group, kept):
+                self.changed.add(group.id)
         return Grown(0 if feed is None else feed.size, taken_bytes, fault)
 
     def job(self, db: Connection) -> None:
@@ -111,10 +125,14 @@ class Staged:
             size, based = (held.size if held else 0), self._base.get(name, 0)
             if size != based:
                 raise BrokenChain(seq=based, previous=size - 1, wanted=size)
+        for known in self._rosters:
+            groups.keep_roster(db, known)
         for kept in self._kept:
             place = feeds.append(db, kept.record, kept.body, kept.after)
-            if kept.spans:
-                observations.keep(db, place, kept.spans)
+            if kept.body is not None:
+                self._reader.read(db, place, kept.record, kept.body)
+        for group in self.changed:
+            membership.refold(db, group)
         for node, head, encoded in self._released:
             outbox.acknowledged(db, node, head, encoded)
         for credentials in self._runs:
@@ -122,31 +140,23 @@ class Staged:
         for alarm, heard_ms in self.alarms:
             alarms.keep(db, alarm, heard_ms)
 
+    def _changes(self, group: Group, kept: Kept) -> bool:
+        """Say whether a record may change who is a member, or whose certificates count."""
+        if kept.record.kind is Kind.GENESIS:
+            return kept.after.node in self._circle.members(group.id).cuts
+        return kept.record.kind in (Kind.MEMBERSHIP, Kind.RECEIPT, Kind.REVOCATION)
+
     def _verified(self, group: Group, feed: Feed | None, carried: Carried, name: bytes) -> Kept:
-        rosters: Mapping[bytes, Roster] = {group.roster.hash: group.roster}
         if feed is None:
             if carried.body is None:
                 raise BadBody(reason="a genesis travels with its body")
-            first, after, _ = open_feed(carried.record, carried.body, rosters)
+            first, after, _ = open_feed(carried.record, carried.body, self._circle.rosters(group))
             if after.id != name:
                 raise WrongFeed(part="feed")
-            group.admit(after)
-            return Kept(first, carried.body, after, ())
+            self._circle.admit(group, after)
+            return Kept(first, carried.body, after)
         if feed.group != group.id:
             raise WrongFeed(part="group")
         verified, after = feed.accept(carried.record)
-        return Kept(verified, carried.body, after, self._spans(verified, carried.body))
-
-    def _spans(self, verified: Record, body: bytes | None) -> tuple[Span, ...]:
-        """Check a body against its record, and see of which devices it speaks."""
-        if (verified.body is None) != (body is None):
-            raise BadBody(reason="it owes a body that is not there, or has one that it must not")
-        if body is None:
-            return ()
-        content = record.check_body(verified, body)
-        try:
-            return tuple(observations.spans_of(verified.kind, content))
-        except (MalformedPack, MalformedGap) as fault:
-            # Its author signed it: it is kept, and not understood.
-            self._counts[fault.code] += 1
-            return ()
+        meaning.check(verified, carried.body)
+        return Kept(verified, carried.body, after)

@@ -3,7 +3,7 @@
 In: a peer or a group, and what is to be said. Out: what goes over the links. It decides nothing.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from gateway.groups import agreement, seal
 from gateway.groups.agreement import Ack, Entry
@@ -13,16 +13,20 @@ from gateway.peers.circle import Me
 from gateway.peers.relation import Relation
 from gateway.peers.wire import Outgoing
 from gateway.records.feed import Head
+from gateway.records.sealing import NONCE_BYTES
 from gateway.sync import envelope, message
 from gateway.sync.envelope import Envelope, Seal
+from gateway.sync.invitation import Invite
 from gateway.sync.message import HEADS_MAX, Heads, Hello, Listed, Message
 
 
 class Voice:
     """This node's way to speak."""
 
-    def __init__(self, me: Me, random: Callable[[int], bytes]) -> None:
-        self._me, self._random = me, random
+    def __init__(
+        self, me: Me, rosters: Callable[[], Iterable[bytes]], random: Callable[[int], bytes]
+    ) -> None:
+        self._me, self._rosters, self._random = me, rosters, random
         self._acks = 0
 
     def chance(self) -> float:
@@ -31,7 +35,7 @@ class Voice:
 
     def new_hello(self, relation: Relation) -> bytes:
         """Write a fresh HELLO to a peer, not yet sealed."""
-        rosters = tuple(sorted({group.roster.hash for group in relation.groups}))
+        rosters = tuple(sorted(self._rosters())[: message.ROSTERS_MAX])
         nonce = self._random(message.NONCE_BYTES)
         return message.encode(Hello(self._me.run.credentials, rosters, nonce))
 
@@ -45,7 +49,7 @@ class Voice:
     def control(self, relation: Relation, group: Group, said: Message) -> Outgoing:
         """Say something to a peer alone, signed within their session."""
         relation.session, signed = relation.session.said(self._me.run.key, message.encode(said))
-        return _to(wire.to_node(relation.node), group, signed)
+        return self._to(wire.to_node(relation.node), group, signed)
 
     def heads(self, relation: Relation, group: Group, heads: Sequence[Head]) -> Iterator[Outgoing]:
         """Say to a peer what is held; at least one message, so that it knows it is heard."""
@@ -62,17 +66,26 @@ class Voice:
                 self._me.run.key, Ack(group.id, relation.node, self._acks, entries)
             )
             said = message.encode(agreement.decode(signed))
-            yield _to(wire.to_node(relation.node), group, said)
+            yield self._to(wire.to_node(relation.node), group, said)
 
     def bare(self, relation: Relation, group: Group, said: Message) -> Outgoing:
         """Say to a peer what needs no signature of ours: records and bodies carry their own."""
-        return _to(wire.to_node(relation.node), group, message.encode(said))
+        return self._to(wire.to_node(relation.node), group, message.encode(said))
 
     def broadcast(self, group: Group, said: Message) -> Outgoing:
         """Say something to all members: new records, or, as a hint, heads."""
         name = wire.heads_of if isinstance(said, Heads) else wire.records_of
-        return _to(name(group.tag, self._me.node), group, message.encode(said))
+        return self._to(name(group.tag, self._me.node), group, message.encode(said))
 
+    def invite(self, node: bytes, encryption: bytes, invitation: Invite) -> Outgoing:
+        """Ask a node into a group, sealed to it alone."""
+        sealed = seal.seal(encryption, message.encode(invitation), self._random(32))
+        return Outgoing(wire.to_node(node), envelope.encode(Envelope(Seal.NODE, None, sealed)))
 
-def _to(topic: str, group: Group, content: bytes) -> Outgoing:
-    return Outgoing(topic, envelope.encode(Envelope(Seal.NONE, group.tag, content)))
+    def _to(self, topic: str, group: Group, content: bytes) -> Outgoing:
+        """Seal under the group's secret, unless the founding says that bodies are clear."""
+        if group.founding.clear:
+            return Outgoing(topic, envelope.encode(Envelope(Seal.NONE, group.tag, content)))
+        nonce = self._random(NONCE_BYTES)
+        sealed = envelope.seal_for(group.secret, group.id, group.tag, nonce, content)
+        return Outgoing(topic, envelope.encode(sealed))

@@ -6,7 +6,6 @@ is on the disk before its signature exists. Protocol: docs/protocol/roster.md.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.errors import (
@@ -18,6 +17,7 @@ from gateway.errors import (
     UnknownOrganisation,
     UnknownRoster,
 )
+from gateway.groups.parties import Contact as Contact
 from gateway.records import cbor, identity, roster, succession
 from gateway.records.cose import SigningKey
 from gateway.records.identity import Certificate
@@ -28,14 +28,6 @@ from gateway.store import folder
 OWN_ROSTER, ROSTERS, CONTACTS = "organisation/roster.cbor", "rosters", "contacts"
 VOTES = "organisation/signed.cbor"
 _CONTACT_BYTES_MAX = 2 * identity.CERTIFICATE_BYTES_MAX + 16
-
-
-@dataclass(frozen=True, slots=True)
-class Contact:
-    """Another gateway, of any organisation: who it is, and how to seal to it."""
-
-    node: Certificate
-    encryption: Certificate
 
 
 def own_roster(state_dir: Path) -> Roster:

@@ -1,4 +1,8 @@
-"""Groups and rosters in the store: what may be shown of them. A secret stays in its file."""
+"""Groups, rosters and revocations in the store: what may be shown of them.
+
+In: what was verified. Out: the same, verified again where it is a chain. A group's secret is never
+here: it stays in its file.
+"""
 
 from dataclasses import dataclass
 
@@ -8,6 +12,7 @@ from gateway.errors import UnknownGroup
 from gateway.groups import group
 from gateway.groups.group import Group
 from gateway.records import cbor, feed, roster
+from gateway.records.identity import Certificate
 from gateway.records.roster import Roster
 from gateway.store import membership
 
@@ -25,10 +30,8 @@ class Registered:
 
 def register(db: apsw.Connection, name: str, joined: Group) -> None:
     """Keep a verified group under its name on this gateway; a known one may be renamed."""
-    db.execute(
-        "INSERT INTO rosters VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        (joined.roster.hash, joined.roster.encoded, joined.founding.consortium, 0),
-    )
+    for each in joined.chain:
+        keep_roster(db, each)
     db.execute(
         "INSERT INTO groups (id, name, founding, founder, roster) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT (id) DO UPDATE SET name = excluded.name",
@@ -43,6 +46,15 @@ def register(db: apsw.Connection, name: str, joined: Group) -> None:
     membership.refold(db, joined.id)
 
 
+def keep_roster(db: apsw.Connection, known: Roster) -> bool:
+    """Keep a verified roster; say whether it was new."""
+    db.execute(
+        "INSERT INTO rosters VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        (known.hash, known.encoded, known.consortium, known.number),
+    )
+    return db.changes() > 0
+
+
 def registered(db: apsw.Connection) -> list[Registered]:
     """Give all groups, by name."""
     rows = db.execute("SELECT number, name, id FROM groups ORDER BY name")
@@ -52,22 +64,51 @@ def registered(db: apsw.Connection) -> list[Registered]:
 def load(db: apsw.Connection, identity: bytes) -> Group:
     """Give a group, verified again and without its secret; raise UnknownGroup or what is wrong."""
     row = db.execute(
-        "SELECT g.founding, g.founder, r.encoded FROM groups g JOIN rosters r ON r.hash = g.roster"
-        " WHERE g.id = ?",
+        "SELECT g.founding, g.founder, r.consortium FROM groups g"
+        " JOIN rosters r ON r.hash = g.roster WHERE g.id = ?",
         (identity,),
     ).fetchone()
     if row is None:
         raise UnknownGroup(group=identity.hex()[:16])
-    founding, founder, encoded = row
+    founding, founder, consortium = row
     certificates = cbor.decode(founder, group.FOUNDING_BYTES_MAX)
     match certificates:
         case [bytes() as node, bytes() as run, bytes() as encryption]:
             credentials = feed.decode_credentials(node, run, encryption)
-            return group.verify(founding, credentials, roster.decode(encoded), NO_SECRET)
+            chain = _chain(db, consortium)
+            return group.verify_among(founding, credentials, chain, NO_SECRET)
     raise UnknownGroup(group=identity.hex()[:16])
 
 
-def rosters(db: apsw.Connection) -> dict[bytes, Roster]:
-    """Give every roster held, verified again, by its hash."""
-    held = (roster.decode(row[0]) for row in db.execute("SELECT encoded FROM rosters"))
-    return {each.hash: each for each in held}
+def rosters(db: apsw.Connection, consortium: bytes | None = None) -> dict[bytes, Roster]:
+    """Give the rosters held of a consortium, or of all, by hash, verified again by one another."""
+    wanted = consortia(db) if consortium is None else [consortium]
+    return {each.hash: each for one in wanted for each in _chain(db, one)}
+
+
+def consortia(db: apsw.Connection) -> list[bytes]:
+    """Give the consortia of which a roster is held."""
+    return [bytes(each) for (each,) in db.execute("SELECT DISTINCT consortium FROM rosters")]
+
+
+def _chain(db: apsw.Connection, consortium: bytes) -> tuple[Roster, ...]:
+    rows = db.execute(
+        "SELECT encoded FROM rosters WHERE consortium = ? ORDER BY number", (consortium,)
+    )
+    return roster.decode_chain([bytes(encoded) for (encoded,) in rows])
+
+
+def keep_revocation(db: apsw.Connection, revocation: Certificate) -> bool:
+    """Keep a verified revocation; say whether it bars more than what was held."""
+    db.execute(
+        "INSERT INTO revoked VALUES (?1, ?2, ?3) ON CONFLICT (subject) DO UPDATE"
+        " SET counter = ?2, encoded = ?3 WHERE counter < ?2",
+        (revocation.subject, revocation.counter, revocation.encoded),
+    )
+    return db.changes() > 0
+
+
+def revoked(db: apsw.Connection) -> dict[bytes, int]:
+    """Give, of nodes and persons, up to which counter their certificates begin nothing new."""
+    rows = db.execute("SELECT subject, counter FROM revoked")
+    return {bytes(subject): int(counter) for subject, counter in rows}

@@ -49,6 +49,8 @@ from gateway.store.keyfile import (
 )
 
 OWN = "own"
+# The group in which a consortium keeps what is public: revocations, the catalogue.
+CONSORTIUM = "consortium"
 STORE_FILE = "store.db"
 SEED_BYTES = 32
 _NODE_KEY, _ENCRYPTION_KEY = "keys/node.key", "keys/encryption.key"
@@ -84,6 +86,12 @@ class State:
     def organisation(self) -> bytes:
         """Name the organisation it belongs to."""
         return identity.decode(self.node, "node").issuer
+
+    @property
+    def own_contact(self) -> Contact:
+        """Give what others must know of this gateway's node."""
+        node = identity.decode(self.node, "node")
+        return Contact(node, identity.decode(self.encryption, "encryption"))
 
     def newest(self, of: bytes) -> Roster:
         """Give a consortium's roster with the highest number; raise UnknownRoster."""

@@ -1,7 +1,8 @@
 """The running agent's door for commands on this computer: a Unix socket of mode 0600.
 
-In: one line of JSON, {"ask": "status"} or {"ask": "live"}. Out: one line with the answer, or a line
-for each reading until the asker leaves. A slow asker of `live` loses readings, and is told so.
+In: one line of JSON, {"ask": "status"}, {"ask": "live"}, or {"ask": "act", "act": NAME, ...}. Out:
+one line with the answer, or a line for each reading until the asker leaves. A slow asker of `live`
+loses readings, and is told so. An act is answered when it is committed, or by what refused it.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from gateway.errors import StoreUnwritable
+from gateway.errors import GatewayError, StoreUnwritable
 from gateway.readings.reading import Reading
 
 SOCKET = "agent.sock"
@@ -17,13 +18,14 @@ _LINE_BYTES_MAX = 4096
 _WAITING_MAX = 1000
 
 Status = Callable[[], dict[str, object]]
+Act = Callable[[dict[str, object]], dict[str, object]]
 
 
 class Door:
     """The server. `show` may be called from any thread; everything else from the loop."""
 
-    def __init__(self, state_dir: Path, status: Status) -> None:
-        self._path, self._status = state_dir / SOCKET, status
+    def __init__(self, state_dir: Path, status: Status, act: Act) -> None:
+        self._path, self._status, self._act = state_dir / SOCKET, status, act
         self._watchers: set[asyncio.Queue[str]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -68,10 +70,22 @@ class Door:
                 await writer.drain()
             elif asked == {"ask": "live"}:
                 await self._stream(reader, writer)
+            elif isinstance(asked, dict) and asked.get("ask") == "act":
+                answer = await asyncio.to_thread(self._done, asked)
+                writer.write(json.dumps(answer).encode() + b"\n")
+                await writer.drain()
         except (ValueError, ConnectionError):
             return  # Whoever asked has gone, or asked nonsense.
         finally:
             writer.close()
+
+    def _done(self, asked: dict[str, object]) -> dict[str, object]:
+        """Do what is asked; an error travels by its code and facts."""
+        try:
+            return {"done": self._act(asked)}
+        except GatewayError as fault:
+            facts = {name: str(fact) for name, fact in fault.facts.items()}
+            return {"error": {"code": fault.code, "facts": facts}}
 
     async def _stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         waiting: asyncio.Queue[str] = asyncio.Queue(_WAITING_MAX)

@@ -15,6 +15,7 @@ from gateway.peers.wire import Arrived, Outgoing
 from gateway.records.feed import Head
 from gateway.store import feeds
 from gateway.sync import envelope, message
+from gateway.sync.envelope import Seal
 from tests import people
 from tests.sim.clock import Clock
 from tests.sim.device import Device
@@ -43,6 +44,7 @@ class Options:
     days_down: int
     restarts: int
     failing: float
+    sealed: float
 
 
 def options_of(seed: int) -> Options:
@@ -61,6 +63,7 @@ def options_of(seed: int) -> Options:
         days_down=dice.choice((0, 0, 0, 1, 5)),
         restarts=dice.randint(0, 3),
         failing=dice.choice((0.0, 0.0, 0.1)),
+        sealed=dice.choice((0.0, 0.5, 1.0)),
     )
 
 
@@ -98,7 +101,9 @@ class Consortium:
             if number == 0
             else self.dice.sample(parties, self.dice.randint(2, len(parties)))
         )
-        return people.group_of(*chosen, purpose=f"group {number}")
+        # Drawn apart, so that the worlds of old are as they were but for what seals them.
+        is_sealed = random.Random(f"{self.options.seed} {number}").random() < self.options.sealed
+        return people.group_of(*chosen, purpose=f"group {number}", clear=not is_sealed)
 
     def _gateway(self, who: people.Party) -> Gateway:
         joined = [
@@ -223,7 +228,7 @@ class Consortium:
         self.network.listen(gateway.name, gateway.exchange.subscriptions, watched)
 
     def _check_ack(self, gateway: Gateway, outgoing: Outgoing) -> None:
-        content = envelope.decode(outgoing.payload).content
+        content = self._opened(outgoing)
         if not content.startswith(_ACK_START):
             return
         said = message.decode(content)
@@ -234,6 +239,16 @@ class Consortium:
             assert feeds.root_at(gateway.db, head.feed, entry.head.size) == entry.head.root
             key = (gateway.node, said.ack.receiver, entry.head.feed)
             self._signed[key] = max(self._signed.get(key, 0), entry.head.size)
+
+    def _opened(self, outgoing: Outgoing) -> bytes:
+        """Open what goes over the network in a group; what is sealed to a node stays shut."""
+        sent = envelope.decode(outgoing.payload)
+        if sent.seal is Seal.NODE:
+            return b""
+        group = next(each for each in self.groups if each.tag == sent.tag)
+        if sent.seal is Seal.NONE:
+            return sent.content
+        return envelope.open_in(group.secret, group.id, sent)
 
     def check(self, gateway: Gateway) -> None:
         """Hold a gateway's store against what was signed and committed."""

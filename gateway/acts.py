@@ -1,0 +1,287 @@
+"""Acts: what people on this computer ask the running agent to do with groups.
+
+In: a request as JSON from the door. Out: facts, after the commit that holds what was done; or a
+GatewayError, and then nothing changed. Only the agent can do it: the run's key is in its memory.
+It decides nothing: who may do what is for `membership` to say.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from gateway.errors import AskedWrongly, GroupExists, UnknownGroup, UnknownParty
+from gateway.groups import parties
+from gateway.groups.group import ActivityKind, Founding, Group, Member, Policies, Role
+from gateway.groups.membership import Add, Roles
+from gateway.groups.parties import Party
+from gateway.records.roster import Roster
+from gateway.store import acting, authoring, contacts, council, membership, state
+from gateway.store.authoring import Author, Venue
+from gateway.store.database import Connection
+from gateway.store.state import State
+from gateway.store.writer import Writer
+
+Asked = Mapping[str, object]
+Facts = dict[str, object]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Acting:
+    """Who acts: the author, the writer, what is in the state directory, and whom to tell."""
+
+    author: Author
+    writer: Writer
+    state_dir: Path
+    groups: dict[str, Group]
+    joined: Callable[[str, Group], None]
+    changed: Callable[[bytes], None]
+
+
+class Acts:
+    """The acts, by name."""
+
+    def __init__(self, acting: Acting) -> None:
+        self._by = acting
+        self._known: dict[str, Callable[[Asked], Facts]] = {
+            "group.create": self._create,
+            "group.accept": self._accept,
+            "group.add": self._add,
+            "group.roles": self._roles,
+            "group.approve": self._approve,
+            "group.remove": self._remove,
+            "group.leave": self._leave,
+            "group.share": self._share,
+        }
+
+    def do(self, asked: Asked) -> Facts:
+        """Do what is asked, and wait for its commit; raise a GatewayError."""
+        act = self._known.get(_text(asked, "act"))
+        if act is None:
+            raise AskedWrongly(reason="an unknown act")
+        return act(asked)
+
+    def _create(self, asked: Asked) -> Facts:
+        """Found a group of the parties, or give the live one that is just so."""
+        name, purpose = _text(asked, "group"), _text(asked, "purpose")
+        if name in self._by.groups:
+            raise GroupExists(group=name)
+        held = state.load(self._by.state_dir)
+        own = Party(held.node_id.hex(), _roles(asked.get("roles")) or (Role.INITIATOR,))
+        wanted = [own, *(_party(row) for row in _rows(asked.get("parties")))]
+        rosters, members = self._on_store(lambda db: _members(db, held, wanted))
+        like = self._on_store(
+            lambda db: membership.alike(db, [each.node for each in members], purpose)
+        )
+        for known, group in self._by.groups.items():
+            if group.id == like:
+                return {"group": known, "id": group.id.hex(), "reused": True}
+        founding = Founding(
+            self._by.author.random(32),
+            rosters[-1].consortium,
+            rosters[-1].hash,
+            purpose,
+            _kind(asked),
+            members,
+            asked.get("clear") is True,
+            self._policies(asked),
+        )
+        founded = council.found(self._by.author, founding, rosters)
+        self.join(name, founded)
+        return {"group": name, "id": founded.id.hex(), "reused": False}
+
+    def _accept(self, asked: Asked) -> Facts:
+        """Follow an invitation that waits."""
+        invited = council.find_waiting(self._by.state_dir, _text(asked, "invitation"))
+        name = self.free_name(str(asked.get("name") or invited.name))
+        self.join(name, invited.group)
+        return {"group": name, "id": invited.group.id.hex(), "organisation": invited.organisation}
+
+    def join(self, name: str, joined: Group) -> None:
+        """Keep a group in its file and the store; whoever founded it opens its feed at once."""
+        state.keep_group(self._by.state_dir, name, joined)
+        self._on_store(lambda db: council.join(db, self._by.author, name, joined))
+        council.forget_waiting(self._by.state_dir, joined.id)
+        self._by.joined(name, joined)
+
+    def free_name(self, wanted: str) -> str:
+        """Give a group's name as it is proposed, numbered where there is one of that name."""
+        name, number = wanted, 2
+        while name in self._by.groups:
+            name, number = f"{wanted}-{number}", number + 1
+        return name
+
+    def _add(self, asked: Asked) -> Facts:
+        """Propose a member; it is one at once where this organisation's word is enough."""
+        name, group = self._group(asked)
+        roles = _roles(asked.get("roles")) or (Role.RECEIVER,)
+        held = state.load(self._by.state_dir)
+
+        def job(db: Connection) -> list[str]:
+            within = max(_of(db, held, group), key=lambda each: each.number)
+            found = parties.find(_text(asked, "who"), council.known_nodes(db, held), within)
+            venue = self._venue(group)
+            told = []
+            for each in found:
+                member = Member(each.node.issuer, each.encryption, roles)
+                act = Add(member, each.node.encoded)
+                told.append(acting.propose(db, self._by.author, venue, act).hex())
+            return told
+
+        return self._changed(name, group, {"proposals": self._on_store(job)})
+
+    def _roles(self, asked: Asked) -> Facts:
+        """Propose that a member is something else from now on."""
+        name, group = self._group(asked)
+        roles = _roles(asked.get("roles"))
+
+        def job(db: Connection) -> str:
+            node = self._member(db, group, _text(asked, "who"))
+            act = Roles(node, roles)
+            return acting.propose(db, self._by.author, self._venue(group), act).hex()
+
+        return self._changed(name, group, {"proposals": [self._on_store(job)]})
+
+    def _approve(self, asked: Asked) -> Facts:
+        """Give this organisation's word for a proposal."""
+        name, group = self._group(asked)
+        wanted = _text(asked, "proposal")
+
+        def job(db: Connection) -> str:
+            for pending in membership.hear(db, group.id).fold().pending:
+                if wanted and pending.id.hex().startswith(wanted):
+                    acting.approve(db, self._by.author, self._venue(group), pending.id)
+                    return pending.id.hex()
+            raise AskedWrongly(reason=f"no proposal {wanted} waits in this group")
+
+        return self._changed(name, group, {"proposals": [self._on_store(job)]})
+
+    def _remove(self, asked: Asked) -> Facts:
+        """Remove a member at once; what it wrote so far goes on counting."""
+        name, group = self._group(asked)
+
+        def job(db: Connection) -> str:
+            node = self._member(db, group, _text(asked, "who"))
+            acting.remove(db, self._by.author, self._venue(group), node)
+            return node.hex()
+
+        return self._changed(name, group, {"removed": self._on_store(job)})
+
+    def _leave(self, asked: Asked) -> Facts:
+        """Be no member any more."""
+        name, group = self._group(asked)
+        author, venue = self._by.author, self._venue(group)
+        self._on_store(lambda db: acting.leave(db, author, venue))
+        return self._changed(name, group, {})
+
+    def _share(self, asked: Asked) -> Facts:
+        """Let a member read what was said before it came: each key shared is a record."""
+        name, group = self._group(asked)
+
+        def job(db: Connection) -> int:
+            node = self._member(db, group, _text(asked, "who"))
+            return authoring.share_history(db, self._by.author, self._venue(group), node)
+
+        return self._changed(name, group, {"keys": self._on_store(job)})
+
+    def _changed(self, name: str, group: Group, facts: Facts) -> Facts:
+        self._by.changed(group.id)
+        return {"group": name, "id": group.id.hex(), **facts}
+
+    def _group(self, asked: Asked) -> tuple[str, Group]:
+        name = _text(asked, "group")
+        if name not in self._by.groups:
+            raise UnknownGroup(group=name)
+        return name, self._by.groups[name]
+
+    def _venue(self, group: Group) -> Venue:
+        return Venue(group.id, group.roster.hash)
+
+    def _member(self, db: Connection, group: Group, who: str) -> bytes:
+        """Find a member by its organisation's or its own name or id; raise UnknownParty."""
+        held = state.load(self._by.state_dir)
+        within = max(_of(db, held, group), key=lambda each: each.number)
+        named = {each.id: each.name for each in within.organisations}
+        known = contacts.of_group(db, group.id)
+        found = [
+            member.node
+            for member in membership.load(db, group.id).members
+            if who in (member.node.hex(), member.organisation.hex())
+            or who == named.get(member.organisation)
+            or (member.node in known and who == known[member.node].node.name)
+        ]
+        if len(found) != 1:
+            raise UnknownParty(who=who, known=", ".join(sorted(named.values())))
+        return found[0]
+
+    def _policies(self, asked: Asked) -> Policies:
+        approvals = asked.get("approvals", 0)
+        succeeds = asked.get("succeeds")
+        earlier = self._by.groups.get(str(succeeds)) if succeeds else None
+        if succeeds and earlier is None:
+            raise UnknownGroup(group=succeeds)
+        if not isinstance(approvals, int):
+            raise AskedWrongly(reason="approvals is no number")
+        return Policies(approvals, asked.get("history") is True, earlier.id if earlier else None)
+
+    def _on_store(self, job: Callable[[Connection], T]) -> T:
+        return self._by.writer.submit(job).result()
+
+
+def _members(
+    db: Connection, held: State, wanted: Sequence[Party]
+) -> tuple[tuple[Roster, ...], tuple[Member, ...]]:
+    """Find all parties in one consortium that is known here, a smaller one before a larger."""
+    known = council.known_nodes(db, held)
+    missing: UnknownParty | None = None
+    for within in council.newest_rosters(db, held):
+        try:
+            found = parties.members(wanted, known, within)
+        except UnknownParty as fault:
+            missing = fault
+            continue
+        return council.chain(db, held, within), found
+    assert missing is not None, "an organisation knows at least its own roster"
+    raise missing
+
+
+def _of(db: Connection, held: State, group: Group) -> list[Roster]:
+    known = council.newest_rosters(db, held)
+    return [each for each in known if each.consortium == group.founding.consortium]
+
+
+def _party(row: object) -> Party:
+    match row:
+        case {"who": str() as who, "roles": list() as roles}:
+            return Party(who, _roles(roles) or (Role.RECEIVER,))
+    raise AskedWrongly(reason="a party without who or roles")
+
+
+def _roles(said: object) -> tuple[Role, ...]:
+    names = {role.name.lower(): role for role in Role}
+    rows = said if isinstance(said, list) else []
+    if any(each not in names for each in rows):
+        raise AskedWrongly(reason=f"a role that is none of {', '.join(names)}")
+    return tuple(sorted({names[each] for each in rows}))
+
+
+def _kind(asked: Asked) -> ActivityKind:
+    names = {kind.name.lower().replace("_", "-"): kind for kind in ActivityKind}
+    kind = names.get(str(asked.get("kind", "industrial")))
+    if kind is None:
+        raise AskedWrongly(reason=f"a kind that is none of {', '.join(names)}")
+    return kind
+
+
+def _rows(said: object) -> list[object]:
+    if not isinstance(said, list):
+        raise AskedWrongly(reason="parties is no list")
+    return said
+
+
+def _text(asked: Asked, key: str) -> str:
+    said = asked.get(key)
+    if not isinstance(said, str) or not said:
+        raise AskedWrongly(reason=f"{key} is missing")
+    return said

@@ -1,0 +1,253 @@
+"""`group`: who shares what. Acts are the running agent's; what is shown comes from the store."""
+
+import json
+from contextlib import closing
+from typing import Annotated, Any
+
+import typer
+
+from gateway.cli import place
+from gateway.cli.words import pad, say, wide
+from gateway.errors import UnknownGroup
+from gateway.groups.group import Role
+from gateway.store import contacts, council, groups, membership
+from gateway.store.database import Connection
+from gateway.store.state import State
+
+_COLUMNS = ("name", "purpose", "bodies", "members", "state")
+Json = Annotated[bool, typer.Option("--json", help="facts for programs")]
+Name = Annotated[str, typer.Argument(metavar="GROUP", help="its name on this gateway")]
+Who = Annotated[str, typer.Argument(metavar="WHO", help="an organisation or a gateway, by name")]
+Roles = Annotated[
+    list[str] | None,
+    typer.Option("--role", help="initiator, receiver, supervisor or observer; may be repeated"),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    commands = typer.Typer(no_args_is_help=True, help="Who shares what.")
+    for name, command in (
+        ("list", list_groups),
+        ("show", show),
+        ("create", create),
+        ("accept", accept),
+        ("add", add),
+        ("role", change_roles),
+        ("approve", approve),
+        ("remove", remove),
+        ("leave", leave),
+        ("share", share),
+    ):
+        commands.command(name)(command)
+    app.add_typer(commands, name="group")
+
+
+def list_groups(as_json: Json = False) -> None:
+    """List the groups of this gateway, and the invitations that wait for a person."""
+    held, db = place.opened()
+    with closing(db):
+        rows = [_facts(db, held, each.name, each.id) for each in groups.registered(db)]
+    waiting = [
+        {"name": each.name, "id": each.group.id.hex(), "organisation": each.organisation}
+        for each in council.waiting(held.path)
+    ]
+    if as_json:
+        print(json.dumps({"groups": rows, "invitations": waiting}, ensure_ascii=False))
+        return
+    _write_table(rows)
+    for each in waiting:
+        print(
+            say(
+                "{organisation} invites to {name}: type 'hulian group accept {id}'",
+                **{**each, "id": each["id"][:16]},
+            )
+        )
+
+
+def show(name: Name, as_json: Json = False) -> None:
+    """Show a group: its members and their roles, what waits, how far the removed count."""
+    held, db = place.opened()
+    with closing(db):
+        known = {each.name: each.id for each in groups.registered(db)}
+        if name not in known:
+            raise UnknownGroup(group=name)
+        facts = _facts(db, held, name, known[name])
+    if as_json:
+        print(json.dumps(facts, ensure_ascii=False))
+        return
+    print(say("{name}: {purpose}, {bodies}, id {id}", **facts))
+    for member in facts["members"]:
+        roles = ", ".join(say(role) for role in member["roles"])
+        print(f"  {member['organisation']}  {member['name'] or member['node']}  {roles}")
+    for pending in facts["pending"]:
+        print(say("  proposal {id}: {act}, for it {approved} of {needed}", **pending))
+    for node in facts["removed"]:
+        print(say("  removed: {node}", node=node))
+
+
+def create(
+    name: Name,
+    partners: Annotated[
+        list[str], typer.Option("--with", help="an organisation or gateway, NAME or NAME=ROLE")
+    ],
+    purpose: Annotated[str, typer.Option(help="what it is for; else its name")] = "",
+    kind: Annotated[
+        str, typer.Option(help="person-thing, thing-thing or industrial")
+    ] = "industrial",
+    role: Roles = None,
+    clear: Annotated[bool, typer.Option("--clear", help="bodies are not sealed")] = False,
+    history: Annotated[
+        bool, typer.Option("--history", help="members may share what was before a newcomer")
+    ] = False,
+    approvals: Annotated[
+        int, typer.Option(min=0, help="organisations whose word an addition needs; 0: the quorum")
+    ] = 0,
+    succeeds: Annotated[
+        str | None, typer.Option(metavar="GROUP", help="the group it takes the place of")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Found a group with partners; one that is just so already is given instead."""
+    done = place.act(
+        "group.create",
+        group=name,
+        purpose=purpose or name,
+        kind=kind,
+        roles=role or ["initiator"],
+        parties=[_party(each) for each in partners],
+        clear=clear,
+        history=history,
+        approvals=approvals,
+        succeeds=succeeds,
+    )
+    told = (
+        say("the group {group} has just these members already; nothing was founded", **done)
+        if done["reused"]
+        else say("{group} is founded; its members are invited as they can be reached", **done)
+    )
+    print(json.dumps(done) if as_json else told)
+
+
+def accept(
+    invitation: Annotated[str, typer.Argument(metavar="INVITATION", help="its name or id")],
+    name: Annotated[str, typer.Option(help="what to call the group here")] = "",
+    as_json: Json = False,
+) -> None:
+    """Follow an invitation to a group."""
+    done = place.act("group.accept", invitation=invitation, name=name)
+    _tell(done, say("joined {group}; what its members share comes by itself", **done), as_json)
+
+
+def add(name: Name, who: Who, role: Roles = None, as_json: Json = False) -> None:
+    """Propose a member; others may have to approve."""
+    done = place.act("group.add", group=name, who=who, roles=role or ["receiver"])
+    _tell(done, _proposed(done), as_json)
+
+
+def change_roles(
+    name: Name,
+    who: Who,
+    role: Annotated[list[str], typer.Option("--role", help="may be repeated")],
+    as_json: Json = False,
+) -> None:
+    """Propose what a member is from now on."""
+    done = place.act("group.roles", group=name, who=who, roles=role)
+    _tell(done, _proposed(done), as_json)
+
+
+def approve(
+    name: Name,
+    proposal: Annotated[str, typer.Argument(metavar="PROPOSAL", help="the start of its id")],
+    as_json: Json = False,
+) -> None:
+    """Give this organisation's word for a proposal."""
+    done = place.act("group.approve", group=name, proposal=proposal)
+    _tell(done, say("approved in {group}", **done), as_json)
+
+
+def remove(name: Name, who: Who, as_json: Json = False) -> None:
+    """Remove a member at once; what it read stays read, what it says from now on counts nothing."""
+    done = place.act("group.remove", group=name, who=who)
+    _tell(done, say("removed from {group}: new keys are made without it", **done), as_json)
+
+
+def leave(name: Name, as_json: Json = False) -> None:
+    """Be no member any more."""
+    done = place.act("group.leave", group=name)
+    _tell(done, say("left {group}; what is held stays held", **done), as_json)
+
+
+def share(name: Name, who: Who, as_json: Json = False) -> None:
+    """Let a member read what was said before it came."""
+    done = place.act("group.share", group=name, who=who)
+    _tell(done, say("{keys} keys of {group} are shared, each by a record", **done), as_json)
+
+
+def _proposed(done: dict[str, Any]) -> str:
+    ids = ", ".join(each[:16] for each in done["proposals"])
+    return say("proposed in {group}: {ids}; 'group show' tells what it lacks", ids=ids, **done)
+
+
+def _tell(done: dict[str, Any], told: str, as_json: bool) -> None:
+    print(json.dumps(done) if as_json else told)
+
+
+def _party(said: str) -> dict[str, object]:
+    who, _, role = said.rpartition("=")
+    names = {each.name.lower() for each in Role}
+    if who and role in names:
+        return {"who": who, "roles": [role]}
+    return {"who": said, "roles": ["receiver"]}
+
+
+def _facts(db: Connection, held: State, name: str, identity: bytes) -> dict[str, Any]:
+    known = groups.load(db, identity)
+    found, near = membership.hear(db, identity).fold(), contacts.of_group(db, identity)
+    named = {
+        each.id: each.name for one in council.newest_rosters(db, held) for each in one.organisations
+    }
+    is_member = any(each.node == held.node_id for each in found.members)
+    return {
+        "name": name,
+        "id": identity.hex(),
+        "purpose": known.founding.purpose,
+        "kind": known.founding.kind.name.lower().replace("_", "-"),
+        "bodies": "clear" if known.founding.clear else "sealed",
+        "state": "member"
+        if is_member
+        else ("removed" if held.node_id in found.cuts else "joining"),
+        "members": [
+            {
+                "node": each.node.hex(),
+                "name": near[each.node].node.name if each.node in near else "",
+                "organisation": named.get(each.organisation, each.organisation.hex()),
+                "roles": [role.name.lower() for role in each.roles],
+            }
+            for each in found.members
+        ],
+        "pending": [
+            {
+                "id": each.id.hex()[:16],
+                "act": type(each.act).__name__.lower(),
+                "node": each.node.hex(),
+                "approved": len(each.approved),
+                "needed": each.needed,
+            }
+            for each in found.pending
+        ],
+        "removed": [node.hex() for node in sorted(found.cuts)],
+        "has_required_supervisor": found.has_required_supervisor,
+    }
+
+
+def _write_table(rows: list[dict[str, Any]]) -> None:
+    lines = [[say(column) for column in _COLUMNS]]
+    for row in rows:
+        members = ", ".join(sorted({each["organisation"] for each in row["members"]}))
+        said = {**row, "members": members, "bodies": say(row["bodies"]), "state": say(row["state"])}
+        lines.append([str(said[column]) for column in _COLUMNS])
+    widths = [max(wide(line[at]) for line in lines) for at in range(len(_COLUMNS))]
+    for line in lines:
+        cells = (pad(cell, columns) for cell, columns in zip(line, widths, strict=True))
+        print("  ".join(cells).rstrip())

@@ -1,0 +1,161 @@
+"""The company that a gateway keeps: its groups, its peers, and what is done about both.
+
+In: the state, the author of this run, the writer. Out: one value that the agent starts and stops.
+It wires groups to links: when a group comes in, the peers are met again over all links, in the same
+run. It decides nothing.
+"""
+
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from gateway.acts import Acting, Acts
+from gateway.clock import random_bytes
+from gateway.config import Config
+from gateway.groups.group import Group
+from gateway.peers.circle import Me
+from gateway.peers.exchange import Exchange, PeerStatus, Storage
+from gateway.peers.inviting import Invited
+from gateway.peers.mqtt import LinkStatus, Peers
+from gateway.store import council, database, groups, membership, state
+from gateway.store.authoring import Author, Venue
+from gateway.store.database import Connection
+from gateway.store.state import State
+from gateway.store.writer import Writer
+from gateway.upkeep import Around, Upkeep
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Where records are kept: who commits, and the file to read from."""
+
+    writer: Writer
+    path: str
+
+
+class Company:
+    """The groups of one start of the agent, and the peers in them."""
+
+    def __init__(self, config: Config, held: State, author: Author, kept: Kept) -> None:
+        self._config, self._held, self._author, self._kept = config, held, author, kept
+        self.groups = dict(held.groups)
+        if state.OWN not in self.groups:
+            self.groups[state.OWN] = state.own_group(held, author.run, random_bytes)
+        kept.writer.submit(self._register).result()
+        self._turn, self._started = threading.Lock(), False
+        self._read = database.connect_to_read(kept.path)
+        self._peers = self._new_peers()
+        acting = Acting(author, kept.writer, held.path, self.groups, self._join, self._changed)
+        self._acts = Acts(acting)
+        around = Around(config.accept, self._invitations, self._meet_again)
+        self._upkeep = Upkeep(acting, self._acts, around)
+
+    def start(self) -> None:
+        """Begin to speak with peers."""
+        with self._turn:
+            self._started = True
+            self._peers.start()
+
+    def stop(self) -> None:
+        """End it; what peers lack waits in the store."""
+        with self._turn:
+            self._started = False
+            self._peers.stop()
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self._read.close()
+
+    async def keep_up(self) -> None:
+        """Do what groups need without being asked, until cancelled."""
+        await self._upkeep.run()
+
+    def act(self, asked: dict[str, object]) -> dict[str, object]:
+        """Do what somebody at the door asks, from any thread; raise a GatewayError."""
+        return self._acts.do(asked)
+
+    def written(self, written: Iterable[bytes]) -> None:
+        """Tell, from any thread and after the commit, in which groups this run has written."""
+        self._peers.written(written)
+
+    def links(self) -> list[LinkStatus]:
+        """Say how it stands with each link."""
+        return self._peers.links()
+
+    def peers(self) -> tuple[PeerStatus, ...]:
+        """Say how it stands with each peer."""
+        return self._peers.status()
+
+    def refused(self) -> dict[str, int]:
+        """Count what was refused of what came over the links, by code."""
+        return dict(self._peers.exchange.counts)
+
+    def venues(self) -> dict[str, Venue]:
+        """Give where readings can be written, by the groups' names."""
+        return {name: self._venue(group) for name, group in self.groups.items()}
+
+    def rows(self, read: Connection) -> list[dict[str, object]]:
+        """Say how it stands with each group, as `status --json` prints it."""
+        return [self._row(read, name, group) for name, group in sorted(self.groups.items())]
+
+    def waiting(self) -> list[dict[str, object]]:
+        """Give the invitations that wait for a person."""
+        return [
+            {"name": each.name, "id": each.group.id.hex(), "organisation": each.organisation}
+            for each in council.waiting(self._held.path)
+        ]
+
+    def _row(self, read: Connection, name: str, group: Group) -> dict[str, object]:
+        held = membership.load(read, group.id)
+        return {
+            "name": name,
+            "id": group.id.hex(),
+            "members": len(held.members),
+            "state": "clear" if group.founding.clear else "sealed",
+            "invited": [node.hex() for node in self._peers.invited(group.id)],
+            "rotation": self._upkeep.owed.get(name),
+        }
+
+    def _venue(self, group: Group) -> Venue:
+        founder = group.founder.run.key == self._author.run.key.public
+        return Venue(group.id, group.roster.hash, group.encoded if founder else None)
+
+    def _register(self, db: Connection) -> None:
+        for each in sorted(self._held.rosters.values(), key=lambda one: one.number):
+            groups.keep_roster(db, each)
+        for name, group in self.groups.items():
+            groups.register(db, name, group)
+
+    def _new_peers(self) -> Peers:
+        me = Me(self._author.run, (self._held.encryption_key,), self._unix_ms)
+        storage = Storage(self._kept.writer, self._read)
+        exchange = Exchange(me, list(self.groups.values()), storage, random_bytes)
+        return Peers(self._config.link, exchange, self._monotonic_ms)
+
+    def _meet_again(self) -> None:
+        """Meet everybody anew, in all groups there are now, within the same run."""
+        with self._turn:
+            self._peers.stop()
+            self._peers = self._new_peers()
+            if self._started:
+                self._peers.start()
+
+    def _join(self, name: str, joined: Group) -> None:
+        self.groups[name] = joined
+        self._meet_again()
+
+    def _changed(self, group: bytes) -> None:
+        """This gateway wrote who is a member: see it at once, and tell the others."""
+        with self._turn:
+            self._peers.regroup()
+            self._peers.written([group])
+
+    def _invitations(self) -> Sequence[Invited]:
+        with self._turn:
+            return self._peers.take_invitations()
+
+    def _unix_ms(self) -> int:
+        return self._author.now().unix_ms
+
+    def _monotonic_ms(self) -> int:
+        return self._author.now().monotonic_ms

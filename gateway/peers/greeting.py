@@ -1,0 +1,101 @@
+"""What is sealed to this node alone: greetings answered, invitations kept, rosters asked for.
+
+In: opened HELLOs and INVITEs, rosters that were asked for. Out: what is to be said; sessions begun.
+Nothing said here is believed without a certificate, and nothing is stored before the commit.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from gateway.errors import MalformedMessage
+from gateway.groups.group import Group
+from gateway.peers import inviting
+from gateway.peers.circle import Circle
+from gateway.peers.inviting import Invited
+from gateway.peers.relation import Relation
+from gateway.peers.staging import Staged
+from gateway.peers.succession import Succession
+from gateway.peers.voice import Voice
+from gateway.peers.wire import Outgoing
+from gateway.store import feeds, groups
+from gateway.store.database import Connection
+from gateway.sync import decide, message
+from gateway.sync.invitation import Invite
+from gateway.sync.message import Body, Bwant, Hello
+
+INVITATIONS_MAX = 64
+UNANSWERED = "sync.unanswered"
+
+
+class Greeter:
+    """The part of an exchange's ear that meets others."""
+
+    def __init__(
+        self, circle: Circle, voice: Voice, read: Connection, counts: Counter[str]
+    ) -> None:
+        self._circle, self._voice, self._read, self._counts = circle, voice, read, counts
+        self._succession = Succession()
+        # Invitations that could be accepted, by group: taken away by who decides that.
+        self.invitations: dict[bytes, Invited] = {}
+
+    def sealed(self, plain: bytes, now_ms: int, staged: Staged) -> list[Outgoing]:
+        """Take what was sealed to this node: a greeting, or an invitation."""
+        match message.decode(plain):
+            case Hello() as said:
+                return self._hello(said, plain, now_ms, staged)
+            case Invite() as said:
+                return self._invited(said)
+        raise MalformedMessage(reason="only HELLO and INVITE are sealed to a node")
+
+    def roster(self, said: Body, staged: Staged) -> None:
+        """Take a roster that was asked for, if it follows those that are held."""
+        found = self._succession.take(said.hash, said.piece, self._circle.all_rosters())
+        if not found:
+            self._counts[decide.UNASKED] += 1
+        for known in found:
+            staged.keep_roster(known)
+
+    def tips(self, relation: Relation) -> list[Outgoing]:
+        """Say to a peer what is held of each group that both are in."""
+        said: list[Outgoing] = []
+        for group in relation.shared:
+            said += self._voice.heads(relation, group, feeds.tips(self._read, group.id))
+        return said
+
+    def _hello(self, said: Hello, plain: bytes, now_ms: int, staged: Staged) -> list[Outgoing]:
+        """Take a greeting, and answer it: with ours if it is new or we were not heard yet."""
+        shared = self._circle.admitted(said.credentials)
+        relation = self._circle.relation(said.credentials.node.subject)
+        before = relation.session
+        session = before.heard_hello(plain, said.credentials)
+        if session.full:
+            fresh = session.renewed(self._voice.new_hello(relation))
+            session = fresh.heard_hello(plain, said.credentials)
+        relation.session, relation.shared = session, shared
+        if session.theirs != before.theirs:
+            staged.remember(said.credentials)
+            if not relation.may_answer(now_ms):
+                self._counts[UNANSWERED] += 1
+                return []
+        elif not session.may_greet(now_ms):
+            return []
+        answer: list[Outgoing] = []
+        if not session.up:
+            answer.append(self._voice.hello(relation, now_ms))
+        else:
+            relation.session = session.greeted(now_ms, 0.0)
+        return answer + self._want(said.rosters, relation, shared[0]) + self.tips(relation)
+
+    def _want(self, names: Iterable[bytes], relation: Relation, group: Group) -> list[Outgoing]:
+        """Ask a peer for the rosters that it knows and we do not."""
+        lacking = self._succession.lacking(names, self._circle.all_rosters())
+        return [self._voice.control(relation, group, Bwant(lacking))] if lacking else []
+
+    def _invited(self, said: Invite) -> list[Outgoing]:
+        """Keep an invitation that could be accepted, for whoever decides that."""
+        invited = inviting.verified(said, groups.consortia(self._read))
+        if any(each.id == invited.group.id for each in self._circle.groups.values()):
+            self._counts[decide.REPEATED] += 1
+        elif len(self.invitations) < INVITATIONS_MAX:
+            self.invitations[invited.group.id] = invited
+        return []

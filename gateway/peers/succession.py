@@ -1,0 +1,54 @@
+"""Rosters that peers know and this node does not: what is asked for, and what follows.
+
+In: hashes that a greeting lists, rosters as they come. Out: hashes to ask for; verified rosters, in
+order, of consortia that are known here. It stores nothing; all of it is bounded, and may be lost.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from gateway.errors import AuthorError
+from gateway.records import roster
+from gateway.records.roster import Roster
+
+LACKING_MAX = 64
+
+
+class Succession:
+    """What is lacking of the rosters that follow those held."""
+
+    def __init__(self) -> None:
+        self._asked: set[bytes] = set()
+        self._came: dict[bytes, bytes] = {}
+
+    def lacking(self, names: Iterable[bytes], held: Mapping[bytes, Roster]) -> tuple[bytes, ...]:
+        """Give what of the named rosters is to be asked for."""
+        lacking = sorted(set(names) - held.keys())[:LACKING_MAX]
+        if len(self._asked) + len(lacking) > LACKING_MAX:  # Of consortia that are none of ours.
+            self._asked.clear()
+            self._came.clear()
+        self._asked.update(lacking)
+        return tuple(lacking)
+
+    def take(self, name: bytes, encoded: bytes, held: Mapping[bytes, Roster]) -> list[Roster]:
+        """Take a roster that was asked for; give those that now follow what is held, in order."""
+        if name not in self._asked:
+            return []
+        self._came[name] = encoded
+        known, found = dict(held), list[Roster]()
+        while following := self._following(known):
+            known[following.hash] = following
+            found.append(following)
+            self._asked.discard(following.hash)
+            del self._came[following.hash]
+        return found
+
+    def _following(self, known: Mapping[bytes, Roster]) -> Roster | None:
+        for name, encoded in list(self._came.items()):
+            for before in known.values():
+                try:
+                    following = roster.decode_next(encoded, before)
+                except AuthorError:
+                    continue  # It follows another, perhaps one that is still on its way.
+                if following.hash == name:
+                    return following
+        return None

@@ -1,0 +1,58 @@
+"""Whom the records held make known: nodes with their certificates, and who has not come yet.
+
+In: a group. Out: the contacts that its geneses and additions show; the members that a node brought
+in and that have opened no feed. It believes nothing that was not verified before it was stored.
+"""
+
+import apsw
+
+from gateway.groups import membership as acts
+from gateway.groups.group import Group
+from gateway.groups.membership import Add
+from gateway.groups.parties import Contact
+from gateway.records import identity
+from gateway.records.feed import decode_genesis
+from gateway.records.record import SALT_BYTES, Kind
+from gateway.store import membership
+
+
+def of_group(db: apsw.Connection, group: bytes) -> dict[bytes, Contact]:
+    """Give the nodes whose certificates a group's records hold, as they were said last."""
+    found: dict[bytes, Contact] = {}
+    for added in _additions(db, group, None):
+        certificate = identity.decode(added.node_certificate, "node")
+        found[certificate.subject] = Contact(certificate, added.member.encryption)
+    rows = db.execute(
+        "SELECT r.body FROM records r JOIN feeds f ON r.place = f.number << 32"
+        " JOIN groups g ON g.number = f.in_group WHERE g.id = ? ORDER BY f.number",
+        (group,),
+    )
+    for (body,) in rows:
+        said = decode_genesis(body[SALT_BYTES:]).credentials
+        found[said.node.subject] = Contact(said.node, said.encryption)
+    return found
+
+
+def invited_by(db: apsw.Connection, group: Group, node: bytes) -> set[bytes]:
+    """Give the members that this node founded or added, and that have opened no feed yet."""
+    brought = {added.member.node for added in _additions(db, group.id, node)}
+    if group.founder.node.subject == node:
+        brought |= {member.node for member in group.founding.members}
+    rows = db.execute(
+        "SELECT DISTINCT f.node FROM feeds f JOIN groups g ON g.number = f.in_group WHERE g.id = ?",
+        (group.id,),
+    )
+    came = {bytes(each) for (each,) in rows}
+    now = {member.node for member in membership.load(db, group.id).members}
+    return (brought & now) - came - {node}
+
+
+def _additions(db: apsw.Connection, group: bytes, author: bytes | None) -> list[Add]:
+    rows = db.execute(
+        "SELECT r.body FROM records r JOIN feeds f ON f.number = r.place >> 32"
+        " JOIN groups g ON g.number = f.in_group"
+        " WHERE g.id = ?1 AND r.kind = ?2 AND (?3 IS NULL OR f.node = ?3) ORDER BY r.place",
+        (group, int(Kind.MEMBERSHIP), author),
+    )
+    said = (acts.decode(body[SALT_BYTES:]) for (body,) in rows)
+    return [act for act in said if isinstance(act, Add)]

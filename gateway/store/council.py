@@ -1,0 +1,123 @@
+"""What an organisation's people decide about groups, carried out: foundings, invitations accepted.
+
+In: members and terms, or an invitation that was judged. Out: a group in its file and in the store;
+invitations that wait for a person, in files of mode 0600 because they hold a group's secret. It
+judges nothing: docs/protocol/group.md says who may be a member, message.md who invites.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from gateway.errors import GatewayError, MalformedCbor, StateDamaged, UnknownInvitation
+from gateway.groups import group
+from gateway.groups.group import Founding, Group
+from gateway.groups.parties import Contact
+from gateway.records import cbor
+from gateway.records.roster import Roster
+from gateway.store import authoring, contacts, folder, groups, state
+from gateway.store.authoring import Author, Venue
+from gateway.store.state import State
+
+INVITATIONS_MAX: Final = 64
+_INVITATIONS: Final = "invitations"
+_FILE_BYTES_MAX: Final = 512 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An invitation that waits for a person: who invites, what they call the group, the group."""
+
+    organisation: str
+    name: str
+    group: Group
+
+
+def known_nodes(db: apsw.Connection, held: State) -> list[Contact]:
+    """Give all nodes whose certificates are held: of contacts, of members, and our own."""
+    known = dict(held.contacts)
+    for each in groups.registered(db):
+        for node, contact in contacts.of_group(db, each.id).items():
+            known.setdefault(node, contact)
+    known[held.node_id] = held.own_contact
+    return [known[node] for node in sorted(known)]
+
+
+def newest_rosters(db: apsw.Connection, held: State) -> list[Roster]:
+    """Give the newest roster of each consortium that is known here, the one of fewest first."""
+    return newest_of([*held.rosters.values(), *groups.rosters(db).values()])
+
+
+def newest_of(rosters: Iterable[Roster]) -> list[Roster]:
+    """Give the newest roster of each consortium among these, the one of fewest first."""
+    newest: dict[bytes, Roster] = {}
+    for each in rosters:
+        if each.consortium not in newest or newest[each.consortium].number < each.number:
+            newest[each.consortium] = each
+    return sorted(newest.values(), key=lambda each: (len(each.organisations), each.hash))
+
+
+def chain(db: apsw.Connection, held: State, within: Roster) -> tuple[Roster, ...]:
+    """Give the rosters of a consortium from its first up to one."""
+    known = [*held.rosters.values(), *groups.rosters(db).values()]
+    numbered = {each.number: each for each in known if each.consortium == within.consortium}
+    return tuple(numbered[number] for number in range(within.number + 1))
+
+
+def found(author: Author, founding: Founding, rosters: tuple[Roster, ...]) -> Group:
+    """Found a group in this run, under the last of a consortium's rosters."""
+    founded = group.found(author.run.key, author.run.credentials, founding, rosters[-1])
+    return replace(founded, secret=author.random(group.SECRET_BYTES), earlier=rosters[:-1])
+
+
+def join(db: apsw.Connection, author: Author, name: str, joined: Group) -> None:
+    """Register a group that this node founded or was invited to; its founder opens its feed."""
+    groups.register(db, name, joined)
+    if joined.founder.run.key == author.run.key.public:
+        authoring.begin(db, author, Venue(joined.id, joined.roster.hash, joined.encoded))
+
+
+def keep_waiting(state_dir: Path, invited: Waiting) -> None:
+    """Keep an invitation until a person decides; the same one again changes nothing."""
+    place = state_dir / _INVITATIONS
+    folder.make(place)
+    if len(list(place.glob("*.cbor"))) < INVITATIONS_MAX:
+        content = [invited.organisation, invited.name, group.encode_file(invited.group)]
+        folder.keep(place / f"{invited.group.id.hex()[:16]}.cbor", cbor.encode(content))
+
+
+def waiting(state_dir: Path) -> list[Waiting]:
+    """Give the invitations that wait; raise StateDamaged, StateOpen."""
+    paths = sorted((state_dir / _INVITATIONS).glob("*.cbor"))
+    return [_read(path) for path in paths]
+
+
+def find_waiting(state_dir: Path, wanted: str) -> Waiting:
+    """Find an invitation by the group's name, or the beginning of its id."""
+    for each in waiting(state_dir):
+        if wanted and (each.name == wanted or each.group.id.hex().startswith(wanted)):
+            return each
+    raise UnknownInvitation(invitation=wanted)
+
+
+def forget_waiting(state_dir: Path, joined: bytes) -> None:
+    """Let go of an invitation that was decided on."""
+    (state_dir / _INVITATIONS / f"{joined.hex()[:16]}.cbor").unlink(missing_ok=True)
+
+
+def is_consortiums_own(joined: Group) -> bool:
+    """Say whether a group is the one in which a consortium keeps what is public."""
+    return joined.founding.clear and joined.founding.purpose == state.CONSORTIUM
+
+
+def _read(path: Path) -> Waiting:
+    try:
+        match cbor.decode(folder.read_own(path), _FILE_BYTES_MAX):
+            case [str() as organisation, str() as name, bytes() as content]:
+                return Waiting(organisation, name, group.decode_file(content))
+    except (MalformedCbor, GatewayError) as fault:
+        raise StateDamaged(path=path, reason=fault) from None
+    raise StateDamaged(path=path, reason="not an invitation")
