@@ -9,14 +9,14 @@ from gateway import query
 from gateway.errors import BadShare
 from gateway.groups import announcement, membership as acts, seal, verdict
 from gateway.groups.announcement import SenderKey
-from gateway.groups.membership import Act, Remove
+from gateway.groups.membership import Act, Add, Remove
 from gateway.groups.ring import AGE_MS_MAX, RECORDS_MAX, Due
 from gateway.query import Question
 from gateway.records import proof, record
 from gateway.records.feed import CBOR_TYPE, View
 from gateway.records.record import Kind, Said
 from gateway.records.sealing import key_hash
-from gateway.store import authoring, checking, keyring, membership, proofs, questions
+from gateway.store import acting, authoring, checking, keyring, membership, proofs, questions
 from tests.damage import refusal
 from tests.people import Party, group_of, party, roster_of, seed
 from tests.sealed import Gateway, count, values
@@ -124,6 +124,31 @@ def test_who_was_removed_opens_nothing_that_was_said_after(removed: Party) -> No
     assert stays.kinds() == [Kind.GENESIS, *kinds]
     gone.hear(stays)
     assert values(gone, stays.feed) == []
+
+
+def test_who_is_added_reads_what_is_said_from_then_on_and_is_believed() -> None:
+    """A newcomer by two organisations' word opens what follows, speaks, and its feed verifies."""
+    maker, buyer, _ = _trio()
+    maker.strokes(1)
+    added = Add(OUTSIDER.member(), OUTSIDER.node_certificate)
+    with maker.db:
+        proposal = acting.propose(maker.db, maker.author, maker.venue, added)
+    buyer.hear(maker)
+    with buyer.db:
+        acting.approve(buyer.db, buyer.author, buyer.venue, proposal)
+    newcomer = Gateway(OUTSIDER, GROUP)
+    maker.hear(buyer)
+    maker.strokes(2)
+    for other in (maker, buyer):
+        newcomer.hear(other)
+    assert values(newcomer, maker.feed) == [2]
+    newcomer.strokes(3)
+    maker.hear(newcomer)
+    assert values(maker, newcomer.feed) == [3]
+    tally = checking.verify_all(maker.db)
+    assert (tally.ok, tally.unknown, tally.faults) == (True, 0, [])
+    _act(maker, Remove(OUTSIDER.node.id, ()))
+    assert checking.verify_all(maker.db).ok
 
 
 def test_a_key_ends_with_a_day_and_with_ten_thousand_records() -> None:

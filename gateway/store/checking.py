@@ -14,13 +14,14 @@ import apsw
 from gateway.errors import GatewayError
 from gateway.groups import announcement
 from gateway.groups.group import Group
+from gateway.groups.membership import Add
 from gateway.readings import senml
 from gateway.records import attestation, feed, gap, record, roster, sealing
 from gateway.records.feed import Feed, Rosters
 from gateway.records.merkle import Frontier
 from gateway.records.record import Kind, Record
 from gateway.records.roster import Roster
-from gateway.store import feeds, groups, keyring, observations, quarantine
+from gateway.store import feeds, groups, heard, keyring, observations, quarantine
 from gateway.store.database import explained
 
 _FAULTS_MAX = 100
@@ -64,27 +65,50 @@ def verify_all(db: apsw.Connection) -> Tally:
         rows: list[tuple[Any, ...]] = db.execute(
             "SELECT f.number, f.id, g.id FROM feeds f JOIN groups g ON g.number = f.in_group"
         ).fetchall()
+        loaded = {group: _loaded(tally, db, group) for group in {row[2] for row in rows}}
         for number, name, group in rows:
-            held = _loaded(tally, db, group)
-            _verify_feed(tally, db, (int(number), bytes(name)), held, rosters)
+            _verify_feed(tally, db, (int(number), bytes(name)), loaded[group], rosters)
     return tally
+
+
+@dataclass(frozen=True, slots=True)
+class _Among:
+    """A group, and who came to it later and was a member at some time: organisation and node."""
+
+    group: Group
+    admitted: frozenset[tuple[bytes, bytes]]
+
+    def admit(self, opened: Feed) -> None:
+        """Check that a feed's author is, or was, a member; raise NotAMember."""
+        if opened.group != self.group.id or (opened.organisation, opened.node) not in self.admitted:
+            self.group.admit(opened)
 
 
 def _rosters(tally: Tally, db: apsw.Connection) -> dict[bytes, Roster]:
     found: dict[bytes, Roster] = {}
-    for (encoded,) in db.execute("SELECT encoded FROM rosters"):
+    before: Roster | None = None
+    rows = db.execute("SELECT encoded, number FROM rosters ORDER BY consortium, number")
+    for encoded, number in rows:
         try:
-            decoded = roster.decode(encoded)
+            if before is None or number == 0:
+                decoded = roster.decode(encoded)
+            else:
+                decoded = roster.decode_next(encoded, before)
         except GatewayError as fault:
             tally.fault(f"a roster: {fault}")
             continue
-        found[decoded.hash] = decoded
+        found[decoded.hash] = before = decoded
     return found
 
 
-def _loaded(tally: Tally, db: apsw.Connection, group: bytes) -> Group | None:
+def _loaded(tally: Tally, db: apsw.Connection, group: bytes) -> "_Among | None":
     try:
-        return groups.load(db, group)
+        held, said = groups.load(db, group), heard.hear(db, group)
+        folded = said.fold()
+        added = [each.act.member for each in said.changes if isinstance(each.act, Add)]
+        joined = {member.node for member in folded.members} | folded.cuts.keys()
+        admitted = {(each.organisation, each.node) for each in added if each.node in joined}
+        return _Among(held, frozenset(admitted))
     except GatewayError as fault:
         tally.fault(f"group {group.hex()[:16]}: {fault}")
         return None
@@ -94,7 +118,7 @@ def _verify_feed(
     tally: Tally,
     db: apsw.Connection,
     named: tuple[int, bytes],
-    group: Group | None,
+    group: "_Among | None",
     rosters: Rosters,
 ) -> None:
     """Verify one feed as a peer would that had only the rosters; after a break all is unknown."""
