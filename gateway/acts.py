@@ -16,7 +16,7 @@ from gateway.groups.group import ActivityKind, Founding, Group, Member, Policies
 from gateway.groups.membership import Add, Roles
 from gateway.groups.parties import Party
 from gateway.records.roster import Roster
-from gateway.store import acting, authoring, contacts, council, membership, state
+from gateway.store import acting, authoring, contacts, council, heard, membership, state
 from gateway.store.authoring import Author, Venue
 from gateway.store.database import Connection
 from gateway.store.state import State
@@ -149,7 +149,7 @@ class Acts:
         wanted = _text(asked, "proposal")
 
         def job(db: Connection) -> str:
-            for pending in membership.hear(db, group.id).fold().pending:
+            for pending in heard.hear(db, group.id).fold().pending:
                 if wanted and pending.id.hex().startswith(wanted):
                     acting.approve(db, self._by.author, self._venue(group), pending.id)
                     return pending.id.hex()

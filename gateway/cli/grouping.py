@@ -10,7 +10,7 @@ from gateway.cli import place
 from gateway.cli.words import pad, say, wide
 from gateway.errors import UnknownGroup
 from gateway.groups.group import Role
-from gateway.store import contacts, council, groups, membership
+from gateway.store import contacts, council, groups, heard
 from gateway.store.database import Connection
 from gateway.store.state import State
 
@@ -203,7 +203,7 @@ def _party(said: str) -> dict[str, object]:
 
 def _facts(db: Connection, held: State, name: str, identity: bytes) -> dict[str, Any]:
     known = groups.load(db, identity)
-    found, near = membership.hear(db, identity).fold(), contacts.of_group(db, identity)
+    found, near = heard.hear(db, identity).fold(), contacts.of_group(db, identity)
     named = {
         each.id: each.name for one in council.newest_rosters(db, held) for each in one.organisations
     }
