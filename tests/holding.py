@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gateway.groups.group import Group
 from gateway.readings import senml
-from gateway.readings.reading import Provenance, Reading
+from gateway.readings.reading import Attestation, Provenance, Reading
 from gateway.records import run
 from gateway.records.record import ClockSource, Kind, Moment, Said
 from gateway.store import authoring, database, groups, observations, state
@@ -46,6 +46,15 @@ class Holding:
         venue = Venue(self.group.id, self.group.roster.hash, self.group.encoded)
         with self.db:
             for pack in senml.encode(readings, Provenance.GATEWAY_ATTESTED):
+                said = Said(Kind.OBSERVATION, pack.encoded, senml.CONTENT_TYPE)
+                place = authoring.say(self.db, self._author, venue, said)
+                observations.keep(self.db, place, pack.spans)
+
+    def attest(self, lots: Sequence[tuple[Attestation, Sequence[Reading]]]) -> None:
+        """Sign and keep what devices signed, in one commit, as the agent does."""
+        venue = Venue(self.group.id, self.group.roster.hash, self.group.encoded)
+        with self.db:
+            for pack in senml.encode_attested(lots):
                 said = Said(Kind.OBSERVATION, pack.encoded, senml.CONTENT_TYPE)
                 place = authoring.say(self.db, self._author, venue, said)
                 observations.keep(self.db, place, pack.spans)

@@ -6,8 +6,10 @@ All keys come from fixed seeds. Restarting it is opening another on the same fol
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from gateway.config.settings import Route
 from gateway.groups import group
 from gateway.groups.group import ActivityKind, Founding, Member, Role
 from gateway.readings import senml
@@ -65,29 +67,34 @@ class Station:
                 True,
             )
         )
-        own = group.found(founder.key, founder.credentials, founding, within)
-        groups.register(self.connection, "own", own)
+        venues = {}
+        for called in ("own", "other"):
+            its = replace(founding, purpose=called)
+            made = group.found(founder.key, founder.credentials, its, within)
+            groups.register(self.connection, called, made)
+            venues[called] = Venue(made.id, within.hash, made.encoded)
         this = run.start(node, certificate, encryption, bytes([start + 1]) * 32)
         self.writer = Writer(self.connection, self.path)
         author = Author(this, now, lambda count: b"s" * count)
-        venue = Venue(own.id, within.hash, own.encoded)
-        routes = Routes((), {"own": venue})
-        self._desk = Desk(author, self.writer, routes, _untold)
+        self._venues = venues
+        self._desk = Desk(author, self.writer, Routes((), venues), _untold)
 
-    def intake(self, source: str) -> Intake:
-        """Give the way in for a source on a line."""
-        return Intake(self._desk, source, Provenance.UNAUTHENTICATED_LINE)
+    def intake(self, source: str, *elsewhere: str) -> Intake:
+        """Give the way in for a source on a line; metrics of these names go to another group."""
+        route = (Route(group="other", metrics=elsewhere),) if elsewhere else ()
+        desk = replace(self._desk, routes=Routes(route, self._venues))
+        return Intake(desk, source, Provenance.UNAUTHENTICATED_LINE)
 
     def stored(self) -> list[Reading]:
         """Give all readings in the order in which they were stored, as any reader sees them."""
+        return [reading for body in self.packs() for reading in senml.decode(body)]
+
+    def packs(self) -> list[bytes]:
+        """Give the bodies of observations in the order in which they were stored."""
         rows = connect_to_read(self.path).execute(
             "SELECT body FROM records WHERE kind = ? ORDER BY place", (int(Kind.OBSERVATION),)
         )
-        return [
-            reading
-            for (body,) in rows
-            for reading in senml.decode(bytes(body)[record.SALT_BYTES :])
-        ]
+        return [bytes(body)[record.SALT_BYTES :] for (body,) in rows]
 
     def quarantined(self) -> list[Quarantined]:
         """Give what could not be read."""

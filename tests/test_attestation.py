@@ -16,7 +16,6 @@ from gateway.readings.reading import Attestation, Batch, Provenance, Reading
 from gateway.records import attestation
 from tests.mutate import mutations
 from tests.station import Station
-from tests.test_signed import bodies
 from tests.vectors import load
 from tests.vectors.build_attestation import GOOD, MS, OLD, expect, lot, pack
 from tests.vectors.build_frame import STROKE, WARM
@@ -115,7 +114,7 @@ def test_an_intake_writes_what_it_can_show(station: Station) -> None:
     """Signed lots are stored as they were signed, many in one pack, and all are proved."""
     lots = [lot((WARM, STROKE), 2 * number) for number in range(40)]
     _submit(station, lots)
-    proved = [it for body in bodies(station) for it in attestation.check(body)]
+    proved = [it for body in station.packs() for it in attestation.check(body)]
     assert [it.testimony.samples.first for it in proved] == list(range(0, 80, 2))
     assert len(station.stored()) == 80
 
@@ -155,7 +154,7 @@ def test_a_gateway_that_alters_a_value_is_found(station: Station) -> None:
     attested, (warm, stroke) = lot((WARM, STROKE))
     hotter = Reading(warm.device, warm.metric, 91.5, warm.unit, warm.time_ms)
     _submit(station, [(attested, [hotter, stroke])])
-    (body,) = bodies(station)
+    (body,) = station.packs()
     with pytest.raises(UnprovenPack, match="another value of temperature"):
         attestation.check(body)
 
