@@ -7,6 +7,7 @@ import base64
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -357,3 +358,30 @@ def test_what_is_searched_for_would_be_found() -> None:
     ):
         assert Operator.forms_found(b"before" + written + b"after", name)
     assert not Operator.forms_found(b"nothing of it", name)
+
+
+def test_a_root_on_another_computer_signs_by_files(
+    tmp_path: Path, broker: Broker, figures: Callable[..., None]
+) -> None:
+    """Into a consortium of its own name comes an organisation whose root no gateway holds."""
+    acme, best = offices(tmp_path, broker, "Acme Presses", "Best Foundry")
+    founded = ("consortium", "create", "Pumps", "--passphrase-file", str(acme.paper))
+    assert acme.json(*founded)["name"] == "Pumps"
+    vault, asked, answer = tmp_path / "vault", tmp_path / "asked", tmp_path / "answer"
+    vault.mkdir(mode=0o700)
+    (best.state_dir / "organisation").rename(vault / "organisation")
+    (best.state_dir / "organisation").mkdir(mode=0o700)
+    shutil.copy2(vault / "organisation" / "roster.cbor", best.state_dir / "organisation")
+    address = acme.invite()
+    confirmed = ("consortium", "join", address, "--yes", "--passphrase-file", str(best.paper))
+    assert best.refused(*confirmed) == "state.root-elsewhere"
+    best.json("consortium", "join", "--request", str(asked))
+    signing = ("org", "sign", str(asked), "-o", str(answer), "--keys", str(vault), "--yes")
+    done = best.run(*signing, "--passphrase-file", str(best.paper))
+    assert done.returncode == 0 and "Best Foundry" in done.stderr, done.stderr
+    assert best.json("consortium", "join", "--signed", str(answer))["state"] == "waiting"
+    acme.sign("consortium", "approve", "Best Foundry")
+    assert best.json("consortium", "join")["state"] == "admitted"
+    assert acme.roster()[1] == best.roster()[1] == ["Acme Presses", "Best Foundry"]
+    assert not (best.state_dir / "organisation" / "root.key").exists()
+    figures(root_elsewhere="signed by files")
