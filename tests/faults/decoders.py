@@ -20,6 +20,7 @@ from gateway.errors import (
     AuthorError,
     ConfigFaults,
     DeviceError,
+    FrameError,
     GatewayError,
     GroupError,
     LineError,
@@ -32,14 +33,26 @@ from gateway.errors.author import MalformedCbor, MalformedGap, MalformedPack, Ma
 from gateway.errors.group import MalformedMembership
 from gateway.errors.peer import BadAck, BadControl
 from gateway.groups import agreement, announcement, group, membership, pairing, seal
-from gateway.readings import senml
+from gateway.readings import senml, testimony
 from gateway.readings.fields import Read
+from gateway.readings.frame import Samples, Signed
 from gateway.readings.framing import splitter
 from gateway.readings.mapping import Mapping
 from gateway.readings.reading import Arrival, Provenance
 from gateway.readings.sparkplug import Host
 from gateway.readings.telegram import Spoilt
-from gateway.records import cbor, cose, feed, gap, identity, proof, record, request, roster
+from gateway.records import (
+    attestation,
+    cbor,
+    cose,
+    feed,
+    gap,
+    identity,
+    proof,
+    record,
+    request,
+    roster,
+)
 from gateway.records.record import SALT_BYTES
 from gateway.sync import control, envelope, message
 from tests import mutate
@@ -47,7 +60,7 @@ from tests.test_fields import reading_of
 from tests.test_framing import source
 from tests.test_mapping import mapping
 from tests.test_registers import decode_any
-from tests.vectors import build_sealing
+from tests.vectors import build_sealing, build_signed
 from tests.vectors.build_sparkplug import DEVICE, MS, NODE, births
 from tests.vectors.build_succession import FOUNDED
 
@@ -86,6 +99,12 @@ def _bodies() -> list[bytes]:
     feeds = (vector["records"] for vector in mutate.vectors("feed"))
     bodies = (bytes.fromhex(pair[1] or "") for records in feeds for pair in records[:1])
     return [body[SALT_BYTES:] for body in bodies if len(body) > SALT_BYTES]
+
+
+def _testimonies() -> list[bytes]:
+    """Give what devices sign, as the vectors of signed samples have it."""
+    signed = (said.frame for said in build_signed.GOOD.values() if isinstance(said, Signed))
+    return [build_signed.message_of(said) for said in signed if isinstance(said, Samples)]
 
 
 @cache
@@ -217,6 +236,8 @@ DECODERS = {
     "receipt": Decoder(agreement.decode_receipt, BadAck, _receipts),
     "gap": Decoder(gap.decode, MalformedGap, _known("gap")),
     "pack": Decoder(senml.decode, MalformedPack, _known("senml")),
+    "attestation": Decoder(attestation.check, AuthorError, _known("attestation")),
+    "testimony": Decoder(testimony.decode, FrameError, _testimonies),
     "telegram": Decoder(_split, LineError, _streams),
     "field": Decoder(_fields, PayloadError, _known("fields")),
     "payload": Decoder(_map("mapping"), PayloadError, _known("mapping")),
