@@ -137,7 +137,8 @@ class Histories:
         said = sha256(feed + seq.to_bytes(4, "big")).digest()
         organisation = actor.party.root.id
         past = frozenset(actor.heard)
-        within = frozenset(known(each).root.id for each in EVERYBODY if each not in without)
+        there = {known(each).root.id for each in EVERYBODY}
+        within = frozenset(there - {known(each).root.id for each in without})
         self.changes[said] = Change(
             said, feed, seq, actor.node, organisation, past, act, sound, within
         )
@@ -210,7 +211,7 @@ def names(membership: Membership) -> set[str]:
 
 
 FIRST = ("ace", "bolt", "coil", "dyne")
-LATER = ("ace.2", "bolt.2", "east", "flux")
+LATER = ("ace.2", "bolt.2", "dyne.2", "east", "flux")
 EVERYBODY = FIRST + LATER
 FOUNDERS = dict(zip(FIRST, (Role.INITIATOR, *3 * [Role.RECEIVER]), strict=True))
 
@@ -244,7 +245,7 @@ def _step(history: Histories, chance: random.Random) -> None:
             revoked = None if _likely(chance) else revocation(chance.choice(FIRST), other)
             cut = history.cut(other, _sizes(history, other, chance))
             act = Remove(node, cut, revoked)
-            history.say(name, act, without=() if _likely(chance) else (other, f"{other}.2"))
+            history.say(name, act, without=() if _likely(chance) else (other,))
         case 12:
             history.say(name, Leave(history.cut(name, _sizes(history, name, chance))))
         case 13:

@@ -1,5 +1,6 @@
 """Membership: whatever order records come in, the same members; and each rule of chapter 5."""
 
+import dataclasses
 import itertools
 import random
 import time
@@ -177,6 +178,60 @@ def test_an_approval_of_the_removed_counts_below_the_cut_alone(below: bool) -> N
 def test_another_organisations_receipt_keeps_a_cut_from_erasing(receipt: str, counts: bool) -> None:
     """A receipt vouches if it is another's and its view knows of no removal (I7)."""
     assert ("east" in names(approved_late(below=False, receipt=receipt).fold())) == counts
+
+
+def test_only_who_may_vouch_vouches() -> None:
+    """Not a node of the same organisation, not a stranger, and not one itself cut off before."""
+    for voucher, counts in (("coil", True), ("dyne.2", False), ("flux", False), ("bolt", False)):
+        history = Histories({**FOUNDERS, "dyne.2": Role.RECEIVER})
+        history.begin("flux")
+        early = history.cut("bolt")
+        history.speak("dyne")
+        history.receipt(voucher, "dyne")
+        history.remove("ace", "dyne", sizes={})
+        history.say("ace", Remove(known("bolt").node.id, early))
+        dyne = history.actors["dyne"]
+        assert history.fold().counts(dyne.feeds[0], 1, dyne.node) == counts, voucher
+
+
+def test_a_receipt_decides_nothing_once_it_knows_or_its_author_is_contested() -> None:
+    """It must know of no removal that contests, and be of an organisation nobody else removes."""
+    knowing = mutual(receipt=False)
+    knowing.tell("bolt", "coil")
+    knowing.receipt("coil", "ace")
+    assert names(knowing.fold()) == {"coil", "dyne"}
+    contested = mutual(receipt=True)
+    contested.begin("dyne")
+    contested.remove("ace", "coil")
+    assert names(contested.fold()) == {"dyne"}
+
+
+def test_a_removal_that_surely_counts_defeats_what_it_contests() -> None:
+    """Also where it was contested itself, by one that is defeated."""
+    founders = dict.fromkeys(FOUNDERS, Role.INITIATOR) | {"east": Role.RECEIVER}
+    history = Histories(founders)
+    history.remove("ace", "bolt")
+    history.remove("bolt", "coil", sizes={})
+    history.remove("coil", "dyne", sizes={})
+    history.remove("dyne", "east")
+    assert names(history.fold()) == {"ace", "coil", "east"}
+
+
+def test_who_leaves_takes_no_removal_back() -> None:
+    """What it did in a feed that its leaving does not name stays, if the leaving knows of it."""
+    history = Histories(build_fold.TWO)
+    history.remove("bolt", "coil")
+    history.begin("bolt", named=False)
+    history.leave("bolt")
+    assert names(history.fold()) == {"ace", "dyne"}
+
+
+def test_a_revocation_that_does_not_verify_removes_nobody() -> None:
+    """The roster of its author's view judges it."""
+    history = revoked("dyne")
+    (said,) = history.changes.values()
+    history.changes[said.id] = dataclasses.replace(said, sound=False)
+    assert names(history.fold()) == EVERY
 
 
 def test_a_feed_that_no_cut_names_counts_for_nothing() -> None:
