@@ -232,6 +232,9 @@ class Desk:
         said = self._said(invitation)
         if isinstance(said, Answer) and said.outcome is Outcome.ADMITTED:
             self.update(replace(invitation, stage=Stage.ADMITTED))
+            if (paper := self.paper(invitation)) is not None:  # Groups can be made with it at once.
+                author = paper.author
+                _keep_contact(self.held, author.node.encoded, author.encryption.encoded)
         self.post(invitation.secret, INVITER, self.signed(said))
 
     def _said(self, invitation: Invitation) -> Offer | Answer:

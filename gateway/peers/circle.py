@@ -46,12 +46,15 @@ class Circle:
         self._members: dict[bytes, Membership] = {}
         self._rosters: dict[bytes, Mapping[bytes, Roster]] = {}
         self._revoked: Mapping[bytes, int] = {}
+        self.is_known = False  # to other organisations, who may invite it
         self.relations: dict[bytes, Relation] = {}
         self.refresh()
 
     def refresh(self) -> list[Relation]:
         """Look again who is a member of what, after the commit that changed it; give who is new."""
         self._revoked = registry.revoked(self._read)
+        known = registry.rosters(self._read).values()
+        self.is_known = any(len(each.organisations) > 1 for each in known)
         for group in self.groups.values():
             self._members[group.id] = membership.load(self._read, group.id)
             consortium = group.founding.consortium

@@ -85,8 +85,8 @@ class Exchange:
 
     @property
     def subscriptions(self) -> tuple[str, ...]:
-        """Give the topics to listen to; none without peers."""
-        if not self._circle.relations:
+        """Give the topics to listen to; none for who has neither peers nor anybody to invite it."""
+        if not self._circle.relations and not self._circle.is_known:
             return ()
         return wire.subscriptions(self._me.node, self._circle.groups)
 
