@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from gateway.config import FramedSource
 from gateway.records.record import Moment
 from gateway.sources.framed import FramedListener
@@ -49,11 +51,18 @@ def running(program: Path, path: Path, *options: str) -> Iterator[Child]:
 
 @asynccontextmanager
 async def listening(
-    station: Station, path: Path, clock: Callable[[], Moment] = now
+    station: Station,
+    path: Path,
+    clock: Callable[[], Moment] = now,
+    source: FramedSource | None = None,
 ) -> AsyncIterator[FramedListener]:
-    """Run a source until the block ends; its task must not have ended before."""
-    config = FramedSource(name="mcu-7", url=f"serial://{path}?baud=115200")
-    listener = FramedListener(config, station.intake("mcu-7"), clock, 20)
+    """Run a source until the block ends; its task must not have ended before.
+
+    `source` says more of it than that it is `mcu-7`; its url is not looked at.
+    """
+    url = f"serial://{path}?baud=115200"
+    config = FramedSource(name="mcu-7", url=url) if source is None else replace(source, url=url)
+    listener = FramedListener(config, station.intake(config.name), clock, 20)
     task = asyncio.create_task(listener.run())
     try:
         yield listener
