@@ -216,6 +216,9 @@ def _answered(
     paper, answer = said
     if answer.to is not None and answer.to != joiner.key:
         raise InvitationUsed
+    if answer.outcome is Outcome.USED and answer.to == joiner.key:
+        _post(box, joining)  # The broker forgot our wish, and the inviter thinks it is fulfilled.
+        return joining, Told("waiting")
     if answer.outcome is Outcome.REFUSED and joining.paper is not None:
         kept_pairing.keep(joiner.path, replace(joining, stage=Stage.REFUSED))
     admission.check_answer(answer)

@@ -78,14 +78,17 @@ def show(
         except (MailboxUnusable, NoLink) as raised:  # What is known here is shown all the same.
             held = state.load(place.state_dir())
             at, fault = Desk(held, kept_pairing.load(held.path), None), raised
-        told = [_facts(at, each) for each in every(at.held)]
+        found = [_facts(at, each) for each in every(at.held)]
         open_ = [_joining(each) for each in at.kept.joinings if each.stage is Stage.OPEN]
         unread = [each.code for each in at.faults]
-    facts: dict[str, object] = {"consortia": told, "joining": open_, "unread": unread}
+    facts: dict[str, object] = {"consortia": found, "joining": open_, "unread": unread}
     facts["mailbox"] = None if fault is None else fault.code
-    lines = [line for each in told for line in _lines(each)]
+    lines = [line for each in found for line in _lines(each)]
     if open_:
         lines += [say("A joining was begun here; type 'hulian consortium join' to go on")]
+    if unread:
+        told = say("{count} document(s) in the mailboxes could not be used", count=len(unread))
+        lines += [f"{told}: {', '.join(sorted(set(unread)))}"]
     people.tell(facts, lines, as_json)
     if fault is not None:
         typer.echo(tell(fault), err=True)

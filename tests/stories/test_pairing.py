@@ -219,11 +219,15 @@ def test_addresses_that_lead_nowhere_say_why(
     again = acme.invite()
     assert acme.json("consortium", "invite", "--withdraw")["withdrawn"] >= 1
     codes["taken back"] = cast.refused("consortium", "join", again, "--yes")
+    third = acme.invite()
+    assert cast.sign("consortium", "join", third)["state"] == "waiting"
     broker.stop()
     codes["broker away"] = cast.refused("consortium", "join", good, "--yes")
     shown = acme.run("consortium", "show", "--json")
     assert shown.returncode == 1 and json.loads(shown.stdout)["mailbox"] == "pairing.mailbox"
-    broker.start()
+    broker.start()  # it kept nothing on a disk: both sides say it again
+    assert cast.json("consortium", "join")["state"] == "waiting"
+    assert [row["name"] for row in acme.pending() if row["do"]] == ["Cast Works"]
     assert codes == {
         "mistyped": "pairing.address",
         "unknown": "pairing.unknown",
