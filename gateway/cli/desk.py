@@ -232,10 +232,18 @@ class Desk:
         said = self._said(invitation)
         if isinstance(said, Answer) and said.outcome is Outcome.ADMITTED:
             self.update(replace(invitation, stage=Stage.ADMITTED))
-            if (paper := self.paper(invitation)) is not None:  # Groups can be made with it at once.
-                author = paper.author
-                _keep_contact(self.held, author.node.encoded, author.encryption.encoded)
+            self._meet(invitation)
         self.post(invitation.secret, INVITER, self.signed(said))
+
+    def _meet(self, invitation: Invitation) -> None:
+        """Keep the gateway that was admitted, so that groups can be made with it at once."""
+        paper = self.paper(invitation)
+        if paper is None:
+            return
+        node = paper.author.node
+        certificate = invitation.certificate if node is None else node.encoded
+        if certificate is not None:
+            _keep_contact(self.held, certificate, paper.author.encryption.encoded)
 
     def _said(self, invitation: Invitation) -> Offer | Answer:
         """Say what an invitation says now to whoever looks."""
