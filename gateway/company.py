@@ -147,8 +147,7 @@ class Company:
     def _changed(self, group: bytes) -> None:
         """This gateway wrote who is a member: see it at once, and tell the others."""
         with self._turn:
-            self._peers.regroup()
-            self._peers.written([group])
+            self._peers.regroup(group)
 
     def _invitations(self) -> Sequence[Invited]:
         with self._turn:

@@ -75,10 +75,15 @@ class Peers:
             self.exchange.invitations.clear()
             return invited
 
-    def regroup(self) -> None:
-        """This gateway changed who is a member: look again, from any thread."""
+    def regroup(self, group: bytes) -> None:
+        """This gateway changed who is a member: say so, and look again; from any thread.
+
+        In this order: whoever was removed is a peer until it was told.
+        """
         with self._turn:
+            self._say(self.exchange.written(group, self.now_ms()))
             self.exchange.regroup()
+        self.written([group])
 
     def links(self) -> list[LinkStatus]:
         """Say how it stands with each link; from any thread."""
