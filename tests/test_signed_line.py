@@ -15,6 +15,7 @@ from gateway.readings.frame import CHALLENGE_BYTES, Samples, Table, encode
 from gateway.readings.reading import Provenance
 from gateway.records import attestation
 from gateway.sources.framed import FramedListener, provenance
+from gateway.sources.trial import FramedTrial, Heard
 from tests.bridge_c import build_signing_device, needs_sodium
 from tests.on_a_line import Child, reading_of, running, until, wired
 from tests.people import seed
@@ -23,6 +24,7 @@ from tests.vectors.build_frame import BOOT, ROWS, WARM
 from tests.vectors.build_signed import DEVICE, NAME
 
 URL = "serial:///dev/ttyS0?baud=9600"
+_KEY = DEVICE.public.hex()
 
 
 @pytest.fixture
@@ -116,6 +118,35 @@ def test_what_is_not_signed_is_kept_as_unreadable(station: Station, tmp_path: Pa
     assert {it.what.code for it in station.quarantined()} == {"frame.signature"}
 
 
+@needs_sodium
+@pytest.mark.parametrize(
+    ("secret", "metrics", "codes"),
+    [
+        ("a device that signs", {"temperature", "strokes"}, set()),
+        ("another device", set(), {"frame.signature"}),
+    ],
+)
+def test_a_trial_shows_what_is_signed_and_why_another_is_not(
+    tmp_path: Path, secret: str, metrics: set[str], codes: set[str]
+) -> None:
+    """`hulian test` reads what this device signed; of another it says what is wrong."""
+    config = FramedSource(name="mcu", url=f"serial://{tmp_path}/by-id", public_key=_KEY)
+
+    async def story() -> list[Heard]:
+        async with wired(tmp_path):
+            trial = FramedTrial(config, now)
+            task = asyncio.create_task(trial.run())
+            for _ in _device(tmp_path, seed(secret)):
+                await until(lambda: len(trial.found.kept) >= 1 and trial.found.heard >= 2)
+            task.cancel()
+            await asyncio.wait((task,))
+            return trial.found.kept
+
+    found = asyncio.run(story())
+    assert {reading.metric for it in found for reading in it.readings} == metrics
+    assert {fault.code for it in found for fault in it.faults} == codes
+
+
 # -- what a config says ------------------------------------------------------------------------
 
 
@@ -133,9 +164,6 @@ def test_a_weak_public_key_is_refused(station: Station, weak: str) -> None:
     config = FramedSource(name=NAME, url=URL, public_key=weak)
     with pytest.raises(PublicKeyUnusable, match=r"^config\.public-key: .*mcu-7"):
         FramedListener(config, station.intake(NAME), now, 20)
-
-
-_KEY = DEVICE.public.hex()
 
 
 @pytest.mark.parametrize(
