@@ -12,6 +12,7 @@ from secrets import token_hex
 
 from gateway.cli import place
 from gateway.clock import KernelClock, random_bytes
+from gateway.config import Link
 from gateway.errors import AuthorError, GatewayError, MalformedDocument, NoLink
 from gateway.groups import admission, pairing
 from gateway.groups.admission import Standing
@@ -45,14 +46,19 @@ def now_s() -> int | None:
     return KernelClock().now().unix_ms // 1000 or None
 
 
+def links() -> Sequence[Link]:
+    """Give the links of the config; raise NoLink where there is none."""
+    found = place.config().link
+    if not found:
+        raise NoLink(path=place.config_path())
+    return found
+
+
 @contextmanager
 def mailboxes(secrets: Sequence[bytes]) -> Iterator[Mailboxes]:
     """Open the mailboxes of these secrets at the links of the config; raise NoLink."""
-    links = place.config().link
-    if not links:
-        raise NoLink(path=place.config_path())
     tags = [pairing.mailbox(each).tag for each in secrets]
-    with Mailboxes(links, tags, token_hex(4)) as box:
+    with Mailboxes(links(), tags, token_hex(4)) as box:
         yield box
 
 

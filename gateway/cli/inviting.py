@@ -34,6 +34,7 @@ _JOIN = {
 
 def offered(held: State, invited: Invited, within: Roster, days: int) -> Invitation:
     """Make an invitation and keep it, with a mailbox for the members who come by it."""
+    desk.links()  # without one nothing is made
     made_s = desk.now_s()
     expires_s = None if made_s is None else made_s + days * _DAY_S
     made = Invitation(random_bytes(SECRET_BYTES), invited, within.consortium, made_s, expires_s)
