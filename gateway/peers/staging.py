@@ -22,7 +22,7 @@ from gateway.peers import meaning
 from gateway.peers.circle import Circle
 from gateway.peers.meaning import Reader
 from gateway.records.feed import Credentials, Feed, Head, open_feed
-from gateway.records.record import Kind, Record
+from gateway.records.record import FIXED_KINDS, SALT_BYTES, Kind, Record
 from gateway.records.roster import Roster
 from gateway.store import alarms, feeds, groups, membership, outbox, peers
 from gateway.store.database import Connection
@@ -114,8 +114,6 @@ class Staged:
             self._kept.append(kept)
             self._feeds[feed.id] = feed
             taken_bytes += len(carried.record) + len(carried.body or b"")
-            if self._changes(group, kept):
-                self.changed.add(group.id)
         return Grown(0 if feed is None else feed.size, taken_bytes, fault)
 
     def job(self, db: Connection) -> None:
@@ -129,8 +127,11 @@ class Staged:
             groups.keep_roster(db, known)
         for kept in self._kept:
             place = feeds.append(db, kept.record, kept.body, kept.after)
-            if kept.body is not None:
-                self._reader.read(db, place, kept.record, kept.body)
+            if kept.body is None:
+                continue
+            self._reader.read(db, place, kept.record, kept.body)
+            if _changes(db, kept, kept.body):
+                self.changed.add(kept.record.group)
         for group in self.changed:
             membership.refold(db, group)
         for node, head, encoded in self._released:
@@ -139,12 +140,6 @@ class Staged:
             peers.remember(db, credentials)
         for alarm, heard_ms in self.alarms:
             alarms.keep(db, alarm, heard_ms)
-
-    def _changes(self, group: Group, kept: Kept) -> bool:
-        """Say whether a record may change who is a member, or whose certificates count."""
-        if kept.record.kind is Kind.GENESIS:
-            return kept.after.node in self._circle.members(group.id).cuts
-        return kept.record.kind in (Kind.MEMBERSHIP, Kind.RECEIPT, Kind.REVOCATION)
 
     def _verified(self, group: Group, feed: Feed | None, carried: Carried, name: bytes) -> Kept:
         if feed is None:
@@ -160,3 +155,13 @@ class Staged:
         verified, after = feed.accept(carried.record)
         meaning.check(verified, carried.body)
         return Kept(verified, carried.body, after)
+
+
+def _changes(db: Connection, kept: Kept, body: bytes) -> bool:
+    """Say whether a record just stored may change who is a member, or whose certificates count."""
+    said, kind = kept.record, kept.record.kind
+    if kind is Kind.REVOCATION:
+        return True
+    if kind not in FIXED_KINDS:
+        return False
+    return membership.concerns(db, said.group, kept.after.node, kind, body[SALT_BYTES:])
