@@ -214,14 +214,14 @@ def _follow(steps: list[Step], desks: dict[str, Desk], plant: Broker) -> None:
     values = [f"{number}.0625" for number in range(1_400, 1_420)]
     for step in steps:
         for desk in [desks[each] for each in step.who]:
-            if step.is_setting:
-                desk.write(step.typed)
-                if "[[route]]" in step.typed:
-                    desk.write(_MACHINE.format(url=plant.url))
-                    desk.reload()
-                    _speak(desk, plant, values)
-            else:
+            if not step.is_setting:
                 _type(desk, step.typed, desks, values)
+                continue
+            desk.write(step.typed)
+            if "[[route]]" in step.typed:
+                desk.write(_MACHINE.format(url=plant.url))
+                desk.reload()
+                _speak(desk, plant, values)
 
 
 def _type(desk: Desk, command: str, desks: dict[str, Desk], values: list[str]) -> None:
