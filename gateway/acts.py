@@ -5,12 +5,13 @@ GatewayError, and then nothing changed. Only the agent can do it: the run's key 
 It decides nothing: who may do what is for `membership` to say.
 """
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from gateway.errors import AskedWrongly, GroupExists, UnknownGroup, UnknownParty
+from gateway.errors import AmbiguousParty, AskedWrongly, GroupExists, UnknownGroup, UnknownParty
 from gateway.groups import parties
 from gateway.groups.group import ActivityKind, Founding, Group, Member, Policies, Role
 from gateway.groups.membership import Add, Roles
@@ -44,6 +45,7 @@ class Acts:
 
     def __init__(self, acting: Acting) -> None:
         self._by = acting
+        self._turn = threading.RLock()  # One act at a time: two may want one name.
         self._known: dict[str, Callable[[Asked], Facts]] = {
             "group.create": self._create,
             "group.accept": self._accept,
@@ -60,7 +62,15 @@ class Acts:
         act = self._known.get(_text(asked, "act"))
         if act is None:
             raise AskedWrongly(reason="an unknown act")
-        return act(asked)
+        with self._turn:
+            return act(asked)
+
+    def follow(self, wanted: str, joined: Group) -> str:
+        """Take part in a group, under its proposed name or one like it; give that name."""
+        with self._turn:
+            name = self._free_name(wanted)
+            self._join(name, joined)
+            return name
 
     def _create(self, asked: Asked) -> Facts:
         """Found a group of the parties, or give the live one that is just so."""
@@ -88,25 +98,29 @@ class Acts:
             self._policies(asked),
         )
         founded = council.found(self._by.author, founding, rosters)
-        self.join(name, founded)
+        self._join(name, founded)
         return {"group": name, "id": founded.id.hex(), "reused": False}
 
     def _accept(self, asked: Asked) -> Facts:
         """Follow an invitation that waits."""
         invited = council.find_waiting(self._by.state_dir, _text(asked, "invitation"))
-        name = self.free_name(str(asked.get("name") or invited.name))
-        self.join(name, invited.group)
+        name = self.follow(str(asked.get("name") or invited.name), invited.group)
         return {"group": name, "id": invited.group.id.hex(), "organisation": invited.organisation}
 
-    def join(self, name: str, joined: Group) -> None:
+    def _join(self, name: str, joined: Group) -> None:
         """Keep a group in its file and the store; whoever founded it opens its feed at once."""
         state.keep_group(self._by.state_dir, name, joined)
         self._on_store(lambda db: council.join(db, self._by.author, name, joined))
         council.forget_waiting(self._by.state_dir, joined.id)
         self._by.joined(name, joined)
 
-    def free_name(self, wanted: str) -> str:
-        """Give a group's name as it is proposed, numbered where there is one of that name."""
+    def _free_name(self, wanted: str) -> str:
+        """Give a group's name as it is proposed, numbered where there is one of that name.
+
+        Others propose it, and it names a file here.
+        """
+        wanted = "".join("-" if each in "/\\\0" else each for each in wanted)
+        wanted = "-" if wanted in (".", "..") else wanted
         name, number = wanted, 2
         while name in self._by.groups:
             name, number = f"{wanted}-{number}", number + 1
@@ -211,7 +225,9 @@ class Acts:
             or who == named.get(member.organisation)
             or (member.node in known and who == known[member.node].node.name)
         ]
-        if len(found) != 1:
+        if len(found) > 1:
+            raise AmbiguousParty(who=who)
+        if not found:
             raise UnknownParty(who=who, known=", ".join(sorted(named.values())))
         return found[0]
 

@@ -42,6 +42,8 @@ from gateway.store.state import State
 
 _LOG = logging.getLogger(__name__)
 _PERIOD_S = 2.0
+# So many periods a gateway that has sisters waits for the group that one of them may have founded.
+_PATIENCE = 30
 _CWT = "application/cwt"
 
 
@@ -61,6 +63,7 @@ class Upkeep:
         self._by, self._asked, self._around = acting, asked, around
         self._told: dict[str, str] = {}
         self._rosters: frozenset[bytes] = frozenset()
+        self._patience = _PATIENCE
         # What is owed, by group, and why it was not done yet.
         self.owed: dict[str, str] = {}
 
@@ -73,7 +76,8 @@ class Upkeep:
     def once(self) -> None:
         """Do all that is due now; what fails is told once, and tried again next time."""
         self._try("rosters", self._learn_rosters)
-        self._try("invitations", self._follow)
+        for invited in self._around.take_invitations():
+            self._try("invitations", partial(self._follow, invited))
         for name, group in list(self._by.groups.items()):
             self._try(name, partial(self._keep_up, name, group))
         self._try("consortium", self._consortia)
@@ -105,16 +109,16 @@ class Upkeep:
         if is_new:
             self._around.meet_again()
 
-    def _follow(self) -> None:
-        """Follow the invitations that the config allows; keep the others for a person."""
-        for invited in self._around.take_invitations():
-            joined = invited.group
-            if joined.id in {each.id for each in self._by.groups.values()}:
-                continue
+    def _follow(self, invited: Invited) -> None:
+        """Follow an invitation if the config allows it; keep it for a person if not."""
+        joined = invited.group
+        if joined.id in {each.id for each in self._by.groups.values()}:
+            return
+        if council.is_consortiums_own(joined) or self._accepts(invited):
+            self._asked.follow(invited.name, joined)
+        else:
             waiting = Waiting(invited.organisation, invited.name, joined)
             council.keep_waiting(self._by.state_dir, waiting)
-            if council.is_consortiums_own(joined) or self._accepts(invited):
-                self._asked.do({"act": "group.accept", "invitation": joined.id.hex()})
 
     def _accepts(self, invited: Invited) -> bool:
         purpose = invited.group.founding.purpose
@@ -148,37 +152,38 @@ class Upkeep:
         del self.owed[name]
 
     def _consortia(self) -> None:
-        """Have the group of each consortium, with a member of every organisation that is known."""
+        """Keep the groups of each consortium to the organisations that are in it now."""
         held = state.load(self._by.state_dir)
         for newest in council.newest_of(held.rosters.values()):
-            if len(newest.organisations) < 2:
+            if all(each.id != held.organisation for each in newest.organisations):
                 continue
-            own = self._own_group(newest)
-            if own is None and self._is_founder(held, newest):
-                self._found_own(held, newest)
-            elif own is not None:
-                self._invite_contacts(held, newest, own)
-                for group in list(self._by.groups.values()):
-                    if group.founding.consortium == newest.consortium:
-                        self._remove_expelled(newest, group)
+            self._keep_own(held, newest)
+            for name, group in list(self._by.groups.items()):
+                if group.founding.consortium == newest.consortium:
+                    remove = partial(self._remove_expelled, newest, group)
+                    self._try(f"removals in {name}", remove)
 
-    def _own_group(self, within: Roster) -> Group | None:
-        for group in self._by.groups.values():
-            if council.is_consortiums_own(group) and group.founding.consortium == within.consortium:
-                return group
-        return None
+    def _keep_own(self, held: State, newest: Roster) -> None:
+        """Have the group of a consortium, with a member of every organisation that is known."""
+        own = council.own_of(self._by.groups.values(), newest)
+        if own is not None:
+            self._invite_contacts(held, newest, own)
+        elif len(newest.organisations) > 1 and self._is_to_found(held, newest):
+            self._found_own(held, newest)
 
-    def _is_founder(self, held: State, newest: Roster) -> bool:
-        """Say whether it is on this gateway: one of the consortium's first organisation."""
-        first = held.rosters.get(newest.consortium)
-        ours = [
-            each for each, known in held.contacts.items() if known.node.issuer == held.organisation
-        ]
-        return (
-            first is not None
-            and first.organisations[0].id == held.organisation
-            and held.node_id == min([held.node_id, *ours])
-        )
+    def _is_to_found(self, held: State, newest: Roster) -> bool:
+        """Say whether it is on this gateway: one of an organisation that began the consortium.
+
+        Where its organisation has several, another may have founded it and not be heard yet.
+        """
+        first = {each.id for each in held.rosters[newest.consortium].organisations}
+        begun = [each.id for each in newest.organisations if each.id in first]
+        if begun[:1] != [held.organisation]:
+            return False
+        known = held.contacts.items()
+        ours = [node for node, each in known if each.node.issuer == held.organisation]
+        self._patience -= 1
+        return not ours or (held.node_id < min(ours) and self._patience < 0)
 
     def _found_own(self, held: State, newest: Roster) -> None:
         own = held.own_contact
@@ -193,7 +198,7 @@ class Upkeep:
             Policies(approvals=1),
         )
         founded = council.found(self._by.author, founding, held.chain(newest.consortium))
-        self._asked.join(self._asked.free_name(state.CONSORTIUM), founded)
+        self._asked.follow(state.CONSORTIUM, founded)
 
     def _invite_contacts(self, held: State, newest: Roster, own: Group) -> None:
         """Add who is known and is no member yet: any member may, the roster is the gate."""
@@ -237,29 +242,33 @@ class Upkeep:
             self._by.changed(group.id)
 
     def _revoke(self) -> None:
-        """Tell its consortium what an organisation revoked, and remove it from all groups."""
-        for encoded in pairing.load_revocations(self._by.state_dir):
-            said = identity.decode(encoded, "revocation")
-            for group in list(self._by.groups.values()):
-                self._bar(group, said)
+        """Tell a consortium what its member revoked; remove from all groups whoever is revoked."""
+        ours = pairing.load_revocations(self._by.state_dir)
+        every = {*ours, *self._by.writer.submit(groups.revocations).result()}
+        for said in [identity.decode(encoded, "revocation") for encoded in sorted(every)]:
+            for name, group in list(self._by.groups.items()):
+                bar = partial(self._bar, group, said, said.encoded in ours)
+                self._try(f"revocations in {name}", bar)
 
-    def _bar(self, group: Group, said: Certificate) -> None:
+    def _bar(self, group: Group, said: Certificate, is_ours: bool) -> None:
         author, venue = self._by.author, Venue(group.id, group.roster.hash)
 
         def job(db: Connection) -> bool:
             now, near = membership.load(db, group.id), contacts.of_group(db, group.id)
             if not _is_member(now, author.run.node):
                 return False
-            is_told = groups.revoked(db).get(said.subject, 0) >= said.counter
-            if council.is_consortiums_own(group) and not is_told:
+            is_owed = is_ours and council.is_consortiums_own(group)
+            if is_owed and said.encoded not in contacts.revoked_in(db, group.id):
                 authoring.say(db, author, venue, Said(Kind.REVOCATION, said.encoded, _CWT))
                 groups.keep_revocation(db, said)
+            else:
+                is_owed = False
             known = near.get(said.subject)
             is_barred = known is None or known.node.counter <= said.counter
             if _is_member(now, said.subject) and is_barred:
                 acting.remove(db, author, venue, said.subject, said.encoded)
                 return True
-            return not is_told
+            return is_owed
 
         if self._by.writer.submit(job).result():
             self._by.changed(group.id)

@@ -27,7 +27,7 @@ from gateway.store import authoring, feeds, membership
 from gateway.store.authoring import Author, Venue
 from gateway.store.heard import Heard, hear, is_sound
 
-_WHY: Final[dict[type[Act], str]] = {
+REASONS: Final[dict[type[Act], str]] = {
     Add: "only a member proposes, and the new node's certificates must verify",
     Roles: "members change members' roles, and nobody takes a supervisor's role away",
     Approve: "only a member approves, and only a proposal that is held here",
@@ -83,7 +83,7 @@ def _say(db: apsw.Connection, author: Author, venue: Venue, act: Act) -> bytes:
     heard = hear(db, venue.group)
     newest = heard.fold().newest
     if not heard.allows(_change(db, author, venue, act, heard)):
-        raise NotAllowed(group=venue.group.hex()[:16], reason=_WHY[type(act)])
+        raise NotAllowed(group=venue.group.hex()[:16], reason=REASONS[type(act)])
     named = {act.proposal} if isinstance(act, Approve) else set[bytes]()
     # All that is known is in this record's past, also where no announcement has said so yet.
     deps = [*named, *sorted(set(newest) - named)][:DEPS_MAX]

@@ -47,6 +47,16 @@ def invited_by(db: apsw.Connection, group: Group, node: bytes) -> set[bytes]:
     return (brought & now) - came - {node}
 
 
+def revoked_in(db: apsw.Connection, group: bytes) -> set[bytes]:
+    """Give the revocations that were said in a clear group."""
+    rows = db.execute(
+        "SELECT r.body FROM records r JOIN feeds f ON f.number = r.place >> 32"
+        " JOIN groups g ON g.number = f.in_group WHERE g.id = ? AND r.kind = ?",
+        (group, int(Kind.REVOCATION)),
+    )
+    return {body[SALT_BYTES:] for (body,) in rows if body is not None}
+
+
 def _additions(db: apsw.Connection, group: bytes, author: bytes | None) -> list[Add]:
     rows = db.execute(
         "SELECT r.body FROM records r JOIN feeds f ON f.number = r.place >> 32"

@@ -109,8 +109,20 @@ def forget_waiting(state_dir: Path, joined: bytes) -> None:
 
 
 def is_consortiums_own(joined: Group) -> bool:
-    """Say whether a group is the one in which a consortium keeps what is public."""
-    return joined.founding.clear and joined.founding.purpose == state.CONSORTIUM
+    """Say whether a group is the one in which a consortium keeps what is public.
+
+    Only an organisation that began the consortium founds it: who was admitted later gets nobody
+    into a group by its purpose alone.
+    """
+    first = {each.id for each in joined.chain[0].organisations}
+    is_named = joined.founding.clear and joined.founding.purpose == state.CONSORTIUM
+    return is_named and joined.founder.node.issuer in first
+
+
+def own_of(known: Iterable[Group], within: Roster) -> Group | None:
+    """Give a consortium's own group; where two were founded at once, everybody takes the same."""
+    found = (each for each in known if each.founding.consortium == within.consortium)
+    return min(filter(is_consortiums_own, found), key=lambda each: each.id, default=None)
 
 
 def _read(path: Path) -> Waiting:

@@ -47,12 +47,20 @@ def register(db: apsw.Connection, name: str, joined: Group) -> None:
 
 
 def keep_roster(db: apsw.Connection, known: Roster) -> bool:
-    """Keep a verified roster; say whether it was new."""
+    """Keep a verified roster; say whether it was new: then its groups go by it from now on."""
     db.execute(
         "INSERT INTO rosters VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
         (known.hash, known.encoded, known.consortium, known.number),
     )
-    return db.changes() > 0
+    if not db.changes():
+        return False
+    rows = db.execute(
+        "SELECT g.id FROM groups g JOIN rosters r ON r.hash = g.roster WHERE r.consortium = ?",
+        (known.consortium,),
+    )
+    for (name,) in list(rows):
+        membership.refold(db, bytes(name))
+    return True
 
 
 def registered(db: apsw.Connection) -> list[Registered]:
@@ -112,3 +120,8 @@ def revoked(db: apsw.Connection) -> dict[bytes, int]:
     """Give, of nodes and persons, up to which counter their certificates begin nothing new."""
     rows = db.execute("SELECT subject, counter FROM revoked")
     return {bytes(subject): int(counter) for subject, counter in rows}
+
+
+def revocations(db: apsw.Connection) -> list[bytes]:
+    """Give the revocations held, each as its organisation's root signed it."""
+    return [bytes(each) for (each,) in db.execute("SELECT encoded FROM revoked ORDER BY subject")]
