@@ -11,10 +11,11 @@ from babel.messages.pofile import read_po
 from typer.main import get_command
 
 from gateway import agent
-from gateway.cli import asking, words
+from gateway.cli import asking, grouping, words
 from gateway.cli.main import app
 from gateway.errors import BadBody, BadUrl, ConfigFaults, GatewayError
 from gateway.groups import verdict
+from gateway.store import acting
 from tests import operations
 
 GATEWAY = operations.ROOT / "gateway"
@@ -24,6 +25,7 @@ FIELD = re.compile(r"\{(\w+)\}")
 SPEAKERS = (*sorted((GATEWAY / "cli").glob("*.py")), GATEWAY / "demo.py")
 REASONERS = (
     *SPEAKERS,
+    GATEWAY / "acts.py",
     *sorted((GATEWAY / "config").glob("*.py")),
     GATEWAY / "transport" / "key.py",
     GATEWAY / "records" / "attestation.py",
@@ -121,9 +123,11 @@ def _of_errors() -> Iterator[str]:
         ("", set(_of_commands(get_command(app))) - {""}),
         ("", _sentences()),
         ("", {*asking.COLUMNS, *verdict.NAMES, *agent._COUNTERS}),
+        ("", {*grouping.COLUMNS, *grouping.WORDS}),
         ("reason", _reasons()),
+        ("reason", set(acting.REASONS.values())),
     ],
-    ids=["errors", "help", "sentences", "names", "reasons"],
+    ids=["errors", "help", "sentences", "names", "groups", "reasons", "refusals"],
 )
 def test_every_sentence_has_a_chinese_text(context: str, needed: set[str]) -> None:
     """No error, page of help, printed sentence or reason is left to English alone."""

@@ -1,6 +1,7 @@
 """`group`: who shares what. Acts are the running agent's; what is shown comes from the store."""
 
 import json
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import Annotated, Any
 
@@ -10,11 +11,18 @@ from gateway.cli import place
 from gateway.cli.words import pad, say, wide
 from gateway.errors import UnknownGroup
 from gateway.groups.group import Role
+from gateway.groups.membership import Membership, Pending
+from gateway.groups.parties import Contact
 from gateway.store import contacts, council, groups, heard
 from gateway.store.database import Connection
 from gateway.store.state import State
 
-_COLUMNS = ("name", "purpose", "bodies", "members", "state")
+COLUMNS = ("name", "purpose", "bodies", "members", "state")
+# What the facts say of groups in one word each, in English; people read it in their language.
+WORDS = (
+    *("clear", "sealed", "member", "joining", "removed", "add", "roles"),
+    *(each.name.lower() for each in Role),
+)
 Json = Annotated[bool, typer.Option("--json", help="facts for programs")]
 Name = Annotated[str, typer.Argument(metavar="GROUP", help="its name on this gateway")]
 Who = Annotated[str, typer.Argument(metavar="WHO", help="an organisation or a gateway, by name")]
@@ -22,27 +30,15 @@ Roles = Annotated[
     list[str] | None,
     typer.Option("--role", help="initiator, receiver, supervisor or observer; may be repeated"),
 ]
+commands = typer.Typer(no_args_is_help=True, help="Who shares what.")
 
 
 def register(app: typer.Typer) -> None:
     """Add these commands."""
-    commands = typer.Typer(no_args_is_help=True, help="Who shares what.")
-    for name, command in (
-        ("list", list_groups),
-        ("show", show),
-        ("create", create),
-        ("accept", accept),
-        ("add", add),
-        ("role", change_roles),
-        ("approve", approve),
-        ("remove", remove),
-        ("leave", leave),
-        ("share", share),
-    ):
-        commands.command(name)(command)
     app.add_typer(commands, name="group")
 
 
+@commands.command("list")
 def list_groups(as_json: Json = False) -> None:
     """List the groups of this gateway, and the invitations that wait for a person."""
     held, db = place.opened()
@@ -55,7 +51,8 @@ def list_groups(as_json: Json = False) -> None:
     if as_json:
         print(json.dumps({"groups": rows, "invitations": waiting}, ensure_ascii=False))
         return
-    _write_table(rows)
+    for line in _table(rows):
+        print(line)
     for each in waiting:
         print(
             say(
@@ -65,6 +62,7 @@ def list_groups(as_json: Json = False) -> None:
         )
 
 
+@commands.command()
 def show(name: Name, as_json: Json = False) -> None:
     """Show a group: its members and their roles, what waits, how far the removed count."""
     held, db = place.opened()
@@ -76,16 +74,11 @@ def show(name: Name, as_json: Json = False) -> None:
     if as_json:
         print(json.dumps(facts, ensure_ascii=False))
         return
-    print(say("{name}: {purpose}, {bodies}, id {id}", **facts))
-    for member in facts["members"]:
-        roles = ", ".join(say(role) for role in member["roles"])
-        print(f"  {member['organisation']}  {member['name'] or member['node']}  {roles}")
-    for pending in facts["pending"]:
-        print(say("  proposal {id}: {act}, for it {approved} of {needed}", **pending))
-    for node in facts["removed"]:
-        print(say("  removed: {node}", node=node))
+    for line in _lines(facts):
+        print(line)
 
 
+@commands.command()
 def create(
     name: Name,
     partners: Annotated[
@@ -126,9 +119,10 @@ def create(
         if done["reused"]
         else say("{group} is founded; its members are invited as they can be reached", **done)
     )
-    print(json.dumps(done) if as_json else told)
+    _tell(done, told, as_json)
 
 
+@commands.command()
 def accept(
     invitation: Annotated[str, typer.Argument(metavar="INVITATION", help="its name or id")],
     name: Annotated[str, typer.Option(help="what to call the group here")] = "",
@@ -139,12 +133,14 @@ def accept(
     _tell(done, say("joined {group}; what its members share comes by itself", **done), as_json)
 
 
+@commands.command()
 def add(name: Name, who: Who, role: Roles = None, as_json: Json = False) -> None:
     """Propose a member; others may have to approve."""
     done = place.act("group.add", group=name, who=who, roles=role or ["receiver"])
     _tell(done, _proposed(done), as_json)
 
 
+@commands.command("role")
 def change_roles(
     name: Name,
     who: Who,
@@ -156,6 +152,7 @@ def change_roles(
     _tell(done, _proposed(done), as_json)
 
 
+@commands.command()
 def approve(
     name: Name,
     proposal: Annotated[str, typer.Argument(metavar="PROPOSAL", help="the start of its id")],
@@ -166,18 +163,21 @@ def approve(
     _tell(done, say("approved in {group}", **done), as_json)
 
 
+@commands.command()
 def remove(name: Name, who: Who, as_json: Json = False) -> None:
     """Remove a member at once; what it read stays read, what it says from now on counts nothing."""
     done = place.act("group.remove", group=name, who=who)
     _tell(done, say("removed from {group}: new keys are made without it", **done), as_json)
 
 
+@commands.command()
 def leave(name: Name, as_json: Json = False) -> None:
     """Be no member any more."""
     done = place.act("group.leave", group=name)
     _tell(done, say("left {group}; what is held stays held", **done), as_json)
 
 
+@commands.command()
 def share(name: Name, who: Who, as_json: Json = False) -> None:
     """Let a member read what was said before it came."""
     done = place.act("group.share", group=name, who=who)
@@ -190,7 +190,7 @@ def _proposed(done: dict[str, Any]) -> str:
 
 
 def _tell(done: dict[str, Any], told: str, as_json: bool) -> None:
-    print(json.dumps(done) if as_json else told)
+    print(json.dumps(done, ensure_ascii=False) if as_json else told)
 
 
 def _party(said: str) -> dict[str, object]:
@@ -207,47 +207,80 @@ def _facts(db: Connection, held: State, name: str, identity: bytes) -> dict[str,
     named = {
         each.id: each.name for one in council.newest_rosters(db, held) for each in one.organisations
     }
-    is_member = any(each.node == held.node_id for each in found.members)
     return {
         "name": name,
         "id": identity.hex(),
         "purpose": known.founding.purpose,
         "kind": known.founding.kind.name.lower().replace("_", "-"),
         "bodies": "clear" if known.founding.clear else "sealed",
-        "state": "member"
-        if is_member
-        else ("removed" if held.node_id in found.cuts else "joining"),
+        "state": _state(found, held.node_id),
         "members": [
             {
-                "node": each.node.hex(),
-                "name": near[each.node].node.name if each.node in near else "",
+                **_node(near, each.node),
                 "organisation": named.get(each.organisation, each.organisation.hex()),
                 "roles": [role.name.lower() for role in each.roles],
             }
             for each in found.members
         ],
-        "pending": [
-            {
-                "id": each.id.hex()[:16],
-                "act": type(each.act).__name__.lower(),
-                "node": each.node.hex(),
-                "approved": len(each.approved),
-                "needed": each.needed,
-            }
-            for each in found.pending
-        ],
-        "removed": [node.hex() for node in sorted(found.cuts)],
+        "pending": [_proposal(near, each) for each in found.pending],
+        "removed": [_node(near, node) for node in sorted(found.cuts)],
         "has_required_supervisor": found.has_required_supervisor,
     }
 
 
-def _write_table(rows: list[dict[str, Any]]) -> None:
-    lines = [[say(column) for column in _COLUMNS]]
+def _state(found: Membership, node: bytes) -> str:
+    if any(each.node == node for each in found.members):
+        return "member"
+    return "removed" if node in found.cuts else "joining"
+
+
+def _node(near: Mapping[bytes, Contact], node: bytes) -> dict[str, Any]:
+    return {"node": node.hex(), "name": near[node].node.name if node in near else ""}
+
+
+def _proposal(near: Mapping[bytes, Contact], one: Pending) -> dict[str, Any]:
+    return {
+        "id": one.id.hex()[:16],
+        "act": type(one.act).__name__.lower(),
+        **_node(near, one.node),
+        "approved": len(one.approved),
+        "needed": one.needed,
+    }
+
+
+def _lines(facts: dict[str, Any]) -> Iterator[str]:
+    yield say("{name}: {purpose}, {bodies}, id {id}", **{**facts, "bodies": say(facts["bodies"])})
+    rows = [
+        [each["organisation"], _called(each), ", ".join(say(role) for role in each["roles"])]
+        for each in facts["members"]
+    ]
+    yield from (f"  {line}" for line in _aligned(rows))
+    for each in facts["pending"]:
+        told = {**each, "act": say(each["act"]), "name": _called(each)}
+        yield say("  proposal {id}: {act} {name}, for it {approved} of {needed}", **told)
+    for each in facts["removed"]:
+        yield say("  removed: {node}", node=_called(each))
+    if not facts["has_required_supervisor"]:
+        yield say("  its supervisor is gone: nothing can be agreed in it any more")
+
+
+def _called(row: dict[str, Any]) -> str:
+    return str(row["name"] or row["node"])
+
+
+def _table(rows: list[dict[str, Any]]) -> list[str]:
+    lines = [[say(column) for column in COLUMNS]]
     for row in rows:
         members = ", ".join(sorted({each["organisation"] for each in row["members"]}))
         said = {**row, "members": members, "bodies": say(row["bodies"]), "state": say(row["state"])}
-        lines.append([str(said[column]) for column in _COLUMNS])
-    widths = [max(wide(line[at]) for line in lines) for at in range(len(_COLUMNS))]
-    for line in lines:
-        cells = (pad(cell, columns) for cell, columns in zip(line, widths, strict=True))
-        print("  ".join(cells).rstrip())
+        lines.append([str(said[column]) for column in COLUMNS])
+    return _aligned(lines)
+
+
+def _aligned(lines: list[list[str]]) -> list[str]:
+    """Give rows of cells as lines whose columns stand below one another."""
+    widths = [max(map(wide, column)) for column in zip(*lines, strict=True)]
+    return [
+        "  ".join(pad(cell, columns) for cell, columns in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
