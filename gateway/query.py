@@ -27,8 +27,9 @@ _NEVER = -1  # sorts before every time: nobody knows when it was
 
 
 class Status(IntEnum):
-    """How far a record is agreed (protocol, chapter 8)."""
+    """How far a record is agreed (protocol, chapter 8); below all of it is what does not count."""
 
+    REJECTED = -1  # its author was removed before it, or is no member
     LOCAL = 0
     REPLICATED = 1
     AGREED = 2
@@ -49,7 +50,7 @@ class Question:
     organisation: bytes | None = None
     from_ms: int | None = None  # from this time on
     to_ms: int | None = None  # and before this one
-    status_min: Status = Status.LOCAL
+    status_min: Status = Status.REJECTED
     limit: int | None = None  # the newest so many
     equipment: str | None = None
 
@@ -71,7 +72,7 @@ def understand(options: Mapping[str, str]) -> Question:
         _hash("org", options.get("org"), 16),
         from_ms,
         to_ms,
-        _status(options.get("min-status", "local")),
+        _status(options.get("min-status", "rejected")),
         _limit(options.get("limit")),
         options.get("equipment"),
     )

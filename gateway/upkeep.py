@@ -20,7 +20,6 @@ from gateway.groups.group import ActivityKind, Founding, Group, Member, Policies
 from gateway.groups.membership import Add, Membership
 from gateway.peers.inviting import Invited
 from gateway.records import identity
-from gateway.records.feed import feed_id
 from gateway.records.identity import Certificate
 from gateway.records.record import Kind, Said
 from gateway.records.roster import Roster
@@ -29,7 +28,6 @@ from gateway.store import (
     authoring,
     contacts,
     council,
-    feeds,
     groups,
     membership,
     pairing,
@@ -133,18 +131,7 @@ class Upkeep:
         author, venue = self._by.author, Venue(group.id, group.roster.hash)
 
         def job(db: Connection) -> bool:
-            held = membership.load(db, group.id)
-            if all(each.node != author.run.node for each in held.members):
-                return False
-            if not feeds.tips(db, group.id, author.run.node):
-                authoring.begin(db, author, venue)  # this is how a member accepts
-                return True
-            if feeds.load(db, feed_id(author.run.key.public, group.id)) is None:
-                return False  # A run says nothing where it has nothing to say.
-            if authoring.owed(db, author, venue) is None:
-                return False
-            authoring.announce(db, author, venue)
-            return True
+            return acting.attend(db, author, venue)
 
         self.owed[name] = self.owed.get(name, "membership")
         if self._by.writer.submit(job).result():

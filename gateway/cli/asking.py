@@ -60,8 +60,8 @@ def query(
     since: Annotated[str | None, typer.Option("--from", metavar="TIME", help="from it on")] = None,
     until: Annotated[str | None, typer.Option("--to", metavar="TIME", help="before it")] = None,
     min_status: Annotated[
-        str, typer.Option(metavar="STATUS", help="local, replicated, agreed, final")
-    ] = "local",
+        str, typer.Option(metavar="STATUS", help="rejected, local, replicated, agreed, final")
+    ] = "rejected",
     limit: Annotated[int | None, typer.Option(min=0, help="the newest so many")] = None,
     form: Annotated[Format, typer.Option("--format", help="how it is written")] = Format.TABLE,
     as_json: Annotated[bool, typer.Option("--json", help="as --format json")] = False,
@@ -94,7 +94,7 @@ def record_show(
     """Tell a record's story: who wrote what and when, and who holds it."""
     held, db = place.opened()
     with closing(db):
-        facts = _story(questions.find(db, identity), held.node_id)
+        facts = _story(questions.find(db, identity, held.node_id), held.node_id)
     if as_json:
         print(json.dumps(facts, ensure_ascii=False))
         return

@@ -37,6 +37,24 @@ REASONS: Final[dict[type[Act], str]] = {
 }
 
 
+def attend(db: apsw.Connection, author: Author, venue: Venue) -> bool:
+    """Do what a member owes its group without being asked; say whether anything was written.
+
+    It opens its first feed, which accepts; and announces at once to the members that are now.
+    """
+    held = membership.load(db, venue.group)
+    if all(each.node != author.run.node for each in held.members):
+        return False
+    if not feeds.tips(db, venue.group, author.run.node):
+        authoring.begin(db, author, venue)
+        return True
+    # A feed that this run has not opened owes nothing: it says nothing where it has nothing to say.
+    if authoring.owed(db, author, venue) is None:
+        return False
+    authoring.announce(db, author, venue)
+    return True
+
+
 def propose(db: apsw.Connection, author: Author, venue: Venue, act: Add | Roles) -> bytes:
     """Propose a member or other roles for one; raise NotAllowed."""
     return _say(db, author, venue, act)

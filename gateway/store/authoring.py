@@ -24,7 +24,7 @@ from gateway.records.record import FIXED_KINDS, Kind, Moment, Said
 from gateway.records.roster import Roster
 from gateway.records.run import Origin, Run, Written
 from gateway.records.sealing import KEY_BYTES, NONCE_BYTES, Sealing, key_hash
-from gateway.store import feeds, keyring
+from gateway.store import feeds, keyring, membership
 
 # A genesis always travels whole: with a founding of 64 members this many heads still fit in it.
 PREDECESSORS_MAX = 256
@@ -163,6 +163,10 @@ def _begin(db: apsw.Connection, author: Author, venue: Venue, view: View) -> Fee
     salt = author.random(record.SALT_BYTES)
     written = author.run.begin(venue.group, origin, author.now(), salt)
     _keep(db, written)
+    # A node that was removed and is there again: what it writes in its new feeds counts.
+    content = written.body[record.SALT_BYTES :]
+    if membership.concerns(db, venue.group, author.run.node, Kind.GENESIS, content):
+        membership.refold(db, venue.group)
     return written.feed
 
 

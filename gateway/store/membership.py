@@ -12,7 +12,7 @@ import apsw
 from gateway.errors import NotAMember, UnknownGroup
 from gateway.groups import group
 from gateway.groups.group import Founding, Member, Role
-from gateway.groups.membership import Membership
+from gateway.groups.membership import ENDLESS, Membership
 from gateway.records import identity
 from gateway.records.feed import View
 from gateway.records.record import Kind
@@ -79,17 +79,27 @@ def newest_roster(db: apsw.Connection, identity: bytes) -> bytes | None:
 
 def counts(db: apsw.Connection, feed: bytes, seq: int) -> bool:
     """Say whether a stored record counts: its node is a member, or its cut does not reach it."""
+    return seq < counted(db, feed)
+
+
+def counted(db: apsw.Connection, feed: bytes, here: bytes = b"") -> int:
+    """Say how many records of a stored feed count: all of a member's, a removed one's to its cut.
+
+    What is written `here` counts for this node also before it hears that it was added.
+    """
     row = db.execute(
         "SELECT (SELECT c.size FROM cuts c WHERE c.in_group = f.in_group AND c.node = f.node"
-        "   AND c.feed IN (f.id, x'') ORDER BY c.feed DESC LIMIT 1),"
+        "   AND c.feed IN (f.id, x'') ORDER BY c.feed DESC LIMIT 1), f.node = ?2 OR"
         " EXISTS (SELECT 1 FROM members m WHERE m.in_group = f.in_group AND m.node = f.node)"
-        " FROM feeds f WHERE f.id = ?",
-        (feed,),
+        " FROM feeds f WHERE f.id = ?1",
+        (feed, here),
     ).fetchone()
     if row is None:
-        return False
+        return 0
     size, is_member = row
-    return bool(is_member) if size is None else seq < size
+    if size is not None:
+        return int(size)
+    return ENDLESS if is_member else 0
 
 
 def member(db: apsw.Connection, identity: bytes, node: bytes) -> Member:

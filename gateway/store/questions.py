@@ -17,7 +17,7 @@ from gateway.readings.reading import Gap, Provenance, Reading
 from gateway.records import attestation, gap, record
 from gateway.records.proof import Opening
 from gateway.records.record import Kind, Record
-from gateway.store import keyring, outbox
+from gateway.store import keyring, membership, outbox
 
 UNPROVEN: Final = "unproven"  # it says that its device signed it, and does not show it
 _RECORDS = (
@@ -42,6 +42,7 @@ class Story:
     holders: tuple[bytes, ...]
     opening: Opening | None
     is_sealed: bool  # under a key that is not held
+    counts: bool  # by the group's members as they are now
 
     @property
     def content(self) -> bytes | None:
@@ -50,6 +51,8 @@ class Story:
 
     def status(self, here: bytes) -> Status:
         """Say how far it is agreed, as seen by the node that holds this store."""
+        if not self.counts:
+            return Status.REJECTED
         holders = {here, self.node, *self.holders}
         return Status.REPLICATED if len(holders) > 1 else Status.LOCAL
 
@@ -57,15 +60,18 @@ class Story:
 def select(db: apsw.Connection, question: Question, here: bytes) -> Iterator[Told]:
     """Give the observations that may answer: with a limit newest first, without oldest first."""
     receipts: dict[bytes, list[tuple[bytes, int]]] = {}
+    counted: dict[bytes, int] = {}
     for place, oldest, newest in _places(db, question):
         (row,) = db.execute(_RECORDS + " WHERE r.place = ?", (place,))
         encoded, body, name, node, organisation, run_key = row
         said = record.parse(encoded)
         if said.feed not in receipts:
             receipts[said.feed] = [(who, size) for who, size, _ in outbox.receipts(db, said.feed)]
+            counted[said.feed] = membership.counted(db, said.feed, here)
         holders = tuple(who for who, size in receipts[said.feed] if size > said.seq)
         opened = _opened(db, said, body)
-        story = Story(said, body, name, node, organisation, run_key, holders, *opened)
+        counts = said.seq < counted[said.feed]
+        story = Story(said, body, name, node, organisation, run_key, holders, *opened, counts)
         missed = gap_of(said, story.content)
         attested = attested_of(said, story.content) if missed is None else ((), ())
         readings, stood_for = attested or (None, ())
@@ -92,23 +98,24 @@ def _places(
     )
 
 
-def find(db: apsw.Connection, name: str) -> Story:
+def find(db: apsw.Connection, name: str, here: bytes = b"") -> Story:
     """Find one record by its id in hex, or by the beginning of one; raise UnknownRecord."""
     between = _bounds(name)
     rows = list(db.execute(_RECORDS + " WHERE r.id >= ? AND r.id <= ? LIMIT 2", between))
     if len(rows) != 1:
         raise UnknownRecord(record=name[:80], count="more than one" if rows else "no")
     (row,) = rows
-    return _story(db, row)
+    return _story(db, row, here)
 
 
-def _story(db: apsw.Connection, row: tuple[Any, ...]) -> Story:
+def _story(db: apsw.Connection, row: tuple[Any, ...], here: bytes) -> Story:
     encoded, body, group, node, organisation, run_key = row
     said = record.parse(encoded)
     signed = outbox.receipts(db, said.feed)
     holders = tuple(who for who, size, _ in signed if size > said.seq)
     opened = _opened(db, said, body)
-    return Story(said, body, group, node, organisation, run_key, holders, *opened)
+    counts = said.seq < membership.counted(db, said.feed, here)
+    return Story(said, body, group, node, organisation, run_key, holders, *opened, counts)
 
 
 def _opened(db: apsw.Connection, said: Record, body: bytes | None) -> tuple[Opening | None, bool]:
