@@ -82,16 +82,14 @@ class Liar:
     def greetings(self) -> list[bytes]:
         """Open the HELLOs of the maker that came to this node."""
         opened = []
-        for arrived in self.heard:
-            if arrived.topic == wire.to_node(LIAR.node.id):
-                found = envelope.decode(arrived.payload)
-                if found.seal is Seal.NODE:
-                    plain = seal.open_sealed(LIAR.encryption, found.content)
-                    said = message.decode(plain)
-                    if isinstance(said, Invite):
-                        continue
-                    assert isinstance(said, Hello)
-                    opened += [plain] * (said.credentials.node.subject == MAKER.node.id)
+        ours = [each for each in self.heard if each.topic == wire.to_node(LIAR.node.id)]
+        for found in (envelope.decode(each.payload) for each in ours):
+            if found.seal is Seal.NODE:
+                plain = seal.open_sealed(LIAR.encryption, found.content)
+                said = message.decode(plain)
+                assert isinstance(said, Hello | Invite)
+                if isinstance(said, Hello) and said.credentials.node.subject == MAKER.node.id:
+                    opened.append(plain)
         return opened
 
     def control(self, said: Message, within: Group = ALL) -> None:
