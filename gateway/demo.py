@@ -85,7 +85,7 @@ url = "mqtt://127.0.0.1:{port}"
 
 
 def found_together(states: Sequence[State], roots: Sequence[SigningKey], purpose: str) -> Group:
-    """Found a clear group of the gateways of several organisations; the first is the initiator.
+    """Found a sealed group of the gateways of several organisations; the first is the initiator.
 
     All keys must be at hand, so this is for one computer: a roster 0 signed by every root, and a
     founding signed by a run that exists for nothing else.
@@ -107,7 +107,7 @@ def found_together(states: Sequence[State], roots: Sequence[SigningKey], purpose
         purpose,
         ActivityKind.INDUSTRIAL,
         members,
-        clear=True,
+        clear=False,
     )
     founded = group.found(founder.key, founder.credentials, founding, within)
     return replace(founded, secret=random_bytes(group.SECRET_BYTES))

@@ -16,7 +16,7 @@ from gateway.readings import senml
 from gateway.readings.reading import Reading
 from gateway.records import record
 from gateway.records.record import Kind
-from gateway.store import database, state
+from gateway.store import database, keyring, state
 from gateway.web.local import SOCKET
 
 HULIAN = [sys.executable, "-m", "gateway.cli"]
@@ -88,17 +88,18 @@ class AgentProcess:
         rows: list[tuple[Any, ...]] = db.execute(
             "SELECT encoded, body FROM records ORDER BY place"
         ).fetchall()
-        db.close()
         found: list[Reading] = []
         for encoded, body in rows:
             parsed = record.parse(encoded)
             if parsed.kind is Kind.OBSERVATION:
-                found += senml.decode(record.check_body(parsed, body))
+                content = keyring.content(db, parsed, body)
+                found += senml.decode(content) if content is not None else []
+        db.close()
         return found
 
 
 def introduce(*agents: AgentProcess, name: str = "partner") -> Group:
-    """Found a clear group of agents that do not run yet, and give each its file."""
+    """Found a sealed group of agents that do not run yet, and give each its file."""
     states = [state.load(each.state_dir) for each in agents]
     roots = [state.root_key(each.state_dir, "pass") for each in agents]
     shared = found_together(states, roots, "pressing")
