@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from gateway.errors import AmbiguousParty, AskedWrongly, GroupExists, UnknownGroup, UnknownParty
+from gateway.errors import (
+    AmbiguousParty,
+    AskedWrongly,
+    GroupExists,
+    MalformedFounding,
+    UnknownGroup,
+    UnknownParty,
+)
 from gateway.groups import parties
 from gateway.groups.group import ActivityKind, Founding, Group, Member, Policies, Role
 from gateway.groups.membership import Add, Roles
@@ -97,7 +104,10 @@ class Acts:
             asked.get("clear") is True,
             self._policies(asked),
         )
-        founded = council.found(self._by.author, founding, rosters)
+        try:
+            founded = council.found(self._by.author, founding, rosters)
+        except MalformedFounding as fault:  # What was asked cannot be said in a founding.
+            raise AskedWrongly(reason=fault.facts["reason"]) from None
         self._join(name, founded)
         return {"group": name, "id": founded.id.hex(), "reused": False}
 

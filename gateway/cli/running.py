@@ -181,11 +181,13 @@ def _listed(
     title: str, rows: Iterable[dict[str, Any]], told: Callable[[dict[str, Any]], str]
 ) -> list[str]:
     """Give a line for each row: its name, how it stands, and what else there is to tell."""
-    lines = [
-        f"  {pad(one.get('name') or one['node'], 24)} {pad(say(one['state']), 12)} {told(one)}"
-        for one in rows
-    ]
+    lines = [f"  {pad(_named(one), 24)} {pad(say(one['state']), 12)} {told(one)}" for one in rows]
     return [say(title), *(line.rstrip() for line in lines)] if lines else []
+
+
+def _named(one: dict[str, Any]) -> str:
+    """Name what has a name so; a peer by its organisation and the beginning of its node's id."""
+    return str(one.get("name") or f"{one['organisation']} {one['node'][:8]}")
 
 
 def _standing(device: dict[str, Any]) -> str:
@@ -199,7 +201,7 @@ def _lacking(peer: dict[str, Any]) -> str:
 
 def _grouped(group: dict[str, Any]) -> str:
     """Tell how many share it, and what is not done yet."""
-    told = [say("{count} members", count=group["members"])]
+    told = [say("{count} member(s)", count=group["members"])]
     if group.get("invited"):
         told.append(say("{count} invited and not here yet", count=len(group["invited"])))
     if group.get("rotation"):
