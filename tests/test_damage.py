@@ -18,7 +18,7 @@ from tests.holding import Holding, strokes
 PAGE = 4096
 STEPS = (
     *(checking.integrity, checking.heads, checking.tiles, checking.totals),
-    *(checking.records, checking.indexes),
+    *(checking.records, checking.keys, checking.indexes, checking.members, checking.rings),
 )
 SEED = 11
 

@@ -118,6 +118,7 @@ def _examined(deep: bool, as_json: bool) -> tuple[dict[str, list[str]], list[str
     """Do each check in one snapshot, so that a running agent may go on; give faults and notes."""
     _, db = place.opened()
     steps = [checking.integrity, checking.heads, checking.tiles, checking.totals]
+    steps += [checking.members, checking.rings]
     steps += [checking.records, checking.keys, checking.indexes] if deep else []
     found: dict[str, list[str]] = {}
     with closing(db):

@@ -132,8 +132,7 @@ def _ready(db: apsw.Connection, author: Author, venue: Venue) -> tuple[Feed, _St
         feed = _begin(db, author, venue, standing.view)
         if _founding(db, venue.group).clear:
             # The genesis itself says the view; in a clear group nothing else is announced.
-            now = Ring(0, standing.named, author.now().monotonic_ms, 0)
-            keyring.keep_ring(db, name, now)
+            now = _keep_ring(db, feed.id, 0, standing.named, 0)
             standing = _Standing(now, None, standing.view)
     if ring.due(standing.ring, standing.named, author.now().monotonic_ms, feed.size) is None:
         return feed, standing
@@ -188,9 +187,16 @@ def _announce(
             said = announcement.announce(sender, view, some, ephemerals)
             place, feed = _say(db, author, feed, said)
             keyring.keep(db, place, sender, key_hash(key))
-    now = Ring(number, standing.named, author.now().monotonic_ms, seq)
-    keyring.keep_ring(db, feed.id, now)
+    now = _keep_ring(db, feed.id, number, standing.named, seq)
     return feed, _Standing(now, key, view)
+
+
+def _keep_ring(db: apsw.Connection, feed: bytes, number: int, view: bytes, seq: int) -> Ring:
+    """Remember what a feed announced, as of the moment that its record tells."""
+    held = feeds.slice_of(db, feed, seq, seq + 1, 0)[0]
+    now = Ring(number, view, record.parse(held.encoded).moment.monotonic_ms, seq)
+    keyring.keep_ring(db, feed, now)
+    return now
 
 
 def _recipients(db: apsw.Connection, author: Author, among: bytes, view: View) -> list[bytes]:

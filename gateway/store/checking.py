@@ -21,7 +21,7 @@ from gateway.records.feed import Feed, Rosters
 from gateway.records.merkle import Frontier
 from gateway.records.record import Kind, Record
 from gateway.records.roster import Roster
-from gateway.store import feeds, groups, heard, keyring, observations, quarantine
+from gateway.store import feeds, groups, heard, keyring, membership, observations, quarantine
 from gateway.store.database import explained
 
 _FAULTS_MAX = 100
@@ -301,6 +301,26 @@ def keys(db: apsw.Connection) -> list[str]:
         if announced != sealing.key_hash(key):
             faults.append(f"feed {feed_id.hex()[:16]}: key {number} is not the one announced")
     return faults
+
+
+def members(db: apsw.Connection) -> list[str]:
+    """Fold every group's membership anew, and compare what is kept of it."""
+    rows: list[tuple[Any, ...]] = db.execute("SELECT id FROM groups").fetchall()
+    return [
+        f"group {identity.hex()[:16]}: its members are not what its records say"
+        for (identity,) in rows
+        if not membership.is_kept(db, identity)
+    ]
+
+
+def rings(db: apsw.Connection) -> list[str]:
+    """Check what this node's feeds announced last against the records that announced it."""
+    rows: list[tuple[Any, ...]] = db.execute("SELECT feed FROM rings").fetchall()
+    return [
+        f"feed {name.hex()[:16]}: what it announced last is not in its records"
+        for (name,) in rows
+        if not keyring.is_announced(db, name)
+    ]
 
 
 def notes(db: apsw.Connection) -> list[str]:

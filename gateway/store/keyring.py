@@ -18,11 +18,12 @@ import apsw
 from gateway.errors import AuthorError, BadShare
 from gateway.groups import announcement, seal
 from gateway.groups.announcement import Announcement, SenderKey
-from gateway.groups.ring import Ring
+from gateway.groups.ring import Ring, view_hash
 from gateway.records import record
+from gateway.records.feed import decode_genesis
 from gateway.records.identity import EncryptionKey
 from gateway.records.proof import Opening
-from gateway.records.record import Record
+from gateway.records.record import Kind, Record
 from gateway.store import feeds
 
 
@@ -165,6 +166,22 @@ def keep_ring(db: apsw.Connection, feed: bytes, now: Ring) -> None:
         "INSERT OR REPLACE INTO rings VALUES (?, ?, ?, ?, ?)",
         (feed, now.number, now.view, now.monotonic_ms, now.seq),
     )
+
+
+def is_announced(db: apsw.Connection, feed: bytes) -> bool:
+    """Say whether a feed's ring is what the record at its place announced."""
+    now = load_ring(db, feed)
+    held = [] if now is None else feeds.slice_of(db, feed, now.seq, now.seq + 1, 0)
+    if now is None or not held or held[0].body is None:
+        return False
+    said = record.parse(held[0].encoded)
+    content = record.check_body(said, held[0].body)
+    if said.kind is Kind.GENESIS:
+        number, view = 0, decode_genesis(content).view
+    else:
+        announced = announcement.decode(content)
+        number, view = announced.number, announced.view
+    return now == Ring(number, view_hash(view), said.moment.monotonic_ms, said.seq)
 
 
 def _announcements(

@@ -6,6 +6,7 @@ any time. Protocol: docs/protocol/membership.md.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import apsw
 
@@ -62,6 +63,26 @@ def load(db: apsw.Connection, identity: bytes) -> Membership:
     there = any(Role.SUPERVISOR in each.roles for each in members)
     newest = _newest(db, number)
     return Membership(members, _cuts(db, identity), newest, (), there or not needed)
+
+
+def is_kept(db: apsw.Connection, identity: bytes) -> bool:
+    """Say whether the tables hold what a fold of the records held gives."""
+    folded, kept = hear(db, identity).fold(), load(db, identity)
+    number = _number(db, identity)
+    others: list[tuple[Any, ...]] = db.execute(
+        "SELECT node, size FROM cuts WHERE in_group = ? AND feed = ?", (number, EVERY_OTHER)
+    ).fetchall()
+    newest = db.execute(
+        "SELECT r.hash FROM rosters r JOIN groups g ON g.number = ? JOIN rosters o"
+        " ON o.hash = g.roster WHERE r.consortium = o.consortium ORDER BY r.number DESC LIMIT 1",
+        (number,),
+    ).get
+    return (
+        (folded.members, folded.cuts, folded.newest) == (kept.members, kept.cuts, kept.newest)
+        and newest == newest_roster(db, identity)
+        and {node for node, size in others if size == 0} == folded.cuts.keys()
+        and len(others) == len(folded.cuts)
+    )
 
 
 def view(db: apsw.Connection, identity: bytes, roster_hash: bytes) -> View:
