@@ -1,0 +1,276 @@
+"""Privacy: what the members of a group read, nobody else does, whoever carries it.
+
+Four organisations of one consortium as real agents over a real broker. Its operator keeps every
+byte that crossed; of who is no member, all of its disk and all that its keys open is searched.
+"""
+
+import os
+import random
+import signal
+import struct
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import BadEnvelope
+from gateway.groups import seal
+from gateway.records import record
+from gateway.records.record import Record
+from gateway.store import database, keyring, state
+from gateway.sync import envelope
+from gateway.sync.envelope import Seal
+from tests.agents import AgentProcess
+from tests.broker import Broker, Publisher
+from tests.operator import Operator
+from tests.paired import hulian, pair, rows, standing, until
+
+_LINK = """
+[[link]]
+name = "consortium"
+url = "{url}"
+
+[[accept]]
+organisation = "alder"
+"""
+_MACHINES = """
+[[source]]
+name = "presses"
+type = "mqtt"
+url = "{url}"
+topics = ["plant/#"]
+device = "topic[1]"
+
+[[route]]
+devices = ["press-*"]
+group = "pressing"
+"""
+_PURPOSE = "hydraulic-pressing-of-hull-4711"
+_BEFORE, _AFTER = ("press-hydra-17", "ram_travel_mm"), ("press-orion-23", "oil_temperature_c")
+_COUNT = 60
+Needles = dict[str, bytes]
+
+
+@dataclass
+class Scene:
+    """The agents, the broker between them, its operator, and the machines' broker in a plant."""
+
+    agents: dict[str, AgentProcess]
+    between: Broker
+    plant: Broker
+    operator: Operator
+    dice: random.Random = field(default_factory=lambda: random.Random(4711))
+
+    def __getitem__(self, name: str) -> AgentProcess:
+        return self.agents[name]
+
+    def speak(self, machine: tuple[str, str]) -> list[float]:
+        """Have a machine say values that nobody would guess, and see them stored."""
+        device, metric = machine
+        stored = self["alder"].status()["store"]["readings"]
+        values = [self.dice.uniform(100, 900) for _ in range(_COUNT)]
+        press = Publisher(self.plant.port, f"plant/{device}")
+        for value in values:
+            press.publish(f'{{"{metric}": {value!r}}}')
+            time.sleep(0.03)  # so that it takes many commits, and as many records
+        press.finish()
+        alder = self["alder"]
+        until(alder, lambda: alder.status()["store"]["readings"] == stored + _COUNT)
+        return values
+
+    def crossed(self) -> bytes:
+        """Give all that crossed the broker."""
+        return b"\n".join(topic.encode() + b" " + said for topic, said in self.operator.heard)
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    """Give four organisations of one consortium whose agents run."""
+    for name in ("between", "plant"):
+        (tmp_path / name).mkdir()
+    between, plant = Broker(tmp_path / "between"), Broker(tmp_path / "plant")
+    agents = {}
+    for name in ("alder", "birch", "cedar", "dogwood"):
+        (tmp_path / name).mkdir()
+        agents[name] = AgentProcess(tmp_path / name, name, _LINK.format(url=between.url))
+    pair(*agents.values())
+    with Operator(between) as operator:
+        try:
+            for each in agents.values():
+                each.start()
+            yield Scene(agents, between, plant, operator)
+        finally:
+            for each in agents.values():
+                if each.process is not None and each.process.poll() is None:
+                    each.kill()
+    between.stop()
+    plant.stop()
+
+
+# What is searched for, and where.
+
+
+def _sealed(agent: AgentProcess, group: str) -> Iterator[tuple[Record, bytes, bytes | None]]:
+    """Give the sealed records of a group that are held, with their bodies and sender keys."""
+    identity = bytes.fromhex(hulian(agent, "group", "show", group)["id"])
+    with closing(database.connect_to_read(str(agent.state_dir / "store.db"))) as db:
+        for encoded, body in db.execute("SELECT encoded, body FROM records ORDER BY place"):
+            said = record.parse(encoded)
+            if said.group == identity and said.key_number:
+                yield said, body, keyring.find(db, said.feed, said.key_number)
+
+
+def _needles(scene: Scene, machine: tuple[str, str], values: list[float]) -> Needles:
+    """Name what a machine's readings are made of, and the keys that open them."""
+    found = {f"name {each}": each.encode() for each in machine}
+    for value in values:
+        found[f"text {value!r}"] = repr(value).encode()
+        found[f"float {value!r}"] = struct.pack(">d", value)
+    own = [row for row in rows(scene["alder"], "pressing") if row["device"] == machine[0]]
+    opened = {row["record"] for row in own}
+    assert len(own) == len(values)
+    for said, _, key in _sealed(scene["alder"], "pressing"):
+        if said.id.hex() in opened:
+            assert key is not None
+            found[f"sender key {key.hex()}"] = key
+            found[f"key of record {said.id.hex()}"] = seal.own_key(said, key)
+    return found
+
+
+def _of_the_group(scene: Scene) -> Needles:
+    """Name what only members know of the group itself."""
+    group = state.load(scene["alder"].state_dir).groups["pressing"]
+    return {"purpose": _PURPOSE.encode(), "secret": group.secret, "group": group.id}
+
+
+def _disk(agent: AgentProcess) -> bytes:
+    """Give every byte of a gateway's folder, and every cell of its store as it was written."""
+    parts = [each.read_bytes() for each in sorted(agent.folder.rglob("*")) if each.is_file()]
+    with closing(database.connect_to_read(str(agent.state_dir / "store.db"))) as db:
+        for (table,) in list(db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")):
+            for row in db.execute(f'SELECT * FROM "{table}"'):
+                parts += [each if isinstance(each, bytes) else str(each).encode() for each in row]
+    return b"\n".join(parts)
+
+
+def _opened(scene: Scene, agent: AgentProcess) -> tuple[int, bytes]:
+    """Give what the keys of a gateway open of all that crossed the broker, and of how many."""
+    held = state.load(agent.state_dir)
+    by_tag = {each.tag: each for each in held.groups.values()}
+    opened = []
+    for topic, payload in scene.operator.heard:
+        if not topic.startswith("hl/1/"):
+            continue
+        with suppress(BadEnvelope):
+            said = envelope.decode(payload)
+            within = by_tag.get(said.tag or "")
+            match said.seal:
+                case Seal.NODE:
+                    opened.append(seal.open_sealed(held.encryption_key, said.content))
+                case Seal.GROUP if within is not None:
+                    opened.append(envelope.open_in(within.secret, within.id, said))
+                case Seal.NONE:
+                    opened.append(said.content)
+    return len(opened), b"\n".join(opened)
+
+
+def _found(haystack: bytes, needles: Mapping[str, bytes]) -> list[str]:
+    """Name the needles that are in there, in any form in which bytes are written."""
+    return [what for what, each in needles.items() if Operator.forms_found(haystack, each)]
+
+
+def _control(agent: AgentProcess, group: str) -> bytes:
+    """Give all that a member has: its disk, its answers, and what its keys open."""
+    parts = [_disk(agent), repr(rows(agent, group)).encode()]
+    for said, body, key in _sealed(agent, group):
+        if key is not None:
+            parts += [seal.open_body(said, body, key), seal.own_key(said, key)]
+    return b"\n".join(parts)
+
+
+# The story.
+
+
+def _found_the_group(scene: Scene) -> None:
+    """Alder asks Birch and Cedar into a sealed group, and sends it what its presses say."""
+    alder = scene["alder"]
+    partners = ("--with", "birch", "--with", "cedar")
+    hulian(alder, "group", "create", "pressing", "--purpose", _PURPOSE, "--history", *partners)
+    for name in ("birch", "cedar"):
+        until(scene[name], lambda name=name: standing(scene[name], _PURPOSE))  # type: ignore[misc]
+    until(alder, lambda: not standing(alder, "pressing")["invited"])
+    with alder.config.open("a") as config:
+        config.write(_MACHINES.format(url=scene.plant.url))
+    before = alder.status()["run"]
+    assert alder.process is not None
+    os.kill(alder.process.pid, signal.SIGHUP)
+    until(alder, lambda: alder.status().get("run", before) != before)
+    alder.listen()
+
+
+def _until_they_read(scene: Scene, *names: str) -> None:
+    """Wait until these members read just what Alder stored."""
+    stored = rows(scene["alder"], "pressing")
+    for name in names:
+        until(scene[name], lambda name=name: rows(scene[name], _PURPOSE) == stored)  # type: ignore[misc]
+
+
+def _add_dogwood(scene: Scene) -> None:
+    """Alder proposes it, and as the policy asks a second organisation approves."""
+    alder, birch, dogwood = scene["alder"], scene["birch"], scene["dogwood"]
+    (proposal,) = hulian(alder, "group", "add", "pressing", "dogwood")["proposals"]
+    assert len(hulian(alder, "group", "show", "pressing")["members"]) == 3
+    until(birch, lambda: hulian(birch, "group", "show", _PURPOSE)["pending"])
+    hulian(birch, "group", "approve", _PURPOSE, proposal[:16])
+    until(dogwood, lambda: standing(dogwood, _PURPOSE))
+    until(alder, lambda: standing(alder, "pressing")["members"] == 4)
+    until(alder, lambda: not standing(alder, "pressing")["rotation"])
+
+
+@pytest.mark.timeout(600)
+def test_only_members_read(scene: Scene, figures: Callable[..., None]) -> None:
+    """Members read what was said; no other disk, key or wire has a word or a key of it."""
+    alder, birch, dogwood = scene["alder"], scene["birch"], scene["dogwood"]
+    _found_the_group(scene)
+    early = _needles(scene, _BEFORE, scene.speak(_BEFORE))
+    _until_they_read(scene, "birch", "cedar")
+    inside = _of_the_group(scene)
+    # Dogwood is no member: nothing of it is on its disk, nor opens under its keys.
+    until(dogwood, lambda: standing(dogwood, "consortium").get("members") == 4)
+    count, opened = _opened(scene, dogwood)
+    disk = _disk(dogwood)
+    public = {"what is public": state.load(alder.state_dir).node}
+    assert count > 0 and _found(opened, public) and _found(disk, public)
+    assert not _found(opened + disk, early | inside)
+    tag = state.load(alder.state_dir).groups["pressing"].tag
+    assert any(topic.startswith(f"hl/1/g/{tag}/rec/") for topic, _ in scene.operator.heard)
+    # It is added: it holds all that was said, and reads what is said from now on.
+    _add_dogwood(scene)
+    late = _needles(scene, _AFTER, scene.speak(_AFTER))
+    all_rows = rows(alder, "pressing")
+    news = [row for row in all_rows if row["device"] == _AFTER[0]]
+    sealed = len({row["record"] for row in all_rows} - {row["record"] for row in news})
+    until(dogwood, lambda: rows(dogwood, _PURPOSE) == news)
+    until(dogwood, lambda: hulian(dogwood, "query", "--group", _PURPOSE)["sealed"] == sealed)
+    later = _disk(dogwood)
+    assert not _found(later, early)
+    # Its history is shared with it: then it reads that too.
+    assert hulian(alder, "group", "share", "pressing", "dogwood")["keys"] >= 1
+    _until_they_read(scene, "birch", "cedar", "dogwood")
+    everything = early | late | inside
+    control = _control(birch, _PURPOSE)
+    assert _found(control, everything) == list(everything)
+    crossed = scene.crossed()
+    assert not _found(crossed, everything)
+    figures(
+        readings=len(all_rows),
+        sealed_for_the_newcomer=sealed,
+        bytes_at_the_broker=len(crossed),
+        bytes_of_the_outsider=len(opened) + len(disk) + len(later),
+        needles=len(everything),
+        found_there=0,
+        found_at_a_member=len(everything),
+    )
