@@ -6,6 +6,7 @@ run. It decides nothing.
 """
 
 import threading
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -43,6 +44,7 @@ class Company:
             self.groups[state.OWN] = state.own_group(held, author.run, random_bytes)
         kept.writer.submit(self._register).result()
         self._turn, self._started = threading.Lock(), False
+        self._refused: Counter[str] = Counter()  # before everybody was met anew
         self._read = database.connect_to_read(kept.path)
         self._peers = self._new_peers()
         acting = Acting(author, kept.writer, held.path, self.groups, self._join, self._changed)
@@ -88,7 +90,7 @@ class Company:
 
     def refused(self) -> dict[str, int]:
         """Count what was refused of what came over the links, by code."""
-        return dict(self._peers.exchange.counts)
+        return dict(self._refused + self._peers.exchange.counts)
 
     def venues(self) -> dict[str, Venue]:
         """Give where readings can be written, by the groups' names."""
@@ -135,8 +137,10 @@ class Company:
     def _meet_again(self) -> None:
         """Meet everybody anew, in all groups there are now, within the same run."""
         with self._turn:
-            self._peers.stop()
+            before = self._peers
+            before.stop()
             self._peers = self._new_peers()
+            self._refused += before.exchange.counts
             if self._started:
                 self._peers.start()
 
