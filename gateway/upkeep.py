@@ -241,7 +241,7 @@ class Upkeep:
         author, venue = self._by.author, Venue(group.id, group.roster.hash)
 
         def job(db: Connection) -> bool:
-            now, near = membership.load(db, group.id), contacts.of_group(db, group.id)
+            now = membership.load(db, group.id)
             if not _is_member(now, author.run.node):
                 return False
             is_owed = is_ours and council.is_consortiums_own(group)
@@ -250,11 +250,12 @@ class Upkeep:
                 groups.keep_revocation(db, said)
             else:
                 is_owed = False
-            known = near.get(said.subject)
-            is_barred = known is None or known.node.counter <= said.counter
-            if _is_member(now, said.subject) and is_barred:
-                acting.remove(db, author, venue, said.subject, said.encoded)
-                return True
+            members = {(each.organisation, each.node) for each in now.members}
+            if (said.issuer, said.subject) in members:
+                known = contacts.of_group(db, group.id).get(said.subject)
+                if known is None or said.revokes(known.node):
+                    acting.remove(db, author, venue, said.subject, said.encoded)
+                    return True
             return is_owed
 
         if self._by.writer.submit(job).result():

@@ -45,7 +45,7 @@ class Circle:
         self.groups = {group.tag: group for group in groups}
         self._members: dict[bytes, Membership] = {}
         self._rosters: dict[bytes, Mapping[bytes, Roster]] = {}
-        self._revoked: Mapping[bytes, int] = {}
+        self._revoked: Mapping[tuple[bytes, bytes], int] = {}
         self.is_known = False  # to other organisations, who may invite it
         self.relations: dict[bytes, Relation] = {}
         self.refresh()
@@ -123,7 +123,7 @@ class Circle:
     def admitted(self, credentials: Credentials) -> tuple[Group, ...]:
         """Give the groups to which certificates admit their node; raise NotAMember for none."""
         relation = self.relation(credentials.node.subject)
-        if credentials.node.counter <= self._revoked.get(relation.node, 0):
+        if self._is_revoked(credentials):
             raise RevokedNode(subject=relation.node.hex())
         groups = tuple(each for each in relation.groups if self._admits(each, credentials))
         if not groups:
@@ -199,9 +199,13 @@ class Circle:
         """Say whether a group's newest roster and its members vouch for certificates."""
         try:
             member = self._members[group.id].member(credentials.node.subject)
-            if member.organisation != credentials.node.issuer:
+            if member.organisation != credentials.node.issuer or self._is_revoked(credentials):
                 return False
             credentials.verify(self.newest(group))
         except (AuthorError, NotAMember):
             return False
         return True
+
+    def _is_revoked(self, credentials: Credentials) -> bool:
+        node = credentials.node
+        return node.counter <= self._revoked.get((node.issuer, node.subject), -1)

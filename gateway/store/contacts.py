@@ -1,27 +1,34 @@
 """Whom the records held make known: nodes with their certificates, and who has not come yet.
 
 In: a group. Out: the contacts that its geneses and additions show; the members that a node brought
-in and that have opened no feed. It believes nothing that was not verified before it was stored.
+in and that have opened no feed. It believes nothing that no root signed.
 """
 
 import apsw
 
-from gateway.groups import membership as acts
 from gateway.groups.group import Group
 from gateway.groups.membership import Add
 from gateway.groups.parties import Contact
 from gateway.records import identity
 from gateway.records.feed import decode_genesis
 from gateway.records.record import SALT_BYTES, Kind
-from gateway.store import membership
+from gateway.records.roster import Roster
+from gateway.store import groups, membership
+from gateway.store.heard import act_of, is_sound
 
 
 def of_group(db: apsw.Connection, group: bytes) -> dict[bytes, Contact]:
-    """Give the nodes whose certificates a group's records hold, as they were said last."""
+    """Give the nodes whose certificates a group's records hold, as they were said last.
+
+    Whatever a member says of others counts only if their organisation's root signed it.
+    """
     found: dict[bytes, Contact] = {}
-    for added in _additions(db, group, None):
-        certificate = identity.decode(added.node_certificate, "node")
-        found[certificate.subject] = Contact(certificate, added.member.encryption)
+    additions = _additions(db, group, None)
+    within = _newest_roster(db, group) if additions else None
+    for added in additions:
+        if within is not None and is_sound(added, within):
+            certificate = identity.decode(added.node_certificate, "node")
+            found[certificate.subject] = Contact(certificate, added.member.encryption)
     rows = db.execute(
         "SELECT r.body FROM records r JOIN feeds f ON r.place = f.number << 32"
         " JOIN groups g ON g.number = f.in_group WHERE g.id = ? ORDER BY f.number",
@@ -64,5 +71,14 @@ def _additions(db: apsw.Connection, group: bytes, author: bytes | None) -> list[
         " WHERE g.id = ?1 AND r.kind = ?2 AND (?3 IS NULL OR f.node = ?3) ORDER BY r.place",
         (group, int(Kind.MEMBERSHIP), author),
     )
-    said = (acts.decode(body[SALT_BYTES:]) for (body,) in rows)
+    said = (act_of(body[SALT_BYTES:]) for (body,) in rows)
     return [act for act in said if isinstance(act, Add)]
+
+
+def _newest_roster(db: apsw.Connection, group: bytes) -> Roster | None:
+    consortium = db.execute(
+        "SELECT r.consortium FROM groups g JOIN rosters r ON r.hash = g.roster WHERE g.id = ?",
+        (group,),
+    ).get
+    rosters = groups.rosters(db, bytes(consortium)).values()
+    return max(rosters, key=lambda each: each.number, default=None)

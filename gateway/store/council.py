@@ -16,9 +16,9 @@ from gateway.errors import GatewayError, MalformedCbor, StateDamaged, UnknownInv
 from gateway.groups import group
 from gateway.groups.group import Founding, Group
 from gateway.groups.parties import Contact
-from gateway.records import cbor
+from gateway.records import cbor, identity
 from gateway.records.roster import Roster
-from gateway.store import authoring, contacts, folder, groups, state
+from gateway.store import authoring, contacts, folder, groups, pairing, state
 from gateway.store.authoring import Author, Venue
 from gateway.store.state import State
 
@@ -37,13 +37,19 @@ class Waiting:
 
 
 def known_nodes(db: apsw.Connection, held: State) -> list[Contact]:
-    """Give all nodes whose certificates are held: of contacts, of members, and our own."""
+    """Give all nodes whose certificates are held and are not revoked: ours and others'."""
     known = dict(held.contacts)
     for each in groups.registered(db):
         for node, contact in contacts.of_group(db, each.id).items():
             known.setdefault(node, contact)
     known[held.node_id] = held.own_contact
-    return [known[node] for node in sorted(known)]
+    every = {*pairing.load_revocations(held.path), *groups.revocations(db)}
+    barred = [identity.decode(each, "revocation") for each in sorted(every)]
+    return [
+        contact
+        for _, contact in sorted(known.items())
+        if not any(each.revokes(contact.node) for each in barred)
+    ]
 
 
 def newest_rosters(db: apsw.Connection, held: State) -> list[Roster]:

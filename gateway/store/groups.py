@@ -11,7 +11,7 @@ import apsw
 from gateway.errors import UnknownGroup
 from gateway.groups import group
 from gateway.groups.group import Group
-from gateway.records import cbor, feed, roster
+from gateway.records import cbor, feed, identity, roster
 from gateway.records.identity import Certificate
 from gateway.records.roster import Roster
 from gateway.store import membership
@@ -109,19 +109,24 @@ def _chain(db: apsw.Connection, consortium: bytes) -> tuple[Roster, ...]:
 def keep_revocation(db: apsw.Connection, revocation: Certificate) -> bool:
     """Keep a verified revocation; say whether it bars more than what was held."""
     db.execute(
-        "INSERT INTO revoked VALUES (?1, ?2, ?3) ON CONFLICT (subject) DO UPDATE"
-        " SET counter = ?2, encoded = ?3 WHERE counter < ?2",
-        (revocation.subject, revocation.counter, revocation.encoded),
+        "INSERT INTO revocations VALUES (?1, ?2, ?3, ?4) ON CONFLICT (issuer, subject) DO UPDATE"
+        " SET counter = ?3, encoded = ?4 WHERE counter < ?3",
+        (revocation.issuer, revocation.subject, revocation.counter, revocation.encoded),
     )
     return db.changes() > 0
 
 
-def revoked(db: apsw.Connection) -> dict[bytes, int]:
-    """Give, of nodes and persons, up to which counter their certificates begin nothing new."""
-    rows = db.execute("SELECT subject, counter FROM revoked")
-    return {bytes(subject): int(counter) for subject, counter in rows}
+def revoked(db: apsw.Connection) -> dict[tuple[bytes, bytes], int]:
+    """Give, by organisation and node or person, up to which counter it bars its certificates."""
+    bars: dict[tuple[bytes, bytes], int] = {}
+    for encoded in revocations(db):
+        said = identity.decode(encoded, "revocation")
+        whose = said.issuer, said.subject
+        bars[whose] = max(said.counter, bars.get(whose, 0))
+    return bars
 
 
 def revocations(db: apsw.Connection) -> list[bytes]:
     """Give the revocations held, each as its organisation's root signed it."""
-    return [bytes(each) for (each,) in db.execute("SELECT encoded FROM revoked ORDER BY subject")]
+    rows = db.execute("SELECT encoded FROM revocations ORDER BY subject, issuer")
+    return [bytes(encoded) for (encoded,) in rows]

@@ -87,7 +87,7 @@ def hear(db: apsw.Connection, identity: bytes) -> Heard:
     )
     for number, *author in list(rows):
         reading.read(db, number, _Author(*author))
-    reading.conclude(db, heard)
+    reading.conclude(db, row[0], heard)
     return heard
 
 
@@ -127,7 +127,7 @@ class _Reading:
                 case Kind.ANNOUNCEMENT:
                     view, renewed = _announced(content, view)
                     self._certify(author, renewed, certified)
-                case Kind.MEMBERSHIP if (act := _act(content)) is not None:
+                case Kind.MEMBERSHIP if (act := act_of(content)) is not None:
                     said, within = record.parse(encoded), self._rosters.get(view.roster)
                     named = before.union(view.membership, said.deps)
                     by = author.node, author.organisation
@@ -138,17 +138,18 @@ class _Reading:
                     seen = before.union(view.membership)
                     self._receipts.append((author, seq, seen, _held(content)))
 
-    def conclude(self, db: apsw.Connection, heard: Heard) -> None:
-        """Close the pasts of all that was read."""
+    def conclude(self, db: apsw.Connection, group: int, heard: Heard) -> None:
+        """Close the pasts of all that was read in the group of this number."""
         heard.certificates = self._certificates
-        held = {name: self._known(db, each.named) for name, each in self._said.items()}
+        held = {name: self._known(db, group, each.named) for name, each in self._said.items()}
         pasts = close(held)
 
         def seen(names: frozenset[bytes]) -> frozenset[bytes]:
             return names.union(*(pasts[name] for name in names if name in pasts))
 
         for name, said in self._said.items():
-            heard.changes.append(_change(said, pasts[name]))
+            within = self._within(said, pasts[name], heard.founding)
+            heard.changes.append(_change(said, pasts[name], within))
         for feed, (author, names, begun) in self._beginnings.items():
             heard.beginnings[feed] = Beginning(author.node, seen(names), begun.predecessors)
         for author, seq, names, sizes in self._receipts:
@@ -159,18 +160,32 @@ class _Reading:
         if encryption is not None:
             self._certificates.setdefault(author.node, {})[encryption] = certified
 
-    def _known(self, db: apsw.Connection, names: frozenset[bytes]) -> frozenset[bytes]:
-        """Leave out what is held and is no membership record; what is not held stays, unknown."""
+    def _within(self, said: Said, past: frozenset[bytes], founding: Founding) -> Roster | None:
+        """Give the roster that an act goes by; None where it goes back behind one in its past.
+
+        By an older one, who was admitted later would seem to be gone.
+        """
+        before = [self._said[name].within for name in past if name in self._said]
+        known = [self._rosters.get(founding.roster), *before]
+        least = max((each.number for each in known if each is not None), default=0)
+        within = said.within
+        return within if within is not None and within.number >= least else None
+
+    def _known(self, db: apsw.Connection, group: int, names: frozenset[bytes]) -> frozenset[bytes]:
+        """Leave out what is held here and is no membership record; what is not stays, unknown.
+
+        Not all members hold what is in another group: it is never known.
+        """
+        wanted = "SELECT 1 FROM records r JOIN feeds f ON f.number = r.place >> 32"
         other = (
             name
             for name in names - self._said.keys()
-            if db.execute("SELECT 1 FROM records WHERE id = ?", (name,)).fetchone()
+            if db.execute(f"{wanted} WHERE r.id = ? AND f.in_group = ?", (name, group)).fetchone()
         )
         return names - frozenset(other)
 
 
-def _change(said: Said, past: frozenset[bytes]) -> Change:
-    within = said.within
+def _change(said: Said, past: frozenset[bytes], within: Roster | None) -> Change:
     return Change(
         said.record.id,
         said.record.feed,
@@ -201,7 +216,7 @@ def is_sound(act: Act, within: Roster) -> bool:
     return True
 
 
-def _act(content: bytes) -> Act | None:
+def act_of(content: bytes) -> Act | None:
     """Read an act; what cannot be read changes nothing."""
     try:
         return membership.decode(content)
