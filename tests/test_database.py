@@ -12,7 +12,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from gateway.errors import StoreDamaged, StoreFull, StoreNewer, StoreUnwritable
+from gateway.errors import StateOpen, StoreDamaged, StoreFull, StoreNewer, StoreUnwritable
 from gateway.readings.reading import Batch, Reading, Unreadable
 from gateway.store import checking, database, quarantine
 from tests.station import Station
@@ -29,6 +29,7 @@ def _tables(path: Path) -> set[str]:
 
 def _old(path: Path, version: int) -> apsw.Connection:
     """Make a store as an earlier version of the program left it."""
+    path.touch(0o600)
     db = apsw.Connection(str(path))
     db.pragma("journal_mode", "wal")
     for number, step in enumerate(SCHEMA[:version]):
@@ -105,6 +106,7 @@ def test_a_newer_store_is_refused_and_left_alone(
 def test_what_is_no_store_is_refused_and_left_alone(tmp_path: Path, content: bytes) -> None:
     """Another file in the store's place is damage that somebody must look at: it stays."""
     path = tmp_path / "store.db"
+    path.touch(0o600)
     path.write_bytes(content)
     with pytest.raises(StoreDamaged) as raised:
         database.connect(str(path))
@@ -229,3 +231,14 @@ def test_a_disk_that_may_only_be_read_is_said_as_such(small: Path) -> None:
     with pytest.raises(StoreUnwritable) as raised:
         database.connect(str(path)).execute("BEGIN IMMEDIATE")
     assert "check the disk" in raised.value.next
+
+
+def test_a_store_that_others_may_read_is_refused(tmp_path: Path) -> None:
+    """It holds keys: made for its owner alone, and not used once others could have copied it."""
+    path = tmp_path / "store.db"
+    database.connect(str(path)).close()
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.chmod(0o640)
+    with pytest.raises(StateOpen) as raised:
+        database.connect(str(path))
+    assert "chmod 600" in str(raised.value.next) and "0640" in str(raised.value)

@@ -4,15 +4,24 @@ Durability is here and nowhere else: WAL with synchronous=FULL, so a commit that
 fsynced. What SQLite raises leaves as the operator's errors.
 """
 
+import os
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import resources
 from pathlib import Path
 
 import apsw
 from apsw import Connection as Connection, Error as Error
 
-from gateway.errors import StoreDamaged, StoreError, StoreFull, StoreNewer, StoreUnwritable
+from gateway.errors import (
+    StateOpen,
+    StoreDamaged,
+    StoreError,
+    StoreFull,
+    StoreNewer,
+    StoreUnwritable,
+)
 
 MEMORY = ":memory:"
 # A checkpoint writes a page once for many commits; 4,000 pages of 4 KiB bound the WAL to 16 MiB.
@@ -22,6 +31,8 @@ _BUSY_MS_MAX = 10_000
 
 def connect(path: str) -> apsw.Connection:
     """Open the store, making or upgrading it; raise an OperatorError if it cannot be used."""
+    if path != MEMORY:
+        _keep_private(path)
     with explained(path):
         connection = apsw.Connection(path)
         connection.set_busy_timeout(_BUSY_MS_MAX)
@@ -30,8 +41,6 @@ def connect(path: str) -> apsw.Connection:
         connection.pragma("foreign_keys", "on")
         connection.pragma("wal_autocheckpoint", _WAL_PAGES_MAX)
         _upgrade(connection, path)
-        if path != MEMORY:
-            Path(path).chmod(0o600)
     return connection
 
 
@@ -45,6 +54,18 @@ def connect_to_read(path: str) -> apsw.Connection:
         if found != len(_schema()):
             raise StoreNewer(path=path, found=found, known=len(_schema()))
     return connection
+
+
+def _keep_private(path: str) -> None:
+    """Make the file readable by its owner alone before anything is in it; raise StateOpen.
+
+    It holds the keys of others' records, so one that others could read is no secret any more.
+    """
+    with suppress(OSError):  # SQLite says what is wrong with a file that cannot be made.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        mode = stat.S_IMODE(Path(path).stat().st_mode)
+        if mode & 0o077:
+            raise StateOpen(path=path, mode=f"{mode:04o}")
 
 
 @contextmanager
