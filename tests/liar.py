@@ -15,6 +15,7 @@ from gateway.peers import wire
 from gateway.peers.wire import Arrived, Outgoing
 from gateway.records.feed import Head
 from gateway.records.run import Run
+from gateway.records.sealing import NONCE_BYTES
 from gateway.store import feeds, outbox
 from gateway.sync import control, envelope, message
 from gateway.sync.control import Pair
@@ -40,26 +41,26 @@ class Liar:
 
     network: Network
     run: Run = field(default_factory=lambda: run_of(LIAR))
+    who: people.Party = LIAR
     heard: list[Arrived] = field(default_factory=list)
     hello: bytes = b""
     counter: int = 0
 
-    def listen(self) -> None:
+    def listen(self, *groups: Group) -> None:
         """Hear all there is, as a broker without rules lets everybody do."""
-        tags = (ALL.tag, PAIR.tag, APART.tag)
-        topics = wire.subscriptions(LIAR.node.id, tags) + tuple(
+        tags = [each.tag for each in groups]
+        topics = wire.subscriptions(self.who.node.id, tags) + tuple(
             wire.to_node(each.node.id) for each in (MAKER, BUYER)
         )
-        self.network.listen("liar", topics, self.heard.append)
+        self.network.listen(self.who.name, topics, self.heard.append)
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Say bytes to whoever listens."""
-        self.network.publish("liar", Outgoing(topic, payload))
+        self.network.publish(self.who.name, Outgoing(topic, payload))
 
     def tell(self, content: bytes, within: Group = ALL) -> None:
         """Say something to the maker's node, in the envelope of a group."""
-        said = envelope.encode(Envelope(Seal.NONE, within.tag, content))
-        self.publish(wire.to_node(MAKER.node.id), said)
+        self.publish(wire.to_node(MAKER.node.id), envelope.encode(enveloped(content, within)))
 
     def say(self, said: Message, within: Group = ALL) -> None:
         """Say a message to the maker's node, not signed."""
@@ -82,10 +83,10 @@ class Liar:
     def greetings(self) -> list[bytes]:
         """Open the HELLOs of the maker that came to this node."""
         opened = []
-        ours = [each for each in self.heard if each.topic == wire.to_node(LIAR.node.id)]
+        ours = [each for each in self.heard if each.topic == wire.to_node(self.who.node.id)]
         for found in (envelope.decode(each.payload) for each in ours):
             if found.seal is Seal.NODE:
-                plain = seal.open_sealed(LIAR.encryption, found.content)
+                plain = seal.open_sealed(self.who.encryption, found.content)
                 said = message.decode(plain)
                 assert isinstance(said, Hello | Invite)
                 if isinstance(said, Hello) and said.credentials.node.subject == MAKER.node.id:
@@ -99,16 +100,27 @@ class Liar:
         self.tell(signed, within)
 
 
+def enveloped(content: bytes, within: Group) -> Envelope:
+    """Put something in the envelope that a group asks for, as whoever knows its secret can."""
+    if within.founding.clear:
+        return Envelope(Seal.NONE, within.tag, content)
+    nonce = seed(content.hex())[:NONCE_BYTES]
+    return envelope.seal_for(within.secret, within.id, within.tag, nonce, content)
+
+
 class World:
     """Two honest gateways, a liar, and a broker without rules."""
+
+    shared: Sequence[Group] = (ALL, APART)  # by the honest; the liar is in the first of them
+    more: Sequence[Group] = (PAIR,)  # of the maker and the liar
 
     def __init__(self) -> None:
         self.clock = Clock()
         self.network = Network(self.clock, random.Random(7), Temper(delay_ms=2))
-        self.maker = self._gateway(MAKER, [ALL, PAIR, APART])
-        self.buyer = self._gateway(BUYER, [ALL, APART])
+        self.maker = self._gateway(MAKER, [*self.shared, *self.more])
+        self.buyer = self._gateway(BUYER, [*self.shared])
         self.liar = Liar(self.network)
-        self.liar.listen()
+        self.liar.listen(*self.shared, *self.more)
         self.liar.greet()
         self._sayings = 0
         self.pass_ms(20_000)
@@ -139,7 +151,7 @@ class World:
     def say(self) -> None:
         """Have both honest members say something in each group."""
         for gateway in (self.maker, self.buyer):
-            for group in (ALL, APART):
+            for group in self.shared:
                 self._sayings += 1
                 readings = Device(f"press {gateway.name}", gateway.dice).say(self._sayings)
                 gateway.say(group, readings)
@@ -166,7 +178,7 @@ class World:
         """Give the heads of what a gateway wrote in the groups of the honest."""
         return [
             head
-            for group in (ALL, APART)
+            for group in self.shared
             for head in feeds.tips(gateway.db, group.id, gateway.node)
         ]
 
