@@ -64,7 +64,7 @@ class Exchange:
         self._circle = Circle(me, groups, storage.read)
         self._voice = Voice(me, self._circle.all_rosters, random)
         self._hearing = Hearing(self._circle, self._voice, storage.read, storage.writer)
-        self._inviting = Inviting(self._circle, self._voice, storage.read)
+        self._inviting = Inviting(self._circle, self._voice, storage.read, self.counts)
         self._by_id = {group.id: group for group in self._circle.groups.values()}
         self._told = {group: self._own_size(group) for group in self._by_id}
         self._hints: dict[bytes, int] = {}

@@ -93,7 +93,7 @@ class Greeter:
 
     def _invited(self, said: Invite) -> list[Outgoing]:
         """Keep an invitation that could be accepted, for whoever decides that."""
-        invited = inviting.verified(said, groups.consortia(self._read))
+        invited = inviting.verified(said, groups.rosters(self._read))
         if any(each.id == invited.group.id for each in self._circle.groups.values()):
             self._counts[decide.REPEATED] += 1
         elif len(self.invitations) < INVITATIONS_MAX:

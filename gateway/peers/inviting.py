@@ -5,16 +5,19 @@ be said again, with patience; or one whose founding holds under rosters of a kno
 Whether it is accepted is for the config or a person to say. docs/protocol/message.md.
 """
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
-from gateway.errors import UnknownRoster
+from gateway.errors import GroupError, InvitationTooLarge, MalformedRoster, UnknownRoster
 from gateway.groups import group as groups
 from gateway.groups.group import Group
 from gateway.peers.circle import Circle
 from gateway.peers.voice import Voice
 from gateway.peers.wire import Outgoing
 from gateway.records import roster
+from gateway.records.roster import Roster
 from gateway.store import contacts
 from gateway.store.database import Connection
 from gateway.sync.invitation import Invite
@@ -32,21 +35,46 @@ class Invited:
     organisation: str  # the inviting founder's, by the roster
 
 
-def verified(said: Invite, consortia: Collection[bytes]) -> Invited:
-    """Judge an invitation; raise what is wrong with it, or UnknownRoster for a foreign one."""
-    chain = roster.decode_chain(said.rosters)
-    if not chain or chain[0].consortium not in consortia:
-        raise UnknownRoster(roster=chain[0].consortium.hex() if chain else "none")
+def verified(said: Invite, held: Mapping[bytes, Roster]) -> Invited:
+    """Judge an invitation; raise what is wrong with it, or UnknownRoster for a foreign one.
+
+    Its rosters begin at number 0, or follow one that is held; the newest known of all is gone by.
+    """
+    chain = _chain(said.rosters, held)
+    known = [each for each in held.values() if each.consortium == chain[0].consortium]
+    if not known:
+        raise UnknownRoster(roster=chain[0].consortium.hex())
+    hashes = {each.number: each.hash for each in chain}
+    if any(hashes.get(each.number, each.hash) != each.hash for each in known):
+        raise MalformedRoster(reason="another one of its number is held")
     found = groups.verify_among(said.founding, said.founder, chain, said.secret)
-    founder = chain[-1].organisation(found.founder.node.issuer)
+    newest = max((chain[-1], *known), key=lambda each: each.number)
+    founder = newest.organisation(found.founder.node.issuer)
     return Invited(found, said.name, founder.name)
+
+
+def _chain(encoded: Sequence[bytes], held: Mapping[bytes, Roster]) -> tuple[Roster, ...]:
+    """Verify rosters, with those before them that are held."""
+    payload, _ = roster.take_apart(encoded[0])
+    chain: list[Roster] = []
+    for before in held.values():
+        with suppress(MalformedRoster):
+            roster.read_next(payload, before)
+            ours = (each for each in held.values() if each.consortium == before.consortium)
+            known = (each for each in ours if each.number <= before.number)
+            chain = sorted(known, key=lambda each: each.number)
+    for each in encoded:
+        chain.append(roster.decode_next(each, chain[-1]) if chain else roster.decode(each))
+    return tuple(chain)
 
 
 class Inviting:
     """Whom this node asked into its groups, and who has not come."""
 
-    def __init__(self, circle: Circle, voice: Voice, read: Connection) -> None:
-        self._circle, self._voice, self._read = circle, voice, read
+    def __init__(
+        self, circle: Circle, voice: Voice, read: Connection, counts: Counter[str]
+    ) -> None:
+        self._circle, self._voice, self._read, self._counts = circle, voice, read, counts
         self._waiting: dict[tuple[bytes, bytes], Retry] = {}
         self.refresh()
 
@@ -72,7 +100,10 @@ class Inviting:
         for (group, node), retry in self._waiting.items():
             if retry.due_ms <= now_ms:
                 self._waiting[group, node] = retry.again(now_ms, PACE, self._voice.chance())
-                said.append(self._invite(by_id[group], node))
+                try:
+                    said.append(self._invite(by_id[group], node))
+                except GroupError as fault:  # What is owed to one keeps no other waiting.
+                    self._counts[fault.code] += 1
         return said
 
     def waiting(self, group: bytes) -> list[bytes]:
@@ -94,4 +125,10 @@ class Inviting:
             group.secret,
             group.founding.purpose,
         )
-        return self._voice.invite(node, member.encryption.key, invitation)
+        while True:
+            try:
+                return self._voice.invite(node, member.encryption.key, invitation)
+            except InvitationTooLarge:  # Whoever is invited holds the oldest rosters since pairing.
+                if len(invitation.rosters) < 2:
+                    raise
+                invitation = replace(invitation, rosters=invitation.rosters[1:])
