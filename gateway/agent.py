@@ -259,6 +259,7 @@ class Agent:
     def _desk(self) -> Desk:
         author = Author(self._run, self._clock.now, random_bytes)
         routes = Routes(self._config.route, self._company.venues())
+        self._company.reroute = lambda: routes.move(self._company.venues())
         return Desk(author, self._writer, routes, self._written)
 
     def _written(self, written: frozenset[bytes], readings: Sequence[Reading]) -> None:

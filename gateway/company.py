@@ -7,12 +7,13 @@ run. It decides nothing.
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from gateway.acts import Acting, Acts
 from gateway.clock import random_bytes
 from gateway.config import Config
+from gateway.errors import StateError
 from gateway.groups.group import Group
 from gateway.peers.circle import Me
 from gateway.peers.exchange import Exchange, PeerStatus, Storage
@@ -49,7 +50,8 @@ class Company:
         self._peers = self._new_peers()
         acting = Acting(author, kept.writer, held.path, self.groups, self._join, self._changed)
         self._acts = Acts(acting)
-        around = Around(config.accept, self._invitations, self._meet_again)
+        self.reroute: Callable[[], None] = _nowhere
+        around = Around(config.accept, self._invitations, self._meet_again, self._reroute)
         self._upkeep = Upkeep(acting, self._acts, around)
 
     def start(self) -> None:
@@ -93,18 +95,29 @@ class Company:
         return dict(self._refused + self._peers.exchange.counts)
 
     def venues(self) -> dict[str, Venue]:
-        """Give where readings can be written, by the groups' names."""
-        return {name: self._venue(group) for name, group in self.groups.items()}
+        """Give where readings are written, by the groups' names.
+
+        What a route sends to a group that this node left, or was removed from, would count nothing
+        there: it is kept in the organisation's own group.
+        """
+        own, out = self.groups[state.OWN], self._upkeep.out
+        return {
+            name: self._venue(own if name in out else group) for name, group in self.groups.items()
+        }
 
     def rows(self, read: Connection) -> list[dict[str, object]]:
         """Say how it stands with each group, as `status --json` prints it."""
         return [self._row(read, name, group) for name, group in sorted(self.groups.items())]
 
     def waiting(self) -> list[dict[str, object]]:
-        """Give the invitations that wait for a person."""
+        """Give the invitations that wait for a person; of a damaged one `group list` tells."""
+        try:
+            waiting = council.waiting(self._held.path)
+        except StateError:
+            return []
         return [
             {"name": each.name, "id": each.group.id.hex(), "organisation": each.organisation}
-            for each in council.waiting(self._held.path)
+            for each in waiting
         ]
 
     def _row(self, read: Connection, name: str, group: Group) -> dict[str, object]:
@@ -157,8 +170,15 @@ class Company:
         with self._turn:
             return self._peers.take_invitations()
 
+    def _reroute(self) -> None:
+        self.reroute()
+
     def _unix_ms(self) -> int:
         return self._author.now().unix_ms
 
     def _monotonic_ms(self) -> int:
         return self._author.now().monotonic_ms
+
+
+def _nowhere() -> None:
+    """Nobody has asked yet to be told where readings go."""

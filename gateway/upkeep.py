@@ -52,6 +52,7 @@ class Around:
     accept: Sequence[Accept]
     take_invitations: Callable[[], Sequence[Invited]]
     meet_again: Callable[[], None]
+    reroute: Callable[[], None]
 
 
 class Upkeep:
@@ -64,6 +65,8 @@ class Upkeep:
         self._patience = _PATIENCE
         # What is owed, by group, and why it was not done yet.
         self.owed: dict[str, str] = {}
+        # The groups, by name, that this node left or was removed from.
+        self.out: frozenset[str] = frozenset()
 
     async def run(self) -> None:
         """Look after the groups until cancelled."""
@@ -78,6 +81,7 @@ class Upkeep:
             self._try("invitations", partial(self._follow, invited))
         for name, group in list(self._by.groups.items()):
             self._try(name, partial(self._keep_up, name, group))
+        self._try("routes", self._look_where)
         self._try("consortium", self._consortia)
         self._try("revocations", self._revoke)
 
@@ -90,6 +94,24 @@ class Upkeep:
             self._told[what] = fault.code
         else:
             self._told.pop(what, None)
+
+    def _look_where(self) -> None:
+        """See of which groups this node is a member no more: readings go elsewhere then."""
+        node = self._by.author.run.node
+
+        def job(db: Connection) -> frozenset[str]:
+            known = list(self._by.groups.items())
+            now = {name: membership.load(db, group.id) for name, group in known}
+            return frozenset(
+                name
+                for name, each in now.items()
+                if node in each.cuts and not _is_member(each, node)
+            )
+
+        out = self._by.writer.submit(job).result()
+        if out != self.out:
+            self.out = out
+            self._around.reroute()
 
     def _learn_rosters(self) -> None:
         """Take over what pairing brought: rosters, and by them peers to listen to."""

@@ -51,17 +51,23 @@ class Routes:
     """Which group a reading goes to: the first route that matches, else the own group."""
 
     def __init__(self, routes: Sequence[Route], venues: dict[str, Venue]) -> None:
-        self._routes, self._venues = tuple(routes), venues
-        self._known: dict[tuple[str, str], Venue] = {}
+        self._routes = tuple(routes)
+        self.move(venues)
+
+    def move(self, venues: dict[str, Venue]) -> None:
+        """Write elsewhere from now on: this node left a group, or came back; from any thread."""
+        known: dict[tuple[str, str], Venue] = {}
+        self._venues = venues, known
 
     def venue(self, device: str, metric: str) -> Venue:
         """Give where readings of a device's metric are written."""
-        known = self._known.get((device, metric))
-        if known is None:
-            if len(self._known) > 100_000:  # Devices come and go; the answers are kept bounded.
-                self._known.clear()
-            known = self._known[device, metric] = self._venues[self._find(device, metric)]
-        return known
+        venues, known = self._venues
+        venue = known.get((device, metric))
+        if venue is None:
+            if len(known) > 100_000:  # Devices come and go; the answers are kept bounded.
+                known.clear()
+            venue = known[device, metric] = venues[self._find(device, metric)]
+        return venue
 
     def _find(self, device: str, metric: str) -> str:
         for route in self._routes:
