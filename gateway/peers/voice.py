@@ -3,7 +3,7 @@
 In: a peer or a group, and what is to be said. Out: what goes over the links. It decides nothing.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from gateway.groups import agreement, seal
 from gateway.groups.agreement import Ack, Entry
@@ -13,6 +13,7 @@ from gateway.peers.circle import Me
 from gateway.peers.relation import Relation
 from gateway.peers.wire import Outgoing
 from gateway.records.feed import Head
+from gateway.records.roster import Roster
 from gateway.records.sealing import NONCE_BYTES
 from gateway.sync import envelope, message
 from gateway.sync.envelope import Envelope, Seal
@@ -24,7 +25,7 @@ class Voice:
     """This node's way to speak."""
 
     def __init__(
-        self, me: Me, rosters: Callable[[], Iterable[bytes]], random: Callable[[int], bytes]
+        self, me: Me, rosters: Callable[[], Mapping[bytes, Roster]], random: Callable[[int], bytes]
     ) -> None:
         self._me, self._rosters, self._random = me, rosters, random
         self._acks = 0
@@ -35,9 +36,10 @@ class Voice:
 
     def new_hello(self, relation: Relation) -> bytes:
         """Write a fresh HELLO to a peer, not yet sealed."""
-        rosters = tuple(sorted(self._rosters())[: message.ROSTERS_MAX])
+        newest = sorted(self._rosters().values(), key=lambda each: each.number, reverse=True)
+        rosters = sorted(each.hash for each in newest[: message.ROSTERS_MAX])
         nonce = self._random(message.NONCE_BYTES)
-        return message.encode(Hello(self._me.run.credentials, rosters, nonce))
+        return message.encode(Hello(self._me.run.credentials, tuple(rosters), nonce))
 
     def hello(self, relation: Relation, now_ms: int) -> Outgoing:
         """Greet a peer."""

@@ -132,8 +132,9 @@ def own_of(known: Iterable[Group], within: Roster) -> Group | None:
 
 
 def _read(path: Path) -> Waiting:
+    encoded = folder.read_own(path)
     try:
-        match cbor.decode(folder.read_own(path), _FILE_BYTES_MAX):
+        match cbor.decode(encoded, _FILE_BYTES_MAX):
             case [str() as organisation, str() as name, bytes() as content]:
                 return Waiting(organisation, name, group.decode_file(content))
     except (MalformedCbor, GatewayError) as fault:
