@@ -5,12 +5,15 @@ from itertools import count
 
 import apsw
 
+from gateway.groups import announcement
 from gateway.groups.group import Group, Member, Role
 from gateway.groups.membership import CONTENT_TYPE, Act, Add, Remove, encode
-from gateway.records import feed, identity
+from gateway.peers.succession import Succession
+from gateway.records import feed, identity, record, roster
 from gateway.records.cose import SigningKey
 from gateway.records.identity import EncryptionKey, Named
 from gateway.records.record import Kind, Said
+from gateway.records.roster import Roster
 from gateway.store import authoring, contacts, database, feeds, groups, membership
 from gateway.store.authoring import Author, Venue
 from tests.people import Party, admitted, group_of, moment, observation, party, roster_of, run_of
@@ -20,6 +23,7 @@ FIRST = roster_of(ACE, BOLT)
 SECOND = admitted(FIRST, COIL, by=(ACE, BOLT))
 GROUP = group_of(ACE, BOLT, COIL, chain=(FIRST, SECOND))
 APART = group_of(ACE, BOLT, chain=(FIRST, SECOND), purpose="apart")
+SEALED = group_of(ACE, BOLT, COIL, clear=False, chain=(FIRST, SECOND), purpose="sealed")
 
 
 class Gateway:
@@ -123,3 +127,39 @@ def test_an_organisation_bars_its_own_nodes_alone() -> None:
         groups.keep_revocation(ace.db, identity.decode(encoded, "revocation"))
     assert groups.revoked(ace.db) == {(BOLT.root.id, node): 1 << 50, (ACE.root.id, node): 1}
     assert set(groups.revocations(ace.db)) == {lie, true}
+
+
+def test_a_second_roster_of_one_number_changes_nothing() -> None:
+    """Who signs two rosters of one number keeps no gateway from reading its store."""
+    ace = Gateway(ACE, GROUP)
+    third, other = (_without(COIL, attempt) for attempt in (0, 1))
+    with ace.db:
+        assert groups.keep_roster(ace.db, third)
+        assert not groups.keep_roster(ace.db, other)
+    assert set(groups.rosters(ace.db)) == {FIRST.hash, SECOND.hash, third.hash}
+    coming = Succession()
+    known = groups.rosters(ace.db)
+    assert coming.lacking([other.hash], known) == (other.hash,)
+    assert coming.take(other.hash, other.encoded, known) == []
+
+
+def test_who_was_expelled_is_given_no_key_before_its_removal_is_written() -> None:
+    """An announcement in the view of the roster without it is sealed to the others alone."""
+    ace = Gateway(ACE, SEALED)
+    with ace.db:
+        groups.keep_roster(ace.db, _without(COIL))
+    ace.write(observation(), SEALED)
+    own = feed.feed_id(run_of(ACE).key.public, SEALED.id)
+    said = record.parse(feeds.slice_of(ace.db, own, 1, 2, 1 << 20)[0].encoded)
+    body = feeds.slice_of(ace.db, own, 1, 2, 1 << 20)[0].body
+    assert body is not None
+    shared = {each.key_id for each in announcement.decode(record.check_body(said, body)).shares}
+    assert shared == {one.id for each in (ACE, BOLT) for one in (each.encryption, each.archive)}
+
+
+def _without(expelled: Party, attempt: int = 0) -> Roster:
+    """Give the third roster, in which somebody is no more."""
+    rest = [each for each in SECOND.organisations if each.id != expelled.root.id]
+    payload = roster.compose_next(SECOND, rest, attempt)
+    signatures = [roster.sign(each.root, payload) for each in (ACE, BOLT)]
+    return roster.decode_next(roster.assemble(payload, signatures), SECOND)

@@ -49,6 +49,12 @@ class Succession:
                     following = roster.decode_next(encoded, before)
                 except AuthorError:
                     continue  # It follows another, perhaps one that is still on its way.
-                if following.hash == name:
+                if following.hash == name and not _is_taken(following, known):
                     return following
         return None
+
+
+def _is_taken(found: Roster, known: Mapping[bytes, Roster]) -> bool:
+    """Say whether its number has a roster already: nobody goes back, nor aside."""
+    place = found.consortium, found.number
+    return any((each.consortium, each.number) == place for each in known.values())

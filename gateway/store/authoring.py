@@ -202,10 +202,10 @@ def _keep_ring(db: apsw.Connection, feed: bytes, number: int, view: bytes, seq: 
 def _recipients(db: apsw.Connection, author: Author, among: bytes, view: View) -> list[bytes]:
     """Give the X25519 keys of all who may read by a view, each once: members, archives, author."""
     members = _members(db, among)
-    within = _roster(db, view.roster)
-    organisations = {organisation for organisation, _ in members.values()}
-    found = {public for _, public in members.values()}
-    found |= {each.archive for each in within.organisations if each.id in organisations}
+    within = {each.id: each for each in _roster(db, view.roster).organisations}
+    # Whoever the consortium expelled is owed nothing, also before its removal is written.
+    there = [(within[whose], public) for whose, public in members.values() if whose in within]
+    found = {key for organisation, public in there for key in (organisation.archive, public)}
     found.add(author.run.credentials.encryption.key)
     return sorted(found, key=key_id)
 

@@ -47,9 +47,13 @@ def register(db: apsw.Connection, name: str, joined: Group) -> None:
 
 
 def keep_roster(db: apsw.Connection, known: Roster) -> bool:
-    """Keep a verified roster; say whether it was new: then its groups go by it from now on."""
+    """Keep a verified roster; say whether it was new: then its groups go by it from now on.
+
+    Of two with one number, which only more liars than a quorum survives can sign, the first stays.
+    """
     db.execute(
-        "INSERT INTO rosters VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        "INSERT INTO rosters SELECT ?1, ?2, ?3, ?4 WHERE NOT EXISTS"
+        " (SELECT 1 FROM rosters WHERE consortium = ?3 AND number = ?4)",
         (known.hash, known.encoded, known.consortium, known.number),
     )
     if not db.changes():
