@@ -62,6 +62,8 @@ class Upkeep:
         self._by, self._asked, self._around = acting, asked, around
         self._told: dict[str, str] = {}
         self._rosters: frozenset[bytes] = frozenset()
+        self._state: State | None = None
+        self._stamp: frozenset[tuple[str, int]] = frozenset()
         self._patience = _PATIENCE
         # What is owed, by group, and why it was not done yet.
         self.owed: dict[str, str] = {}
@@ -84,6 +86,13 @@ class Upkeep:
         self._try("routes", self._look_where)
         self._try("consortium", self._consortia)
         self._try("revocations", self._revoke)
+
+    def _held(self) -> State:
+        """Give the state directory as it is now, read again only where pairing changed it."""
+        stamp = state.stamp(self._by.state_dir)
+        if self._state is None or stamp != self._stamp:
+            self._state, self._stamp = state.load(self._by.state_dir), stamp
+        return self._state
 
     def _try(self, what: str, work: Callable[[], None]) -> None:
         try:
@@ -115,7 +124,7 @@ class Upkeep:
 
     def _learn_rosters(self) -> None:
         """Take over what pairing brought: rosters, and by them peers to listen to."""
-        held = state.load(self._by.state_dir)
+        held = self._held()
         fresh = frozenset(held.rosters) - self._rosters
         if not fresh:
             return
@@ -162,7 +171,7 @@ class Upkeep:
 
     def _consortia(self) -> None:
         """Keep the groups of each consortium to the organisations that are in it now."""
-        held = state.load(self._by.state_dir)
+        held = self._held()
         for newest in council.newest_of(held.rosters.values()):
             if all(each.id != held.organisation for each in newest.organisations):
                 continue

@@ -207,6 +207,13 @@ def load(state_dir: Path) -> State:
     )
 
 
+def stamp(state_dir: Path) -> frozenset[tuple[str, int]]:
+    """Say what tells whether rosters or contacts changed since: names and times, nothing read."""
+    places = [state_dir / name for name in (consortium.ROSTERS, consortium.CONTACTS)]
+    files = [each for place in places for each in place.glob("*.cbor")]
+    return frozenset((each.name, each.stat().st_mtime_ns) for each in files)
+
+
 def occupy(state_dir: Path) -> IO[bytes]:
     """Be the only agent on a state directory while the file is open; raise AlreadyRunning."""
     path = state_dir / "agent.lock"
