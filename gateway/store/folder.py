@@ -10,10 +10,12 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import mkstemp
 
 from gateway.errors import StateDamaged, StateOpen, StateUnwritable
 
 FILE_BYTES_MAX = 1024 * 1024
+DRAFT = "new"  # how the name ends of a file that is not whole yet
 
 
 def make(path: Path) -> None:
@@ -48,15 +50,18 @@ def read(path: Path) -> bytes:
 
 def keep(path: Path, content: bytes) -> None:
     """Write a file that is whole and durable under its name, or not there: 0600."""
-    draft = path.with_name(path.name + ".new")
     try:
-        draft.unlink(missing_ok=True)  # so that the new file has its mode from the first byte
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.rename(path)
+        # Under a name of its own: two who write at once leave one of two whole files.
+        handle, draft = mkstemp(f".{DRAFT}", f"{path.name}.", path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(draft).rename(path)
+        except OSError:
+            Path(draft).unlink()
+            raise
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(folder)
