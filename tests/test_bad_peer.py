@@ -14,7 +14,7 @@ from gateway.peers import wire
 from gateway.records.feed import Head, View
 from gateway.records.run import Origin
 from gateway.store import feeds, outbox
-from gateway.sync import envelope, message
+from gateway.sync import decide, envelope, message
 from gateway.sync.envelope import Envelope, Seal
 from gateway.sync.message import Bwant, Carried, Heads, Listed, Recs
 from tests.liar import ALL, APART, BUYER, LIAR, MAKER, PAIR, World
@@ -177,3 +177,15 @@ def test_an_earlier_greeting_said_again_keeps_nobody_apart(world: World) -> None
             world.clock.after(100 * number, again)
     world.catch_up(CATCHING_UP_MS)
     world.converse()
+
+
+def test_a_peer_learns_nothing_of_a_consortium_that_it_is_not_in(world: World) -> None:
+    """Who else is a partner is neither greeted with nor given by the roster's hash."""
+    world.pass_ms(20_000)
+    (greeting, *_) = world.liar.greetings()
+    assert APART.roster.hash not in greeting
+    assert ALL.roster.hash in greeting
+    before = world.counted()[decide.NOT_HELD]
+    world.liar.control(Bwant((APART.roster.hash,)))
+    world.pass_ms(100)
+    assert world.counted()[decide.NOT_HELD] == before + 1

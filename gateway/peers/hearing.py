@@ -361,8 +361,15 @@ class Hearing:
                 relation.asking.heard_of(group, lacking.feed, lacking.start, lacking.stop)
 
     def _send_bodies(self, hashes: tuple[bytes, ...], relation: Relation, group: Group) -> None:
-        """Send the rosters that are wanted by hash; other bodies travel with their records."""
-        held = self._circle.all_rosters()
+        """Send the rosters that are wanted by hash; other bodies travel with their records.
+
+        Those of a consortium in which it shares no group would tell it who our partners are.
+        """
+        held = {
+            name: each
+            for one in relation.shared
+            for name, each in self._circle.rosters(one).items()
+        }
         room_bytes = BODIES_BYTES_MAX
         for name in hashes:
             if name not in held:

@@ -36,7 +36,9 @@ class Voice:
 
     def new_hello(self, relation: Relation) -> bytes:
         """Write a fresh HELLO to a peer, not yet sealed."""
-        newest = sorted(self._rosters().values(), key=lambda each: each.number, reverse=True)
+        ours = {group.founding.consortium for group in relation.groups}  # And no others of ours.
+        known = [each for each in self._rosters().values() if each.consortium in ours]
+        newest = sorted(known, key=lambda each: each.number, reverse=True)
         rosters = sorted(each.hash for each in newest[: message.ROSTERS_MAX])
         nonce = self._random(message.NONCE_BYTES)
         return message.encode(Hello(self._me.run.credentials, tuple(rosters), nonce))
