@@ -17,7 +17,7 @@ from gateway.cli.inviting import Days, Qr, Withdraw, offered, tell_address, when
 from gateway.cli.pairing import AsJson, PassphraseFile, Wait, Yes
 from gateway.cli.setting_up import fingerprint
 from gateway.cli.signer import RequestFile, SignedFile, Signer
-from gateway.cli.words import say
+from gateway.cli.words import plain, say
 from gateway.clock import random_bytes
 from gateway.errors import (
     MalformedDocument,
@@ -131,7 +131,7 @@ def list_nodes(as_json: AsJson = False) -> None:
     lines = []
     for row in nodes:
         marks = [say("this gateway")] * bool(row["own"]) + [say("revoked")] * bool(row["revoked"])
-        lines.append(f"{row['name']}  {row['id']}  {', '.join(marks)}".rstrip())
+        lines.append(f"{plain(str(row['name']))}  {row['id']}  {', '.join(marks)}".rstrip())
     for each in waiting:
         lines += [
             say("{name} waits since {since}", name=each["name"], since=each["since"] or "-"),

@@ -20,6 +20,8 @@ _NAMES = ("HULIAN_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
 # The context of a sentence in the catalogue that only ever fills a field of another.
 _REASON = "reason"
 _TOLD = ("reason", "expected", "advice", "found", "count", "part", "kind", "what_is_it")
+# Facts of our own that may have lines; a name that others chose may not.
+_LINES = (*_TOLD, "faults", "told", "next", "lines")
 _DEEP_MAX = 4
 
 
@@ -96,7 +98,14 @@ def wide(text: str) -> int:
 
 def pad(text: str, columns: int) -> str:
     """Fill a text up to so many columns of a terminal."""
-    return text + " " * (columns - wide(text))
+    return plain(text) + " " * (columns - wide(text))
+
+
+def plain(text: str) -> str:
+    """Show what others named so that it moves nothing on a terminal and hides no fingerprint."""
+    return "".join(
+        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text
+    )
 
 
 def _told(fault: GatewayError) -> str:
@@ -115,6 +124,8 @@ def _fact(name: str, fact: object) -> object:
             return retell(reason)
         case str() | Exception() if name in _TOLD:
             return retell(str(fact))
+        case str() if name not in _LINES:
+            return plain(fact)
     return fact
 
 
