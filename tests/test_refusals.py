@@ -1,5 +1,7 @@
 """Who is outside a sealed group gets nothing from it: refused, counted, and nobody disturbed."""
 
+import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,18 +10,19 @@ from paho.mqtt import publish
 
 from gateway.groups import seal
 from gateway.peers import wire
+from gateway.peers.greeting import INVITATIONS_MAX
 from gateway.readings.reading import Reading
 from gateway.store import feeds, membership, state
 from gateway.sync import control, envelope, message
 from gateway.sync.envelope import Envelope, Seal
 from gateway.sync.message import Hello, Recs, Want
-from tests.agents import AgentProcess
+from tests.agents import HULIAN, AgentProcess
 from tests.broker import Broker
-from tests.liar import BUYER, LIAR, STRANGER
-from tests.outside import DYAD, TRIO, Removed, Sealed, makers_head
+from tests.liar import BUYER, LIAR, MAKER, STRANGER
+from tests.outside import DYAD, ROSTER, TRIO, Removed, Sealed, makers_head
 from tests.paired import hulian, pair, standing, until
-from tests.people import run_of, seed
-from tests.refused import ATTEMPTS, HINT, REMOVED, Attempt, want_of_the_removed
+from tests.people import group_of, run_of, seed
+from tests.refused import ATTEMPTS, HINT, REMOVED, Attempt, invite, want_of_the_removed
 
 
 def _undisturbed(world: Sealed, held: dict[bytes, int]) -> None:
@@ -108,8 +111,21 @@ def test_who_was_removed_from_one_group_is_served_in_another() -> None:
     assert _given(world) == [*before, apart]
 
 
+def test_invitations_without_end_are_counted_and_not_kept() -> None:
+    """Whoever invites again and again fills no memory."""
+    world = Sealed()
+    for number in range(INVITATIONS_MAX + 6):
+        again = group_of(LIAR, MAKER, purpose=f"{number}", clear=False, chain=(ROSTER,))
+        invite(world.liar, again, world.liar.run, ROSTER)
+    world.pass_ms(200)
+    assert len(world.maker.exchange.invitations) == INVITATIONS_MAX
+    assert world.counted() == {"sync.unkept": 6}
+    world.converse()
+
+
 # At real agents: what was refused is told to whoever asks.
 
+ENGLISH = {**os.environ, "HULIAN_LANG": "en"}
 _LINK = """
 [[link]]
 name = "consortium"
@@ -161,3 +177,6 @@ def test_status_tells_what_was_refused(agents: tuple[Broker, AgentProcess, Agent
     tell(Envelope(Seal.NONE, state.load(alder.state_dir).groups["pressing"].tag, HINT))
     until(alder, lambda: alder.status()["refused"].get("message.envelope") == 1)
     assert alder.status()["refused"]["group.not-a-member"] == 1
+    config = ("--config", str(alder.config))
+    shown = subprocess.run([*HULIAN, *config, "status"], capture_output=True, env=ENGLISH)
+    assert b"group.not-a-member 1, message.envelope 1\n" in shown.stdout

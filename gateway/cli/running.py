@@ -167,8 +167,16 @@ def _told(facts: dict[str, Any]) -> str:
     ]
     lines += [_alarm(one) for one in facts.get("alarms", ())]
     lines += _listed("publish:", facts.get("publish", ()), _published)
+    lines += _refused(facts["refused"])
     counters = [f"{say(name)} {count}" for name, count in facts["counters"].items()]
     return "\n".join([*lines, *(["  ".join(counters)] if counters else [])])
+
+
+def _refused(counts: dict[str, int]) -> list[str]:
+    """Tell what others said that was refused, by code; `sync.` is what only led to nothing."""
+    codes = [f"{code} {count}" for code, count in sorted(counts.items())]
+    told = [each for each in codes if not each.startswith("sync.")]
+    return [say("refused from the links: {codes}", codes=", ".join(told))] if told else []
 
 
 def _published(row: dict[str, Any]) -> str:

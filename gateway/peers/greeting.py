@@ -25,6 +25,7 @@ from gateway.sync.message import Body, Bwant, Hello
 
 INVITATIONS_MAX = 64
 UNANSWERED = "sync.unanswered"
+UNKEPT = "sync.unkept"  # more invitations at once than are kept
 
 
 class Greeter:
@@ -98,4 +99,6 @@ class Greeter:
             self._counts[decide.REPEATED] += 1
         elif len(self.invitations) < INVITATIONS_MAX:
             self.invitations[invited.group.id] = invited
+        else:
+            self._counts[UNKEPT] += 1
         return []
