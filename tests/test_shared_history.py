@@ -1,5 +1,9 @@
 """History in a sealed group: who gives earlier keys to a newcomer, and that no wrong key counts."""
 
+from typing import Any
+
+import pytest
+
 from gateway.errors import BadShare, HistoryNotShared, NotAMember
 from gateway.groups import announcement
 from gateway.groups.announcement import SenderKey
@@ -100,3 +104,24 @@ def test_a_wrong_key_cannot_be_put_under_somebody_elses_records() -> None:
         each.hear(maker)
         assert values(each, buyer.feed) == [3]
         assert checking.keys(each.db) == []
+
+
+def test_shares_without_end_cost_each_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A member that shares one key again and again has none of the earlier ones read again."""
+    maker, buyer, third = _newcomer()
+    given = keyring.find(buyer.db, buyer.feed, 1)
+    assert given is not None
+    sender, view = SenderKey(SHARING.id, buyer.feed, 1, given), View(SHARING.roster.hash)
+    for _ in range(30):
+        again = announcement.announce(sender, view, [OUTSIDER.encryption.public], [seed("e")])
+        maker.say(Said(Kind.ANNOUNCEMENT, announcement.encode(again), CBOR_TYPE))
+    looked: list[announcement.Announcement] = []
+    opened = announcement.open_share
+
+    def open_share(found: announcement.Announcement, *more: Any) -> SenderKey | None:
+        looked.append(found)
+        return opened(found, *more)
+
+    monkeypatch.setattr(announcement, "open_share", open_share)
+    third.hear(maker)
+    assert len(looked) == 30

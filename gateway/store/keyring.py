@@ -9,7 +9,7 @@ Keys lie in the store, mode 0600, until what they open is past retention. In mem
 bytes, which Python cannot overwrite: they live as long as the call that uses them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,33 +92,37 @@ def take(
         return Taken(fault=fault)
     if announced.key_hash is None:
         return Taken()
-    note(db, place, announced.feed, announced.number, announced.key_hash)
-    return _settle(db, announced, said.group, keys)
-
-
-def _settle(
-    db: apsw.Connection, announced: Announcement, group: bytes, keys: Sequence[EncryptionKey]
-) -> Taken:
-    """Open what is held for a key, once it is known which key its feed announced."""
     feed, number = announced.feed, announced.number
+    before = announced_hash(db, feed, number)
+    note(db, place, feed, number, announced.key_hash)
     hashed = announced_hash(db, feed, number)
     if hashed is None:
         return Taken()
+    # What came before the hash was known is looked at once; after that, each for itself.
+    came = [(place, announced)] if before else _announcements(db, feed, number)
+    return _settle(db, came, (said.group, hashed), keys)
+
+
+def _settle(
+    db: apsw.Connection,
+    came: Iterable[tuple[int, Announcement]],
+    known: tuple[bytes, bytes],
+    keys: Sequence[EncryptionKey],
+) -> Taken:
+    """Open what came of a key, whose group and hash are known."""
+    group, hashed = known
     fault: AuthorError | None = None
-    if announced.key_hash != hashed:
-        fault = BadShare(reason="its feed announced another key under this number")
-    if find(db, feed, number) is not None:
-        return Taken(fault=fault)
-    for place, found in _announcements(db, feed, number):
+    for place, found in came:
         if found.key_hash != hashed:
-            continue
-        try:
-            sender = announcement.open_share(found, group, keys)
-        except AuthorError as wrong:
-            fault = wrong
-            continue
-        if sender is not None:
-            return Taken(keep(db, place, sender, hashed), fault)
+            fault = BadShare(reason="its feed announced another key under this number")
+        elif find(db, found.feed, found.number) is None:
+            try:
+                sender = announcement.open_share(found, group, keys)
+            except AuthorError as wrong:
+                fault = wrong
+                continue
+            if sender is not None:
+                return Taken(keep(db, place, sender, hashed), fault)
     return Taken(fault=fault)
 
 
@@ -126,7 +130,8 @@ def announced_hash(db: apsw.Connection, feed: bytes, number: int) -> bytes | Non
     """Give the hash of a sender key as its own feed announced it first, or None."""
     row = db.execute(
         "SELECT a.key_hash FROM announcements a JOIN feeds f ON f.id = a.feed"
-        " WHERE a.feed = ? AND a.number = ? AND a.place >> 32 = f.number ORDER BY a.place LIMIT 1",
+        " WHERE a.feed = ? AND a.number = ? AND a.place >= f.number << 32"
+        " AND a.place < (f.number + 1) << 32 ORDER BY a.place LIMIT 1",
         (feed, number),
     ).fetchone()
     return None if row is None else bytes(row[0])
