@@ -8,6 +8,7 @@ judge (I4).
 
 import base64
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from typing import Literal
 
@@ -138,6 +139,7 @@ def issue_encryption(
     return _sign(node_key, "encryption", _claims((node, key_id(public)), public, _X25519, validity))
 
 
+@lru_cache(maxsize=1024)  # The same few certificates stand in very many records and messages.
 def decode(encoded: bytes, kind: Kind) -> Certificate:
     """Read a certificate, not yet verified; raise MalformedCertificate or WeakKey."""
     try:

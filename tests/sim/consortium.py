@@ -80,6 +80,8 @@ class Figures:
 class Consortium:
     """Some gateways and their machines on one network."""
 
+    patience_ms: int | None = None  # to settle; else as long as any world may need
+
     def __init__(self, options: Options) -> None:
         self.options = options
         self.dice = random.Random(options.seed ^ 0x5EED)
@@ -149,7 +151,8 @@ class Consortium:
         """Let time pass until something holds; give how much it was."""
         start_ms = self.clock.now_ms
         while not done():
-            assert self.clock.now_ms - start_ms < SETTLING_MS_MAX, self._differences()
+            waited_ms = self.clock.now_ms - start_ms
+            assert waited_ms < (self.patience_ms or SETTLING_MS_MAX), self.differences(waited_ms)
             self.clock.run(self.clock.now_ms + step_ms)
         return self.clock.now_ms - start_ms
 
@@ -274,8 +277,9 @@ class Consortium:
             counted = {_readings(each, group) for each in self.gateways if group in each.groups}
             assert len(counted) == 1, f"members index different readings: {counted}"
 
-    def _differences(self) -> str:
-        lines = [f"no agreement after {SETTLING_MS_MAX / HOUR_MS} h:"]
+    def differences(self, waited_ms: int) -> str:
+        """Say how it stands with whoever is not agreed."""
+        lines = [f"no agreement after {waited_ms / HOUR_MS} h:"]
         for gateway in self.gateways:
             held = {group.founding.purpose: len(gateway.heads(group)) for group in gateway.groups}
             counts = dict(gateway.exchange.counts)

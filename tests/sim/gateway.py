@@ -93,7 +93,7 @@ class Gateway:
         self.run = people.run_of(self.who, self.runs)
         self.runs += 1
         self._wakes_ms = -1
-        self._author = Author(self.run, self._moment, self.dice.randbytes)
+        self.author = Author(self.run, self._moment, self.dice.randbytes)
         self.exchange = Exchange(
             Me(self.run, (self.who.encryption,)),
             self.groups,
@@ -105,14 +105,18 @@ class Gateway:
 
     def say(self, group: Group, readings: Sequence[Reading]) -> None:
         """Sign and keep readings, and tell the others, as the agent does."""
-        founding = group.encoded if group.founder.run.key == self.run.key.public else None
-        venue = Venue(group.id, group.roster.hash, founding)
+        venue = self.venue(group)
         with self.db:
             for pack in senml.encode(readings, Provenance.GATEWAY_ATTESTED):
                 said = Said(Kind.OBSERVATION, pack.encoded, senml.CONTENT_TYPE)
-                place = authoring.say(self.db, self._author, venue, said)
+                place = authoring.say(self.db, self.author, venue, said)
                 observations.keep(self.db, place, pack.spans)
         self._speak(self.exchange.written(group.id, self._clock.now_ms))
+
+    def venue(self, group: Group) -> Venue:
+        """Say where this run writes in a group."""
+        founding = group.encoded if group.founder.run.key == self.run.key.public else None
+        return Venue(group.id, group.roster.hash, founding)
 
     def hear(self, arrived: Arrived) -> None:
         """Take in one message."""
