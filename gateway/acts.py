@@ -14,6 +14,7 @@ from typing import TypeVar
 from gateway.errors import (
     AmbiguousParty,
     AskedWrongly,
+    GatewayError,
     GroupExists,
     MalformedFounding,
     UnknownGroup,
@@ -120,7 +121,11 @@ class Acts:
     def _join(self, name: str, joined: Group) -> None:
         """Keep a group in its file and the store; whoever founded it opens its feed at once."""
         state.keep_group(self._by.state_dir, name, joined)
-        self._on_store(lambda db: council.join(db, self._by.author, name, joined))
+        try:
+            self._on_store(lambda db: council.join(db, self._by.author, name, joined))
+        except GatewayError:  # Nothing changed: no later start finds a group that nobody founded.
+            state.forget_group(self._by.state_dir, name)
+            raise
         council.forget_waiting(self._by.state_dir, joined.id)
         self._by.joined(name, joined)
 

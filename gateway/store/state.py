@@ -237,6 +237,11 @@ def keep_group(state_dir: Path, name: str, joined: Group) -> None:
     folder.keep(state_dir / _GROUPS / f"{name}.cbor", group.encode_file(joined))
 
 
+def forget_group(state_dir: Path, name: str) -> None:
+    """Let go of the file of a group that came to nothing."""
+    (state_dir / _GROUPS / f"{name}.cbor").unlink(missing_ok=True)
+
+
 def own_group(state: State, run: Run, random: Random) -> Group:
     """Give the organisation's own group of one; found it in this run where there is none yet."""
     if OWN in state.groups:
