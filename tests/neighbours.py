@@ -1,12 +1,10 @@
-"""Agents of organisations in one consortium, as pairing leaves them: rosters and contacts in files.
+"""Agents of organisations in one consortium that run, and terminals at which commands are typed.
 
-In: names and a broker. Out: real agents, each with a terminal at which commands are typed.
+In: names and what their configs say. Out: real agents over a broker, paired before they started.
 """
 
 import json
-import os
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,34 +12,12 @@ from typing import Any
 import pytest
 
 from gateway.cli import main
-from gateway.records import roster
-from gateway.records.roster import Roster
-from gateway.store import state
 from tests.agents import AgentProcess
 from tests.broker import Broker
+from tests.paired import pair
 
 _LINK = '\n[[link]]\nname = "partners"\nurl = "{url}"\n'
 ACCEPTING = '\n[[accept]]\norganisation = "ace"\n'
-
-
-def paired(agents: Sequence[AgentProcess]) -> Roster:
-    """Give agents that do not run one consortium, in which each knows all the others."""
-    held = [state.load(each.state_dir) for each in agents]
-    rows = [each.roster.organisation(each.organisation) for each in held]
-    payload = roster.compose("pressers", rows)
-    roots = [state.root_key(each.state_dir, "pass") for each in agents]
-    within = roster.decode(roster.assemble(payload, [roster.sign(root, payload) for root in roots]))
-    for each in agents:
-        keep(each, within, agents)
-    return within
-
-
-def keep(agent: AgentProcess, within: Roster, known: Sequence[AgentProcess]) -> None:
-    """Have an agent's state directory hold a roster and contacts, as pairing does."""
-    state.keep_roster(agent.state_dir, within)
-    for other in known:
-        if other is not agent:
-            state.keep_contact(agent.state_dir, state.load(other.state_dir).own_contact)
 
 
 @contextmanager
@@ -59,7 +35,7 @@ def neighbours(
             config = _LINK.format(url=broker.url) + configs.get(name, "")
             agents[name] = AgentProcess(folder / name, name, config)
             stack.callback(end, agents[name])
-        paired(list(agents.values()))
+        pair(*agents.values())
         for each in agents.values():
             each.start()
         yield broker, agents
@@ -107,19 +83,6 @@ class Terminal:
         return {each["name"]: each for each in self.facts(agent, "group", "list")["groups"]}
 
 
-def until(holds: Callable[[], object], agent: AgentProcess, seconds: float = 40) -> None:
-    """Wait until something holds of an agent."""
-    end_s = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end_s, f"{agent.status()}\n{agent.log()}"
-        time.sleep(0.2)
-
-
 def members(row: dict[str, Any]) -> dict[str, list[str]]:
     """Give the members of a group by organisation, with their roles."""
     return {each["organisation"]: each["roles"] for each in row["members"]}
-
-
-def environment() -> dict[str, str]:
-    """Give the environment in which another process speaks English."""
-    return {**os.environ, "HULIAN_LANG": "en"}
