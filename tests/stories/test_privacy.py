@@ -10,7 +10,7 @@ import signal
 import struct
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -97,17 +97,14 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
         (tmp_path / name).mkdir()
         agents[name] = AgentProcess(tmp_path / name, name, _LINK.format(url=between.url))
     pair(*agents.values())
-    with Operator(between) as operator:
-        try:
-            for each in agents.values():
-                each.start()
-            yield Scene(agents, between, plant, operator)
-        finally:
-            for each in agents.values():
-                if each.process is not None and each.process.poll() is None:
-                    each.kill()
-    between.stop()
-    plant.stop()
+    with ExitStack() as ending:
+        for broker in (between, plant):
+            ending.callback(broker.stop)
+        operator = ending.enter_context(Operator(between))
+        for each in agents.values():
+            each.start()
+            ending.callback(each.kill)
+        yield Scene(agents, between, plant, operator)
 
 
 # What is searched for, and where.
