@@ -204,6 +204,7 @@ class Upkeep:
         return not ours or (held.node_id < min(ours) and self._patience < 0)
 
     def _found_own(self, held: State, newest: Roster) -> None:
+        """Found it without an initiator: who is in it is for the roster to say, and for nobody."""
         own = held.own_contact
         founding = Founding(
             self._by.author.random(32),
@@ -211,7 +212,7 @@ class Upkeep:
             newest.hash,
             state.CONSORTIUM,
             ActivityKind.INDUSTRIAL,
-            (Member(held.organisation, own.encryption, (Role.INITIATOR,)),),
+            (Member(held.organisation, own.encryption, (Role.RECEIVER,)),),
             True,
             Policies(approvals=1),
         )

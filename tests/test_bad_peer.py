@@ -10,10 +10,12 @@ from hashlib import sha256
 
 import pytest
 
+from gateway.errors import RevokedNode
 from gateway.peers import wire
+from gateway.records import identity
 from gateway.records.feed import Head, View
 from gateway.records.run import Origin
-from gateway.store import feeds, outbox
+from gateway.store import feeds, groups, outbox
 from gateway.sync import decide, envelope, message
 from gateway.sync.envelope import Envelope, Seal
 from gateway.sync.message import Bwant, Carried, Heads, Listed, Recs
@@ -189,3 +191,17 @@ def test_a_peer_learns_nothing_of_a_consortium_that_it_is_not_in(world: World) -
     world.liar.control(Bwant((APART.roster.hash,)))
     world.pass_ms(100)
     assert world.counted()[decide.NOT_HELD] == before + 1
+
+
+def test_who_is_revoked_is_not_spoken_with_and_nobody_bars_another(world: World) -> None:
+    """A HELLO under a certificate that its own organisation revoked is refused, and no other."""
+    world.pass_ms(20_000)
+    node = LIAR.node.id
+    for by, refused in ((BUYER, 0), (LIAR, 1)):
+        said = identity.issue_revocation(by.root, (by.root.id, node), 1)
+        with world.maker.db:
+            groups.keep_revocation(world.maker.db, identity.decode(said, "revocation"))
+        world.maker.exchange.regroup()
+        world.liar.greet(refused + 1)
+        world.pass_ms(100)
+        assert world.counted()[RevokedNode.code] == refused
