@@ -1,0 +1,196 @@
+"""Removal: who is removed reads nothing that is said after, and what it says counts nothing.
+
+Three organisations' real agents share a sealed group over a real broker. One is removed while
+nobody can be told; it goes on with its keys, and somebody who has not heard of it listens.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gateway.errors import AuthorError
+from gateway.groups import seal
+from gateway.records import record
+from gateway.records.record import Kind
+from gateway.store import database, state
+from tests.agents import AgentProcess, introduce
+from tests.broker import Broker, Publisher
+from tests.paired import hulian, until
+
+_CONFIG = """
+[[link]]
+name = "consortium"
+url = "{between}"
+
+[[source]]
+name = "meters"
+type = "mqtt"
+url = "{plant}"
+topics = ["{name}/#"]
+device = "topic[1]"
+
+[[route]]
+devices = ["*"]
+metrics = ["*"]
+group = "partner"
+"""
+
+
+@dataclass
+class Scene:
+    """Three agents, the broker between them, and that of their machines."""
+
+    ace: AgentProcess
+    bolt: AgentProcess
+    coil: AgentProcess
+    between: Broker
+    plant: Broker
+
+    def say(self, agent: AgentProcess, numbers: range) -> None:
+        """Have a machine of an agent say numbers, and see them stored there."""
+        machine = Publisher(self.plant.port, f"{agent.folder.name}/press")
+        for number in numbers:
+            machine.publish(f'{{"n": {number}}}')
+        machine.finish()
+        until(agent, lambda: set(numbers) <= told(agent).keys())
+
+
+def told(agent: AgentProcess) -> dict[object, str]:
+    """Give each value that a gateway can read in the group, with its status."""
+    answer: dict[str, Any] = hulian(agent, "query", "--group", "partner")
+    return {row["value"]: row["status"] for row in answer["rows"]}
+
+
+def counted(agent: AgentProcess) -> set[object]:
+    """Give the values that count."""
+    answer = hulian(agent, "query", "--group", "partner", "--min-status", "local")
+    return {row["value"] for row in answer["rows"]}
+
+
+def removed(agent: AgentProcess) -> list[str]:
+    """Give the nodes that a gateway knows to be removed."""
+    return [each["node"] for each in hulian(agent, "group", "show", "partner")["removed"]]
+
+
+@contextmanager
+def _consortium(folder: Path) -> Iterator[Scene]:
+    with ExitStack() as ending:
+        brokers = {}
+        for name in ("between", "plant"):
+            (folder / name).mkdir()
+            brokers[name] = Broker(folder / name)
+            ending.callback(brokers[name].stop)
+        urls = {name: broker.url for name, broker in brokers.items()}
+        agents = []
+        for name in ("ace", "bolt", "coil"):
+            (folder / name).mkdir()
+            agents.append(AgentProcess(folder / name, name, _CONFIG.format(name=name, **urls)))
+        introduce(*agents)
+        for each in agents:
+            each.start()
+            ending.callback(each.kill)
+            each.listen()
+        ace, bolt, coil = agents
+        yield Scene(ace, bolt, coil, brokers["between"], brokers["plant"])
+
+
+def _said(agent: AgentProcess, wanted: set[str]) -> list[tuple[record.Record, bytes]]:
+    """Give the sealed observations of the wanted ids."""
+    found = []
+    with closing(database.connect_to_read(str(agent.state_dir / "store.db"))) as db:
+        for encoded, body in db.execute("SELECT encoded, body FROM records ORDER BY place"):
+            said = record.parse(encoded)
+            if said.kind is Kind.OBSERVATION and said.id.hex() in wanted:
+                assert said.key_number, "it is not sealed"
+                found.append((said, body))
+    return found
+
+
+def _opened(agent: AgentProcess, others: list[tuple[record.Record, bytes]]) -> int:
+    """Count which of these records some key in an agent's store opens."""
+    with closing(database.connect_to_read(str(agent.state_dir / "store.db"))) as db:
+        keys = [bytes(key) for (key,) in db.execute("SELECT key FROM sender_keys")]
+    assert keys
+    return sum(any(_opens(*each, key) for key in keys) for each in others)
+
+
+def _opens(said: record.Record, body: bytes, key: bytes) -> bool:
+    try:
+        seal.open_body(said, body, key)
+    except AuthorError:
+        return False
+    return True
+
+
+def _records(agent: AgentProcess, values: set[object]) -> set[str]:
+    rows = hulian(agent, "query", "--group", "partner")["rows"]
+    return {row["record"] for row in rows if row["value"] in values}
+
+
+def test_who_is_removed_reads_and_says_nothing_more(
+    tmp_path: Path, figures: Callable[..., None]
+) -> None:
+    """What it said before stays; what it says after is shown as rejected; nothing new opens."""
+    with _consortium(tmp_path) as scene:
+        ace, bolt, coil = scene.ace, scene.bolt, scene.coil
+        gone = state.load(coil.state_dir).node_id.hex()
+        before, after, later = range(10), range(100, 110), range(200, 210)
+        scene.say(coil, before)
+        scene.say(ace, range(20, 25))
+        together = {*before, *range(20, 25)}
+        for each in (ace, bolt, coil):
+            until(each, lambda each=each: counted(each) == together)  # type: ignore[misc]
+        # Nobody can be told: the removal lies at one, and the removed goes on, heard by another.
+        scene.between.stop()
+        hulian(ace, "group", "remove", "partner", "coil")
+        assert removed(ace) == [gone]
+        ace.stop()
+        scene.between.start()
+        scene.say(coil, after)
+        until(bolt, lambda: set(after) <= counted(bolt))
+        ace.start()
+        ace.listen()
+        until(bolt, lambda: removed(bolt) == [gone])
+        for each in (ace, bolt):
+            until(each, lambda each=each: set(after) <= told(each).keys())  # type: ignore[misc]
+            assert counted(each) == together
+            assert {told(each)[number] for number in after} == {"rejected"}
+        # All that is said from now on is shut to it, and what it says is heard by nobody.
+        scene.say(ace, later)
+        scene.say(bolt, range(300, 310))
+        news = {*later, *range(300, 310)}
+        for each in (ace, bolt):
+            until(each, lambda each=each: news <= counted(each))  # type: ignore[misc]
+        scene.say(coil, range(400, 410))
+        shut = _said(ace, _records(ace, news))
+        known = _said(ace, _records(ace, {*range(20, 25)}))
+        assert shut and _opened(coil, shut) == 0 < _opened(coil, known) == len(known)
+        assert not news & told(coil).keys()
+        assert not set(range(400, 410)) & (counted(ace) | counted(bolt))
+        figures(
+            removed=1,
+            kept=len(before),
+            rejected=len(after),
+            records_shut=len(shut),
+            opened_by_its_keys=_opened(coil, shut),
+        )
+
+
+def test_who_is_there_when_it_is_removed_is_told(
+    tmp_path: Path, figures: Callable[..., None]
+) -> None:
+    """It hears the removal itself, says so, and keeps what it had."""
+    with _consortium(tmp_path) as scene:
+        ace, coil = scene.ace, scene.coil
+        scene.say(ace, range(5))
+        until(coil, lambda: counted(coil) == set(range(5)))
+        hulian(ace, "group", "remove", "partner", "coil")
+        until(coil, lambda: hulian(coil, "group", "show", "partner")["state"] == "removed")
+        listed = hulian(coil, "group", "list")["groups"]
+        assert {row["name"]: row["state"] for row in listed}["partner"] == "removed"
+        assert counted(coil) == set(range(5))
+        scene.say(coil, range(50, 55))
+        assert {told(coil)[number] for number in range(50, 55)} == {"rejected"}
+        figures(told="removed")
