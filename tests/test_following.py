@@ -11,7 +11,7 @@ from gateway.records.roster import Roster
 from gateway.sync import message
 from gateway.sync.message import Hello
 from tests.histories import known
-from tests.people import admitted, roster_of, run_of, seed
+from tests.people import admitted, group_of, roster_of, run_of, seed
 
 ACE, BOLT, COIL = known("ace"), known("bolt"), known("coil")
 FIRST = roster_of(ACE)
@@ -86,12 +86,13 @@ def test_what_is_asked_for_is_bounded() -> None:
 
 def test_a_greeting_names_the_newest_rosters() -> None:
     """However long the chain, who is less than 64 rosters behind learns all that it lacks."""
-    chain = [FIRST]
+    chain = [FIRST, SECOND]
     for _ in range(LACKING_MAX + 6):
-        chain.append(admitted(chain[-1], by=(ACE,)))
+        chain.append(admitted(chain[-1], by=(ACE, BOLT)))
     me = Me(run_of(ACE), (ACE.encryption,))
-    voice = Voice(me, lambda: held(*chain), bytes)
-    said = message.decode(voice.new_hello(Relation(BOLT.node.id, "bolt", b"", ())))
+    voice = Voice(me, lambda: held(*chain, FOREIGN), bytes)
+    shared = group_of(ACE, BOLT, chain=(FIRST, SECOND))
+    said = message.decode(voice.new_hello(Relation(BOLT.node.id, "bolt", b"", (shared,))))
     assert isinstance(said, Hello)
     assert set(said.rosters) == {each.hash for each in chain[-LACKING_MAX:]}
     asking, known_here = Succession(), held(*chain[:-LACKING_MAX])
