@@ -48,7 +48,12 @@ class Keeper:
             self.author, self.writer, self.path, self.groups, self._joined, self._changed
         )
         self.acts = Acts(acting)
-        around = Around(self._accept, self._take, lambda: self.told.update(["met"]))
+        around = Around(
+            self._accept,
+            self._take,
+            lambda: self.told.update(["met"]),
+            lambda: self.told.update(["rerouted"]),
+        )
         self.upkeep = Upkeep(acting, self.acts, around)
         self.writer.submit(self._register).result()
 
