@@ -20,7 +20,7 @@ from tests.agents import HULIAN, AgentProcess
 from tests.broker import Broker
 from tests.liar import BUYER, LIAR, MAKER, STRANGER
 from tests.outside import DYAD, ROSTER, TRIO, Removed, Sealed, makers_head
-from tests.paired import hulian, pair, standing, until
+from tests.paired import hulian, pair, standing, status, until
 from tests.people import group_of, run_of, seed
 from tests.refused import ATTEMPTS, HINT, REMOVED, Attempt, invite, want_of_the_removed
 
@@ -160,7 +160,9 @@ def test_status_tells_what_was_refused(agents: tuple[Broker, AgentProcess, Agent
     """Counts go on when a group comes in and everybody is met anew."""
     broker, alder, birch = agents
     until(alder, lambda: standing(alder, "consortium").get("members") == 2)
-    until(alder, lambda: any(each["state"] == "connected" for each in alder.status()["peers"]))
+    until(
+        alder, lambda: any(each["state"] == "connected" for each in status(alder).get("peers", ()))
+    )
     held = state.load(alder.state_dir)
     topic = wire.to_node(held.node_id)
     said = message.encode(Hello(run_of(STRANGER).credentials, (), seed("nonce")[:16]))
@@ -171,12 +173,12 @@ def test_status_tells_what_was_refused(agents: tuple[Broker, AgentProcess, Agent
         publish.single(topic, payload, qos=1, hostname="127.0.0.1", port=broker.port)
 
     tell(Envelope(Seal.NODE, None, sealed))
-    until(alder, lambda: alder.status()["refused"].get("group.not-a-member") == 1)
+    until(alder, lambda: status(alder)["refused"].get("group.not-a-member") == 1)
     hulian(alder, "group", "create", "pressing", "--with", "birch")
     until(birch, lambda: standing(birch, "pressing"))
     tell(Envelope(Seal.NONE, state.load(alder.state_dir).groups["pressing"].tag, HINT))
-    until(alder, lambda: alder.status()["refused"].get("message.envelope") == 1)
-    assert alder.status()["refused"]["group.not-a-member"] == 1
+    until(alder, lambda: status(alder)["refused"].get("message.envelope") == 1)
+    assert status(alder)["refused"]["group.not-a-member"] == 1
     config = ("--config", str(alder.config))
     shown = subprocess.run([*HULIAN, *config, "status"], capture_output=True, env=ENGLISH)
     assert b"group.not-a-member 1, message.envelope 1\n" in shown.stdout

@@ -26,7 +26,7 @@ from gateway.sync.envelope import Seal
 from tests.agents import AgentProcess
 from tests.broker import Broker, Publisher
 from tests.operator import Operator
-from tests.paired import hulian, pair, rows, standing, until
+from tests.paired import hulian, pair, rows, standing, status, until
 
 _LINK = """
 [[link]]
@@ -70,15 +70,15 @@ class Scene:
     def speak(self, machine: tuple[str, str]) -> list[float]:
         """Have a machine say values that nobody would guess, and see them stored."""
         device, metric = machine
-        stored = self["alder"].status()["store"]["readings"]
+        alder = self["alder"]
+        stored = status(alder)["store"]["readings"]
         values = [self.dice.uniform(100, 900) for _ in range(_COUNT)]
         press = Publisher(self.plant.port, f"plant/{device}")
         for value in values:
             press.publish(f'{{"{metric}": {value!r}}}')
             time.sleep(0.03)  # so that it takes many commits, and as many records
         press.finish()
-        alder = self["alder"]
-        until(alder, lambda: alder.status()["store"]["readings"] == stored + _COUNT)
+        until(alder, lambda: status(alder)["store"]["readings"] == stored + _COUNT)
         return values
 
     def crossed(self) -> bytes:
@@ -201,10 +201,10 @@ def _found_the_group(scene: Scene) -> None:
     until(alder, lambda: not standing(alder, "pressing")["invited"])
     with alder.config.open("a") as config:
         config.write(_MACHINES.format(url=scene.plant.url))
-    before = alder.status()["run"]
+    before = status(alder)["run"]
     assert alder.process is not None
     os.kill(alder.process.pid, signal.SIGHUP)
-    until(alder, lambda: alder.status().get("run", before) != before)
+    until(alder, lambda: status(alder).get("run", before) != before)
     alder.listen()
 
 
