@@ -56,6 +56,12 @@ def test_forged_rosters_are_not_taken_and_bar_no_good_one() -> None:
     too_few = roster.assemble(payload, [roster.sign(ACE.root, payload)])
     flipped = bytearray(SECOND.encoded)
     flipped[len(flipped) // 2] ^= 1
+    signed, signatures = roster.take_apart(THIRD.encoded)
+    barely = roster.assemble(signed, signatures[:1])  # its name is right, and it proves nothing
+    asking = Succession()
+    asking.lacking([THIRD.hash], held(FIRST, SECOND))
+    assert asking.take(THIRD.hash, barely, held(FIRST, SECOND)) == []
+    assert asking.take(THIRD.hash, THIRD.encoded, held(FIRST, SECOND)) == [THIRD]
     for wrong in (bytes(flipped), too_few, b"", FOREIGN.encoded):
         asking = Succession()
         asking.lacking([SECOND.hash], held(FIRST))

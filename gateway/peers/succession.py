@@ -18,7 +18,8 @@ class Succession:
 
     def __init__(self) -> None:
         self._asked: set[bytes] = set()
-        self._came: dict[bytes, bytes] = {}
+        # By hash, with the one before it: what came and does not follow yet.
+        self._came: dict[bytes, tuple[bytes | None, bytes]] = {}
 
     def lacking(self, names: Iterable[bytes], held: Mapping[bytes, Roster]) -> tuple[bytes, ...]:
         """Give what of the named rosters is to be asked for."""
@@ -33,24 +34,32 @@ class Succession:
         """Take a roster that was asked for; give those that now follow what is held, in order."""
         if name not in self._asked:
             return []
-        self._came[name] = encoded
+        try:
+            called, previous = roster.place(encoded)
+        except AuthorError:
+            return []
+        if called != name:
+            return []  # It is another than its name says: the right one may still come.
+        self._came[name] = previous, encoded
         known, found = dict(held), list[Roster]()
         while following := self._following(known):
             known[following.hash] = following
             found.append(following)
             self._asked.discard(following.hash)
-            del self._came[following.hash]
         return found
 
     def _following(self, known: Mapping[bytes, Roster]) -> Roster | None:
-        for name, encoded in list(self._came.items()):
-            for before in known.values():
-                try:
-                    following = roster.decode_next(encoded, before)
-                except AuthorError:
-                    continue  # It follows another, perhaps one that is still on its way.
-                if following.hash == name and not _is_taken(following, known):
-                    return following
+        for name, (previous, encoded) in list(self._came.items()):
+            before = known.get(previous or b"")
+            if before is None:
+                continue  # It follows another, perhaps one that is still on its way.
+            del self._came[name]
+            try:
+                following = roster.decode_next(encoded, before)
+            except AuthorError:
+                continue
+            if not _is_taken(following, known):
+                return following
         return None
 
 

@@ -175,6 +175,12 @@ def take_apart(encoded: bytes) -> tuple[bytes, list[bytes]]:
     raise MalformedRoster(reason="not a payload and its signatures")
 
 
+def place(encoded: bytes) -> tuple[bytes, bytes | None]:
+    """Give a roster's hash and that of the one before it, neither verified; raise as `decode`."""
+    payload, _ = take_apart(encoded)
+    return roster_hash(payload), _read(payload).previous
+
+
 def verify(payload: bytes, signatures: Sequence[bytes], roots: Iterable[bytes]) -> frozenset[bytes]:
     """Give the roots that signed; raise where one signature is a stranger's, double or bad."""
     by_kid = {key_id(root)[:8]: root for root in roots}
