@@ -1,20 +1,30 @@
 """Members that lie about who is who: what they write is stored, and nobody believes it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 
 import apsw
 
-from gateway.groups import announcement
+from gateway.groups import announcement, verdict
 from gateway.groups.group import Group, Member, Role
 from gateway.groups.membership import CONTENT_TYPE, Act, Add, Remove, encode
 from gateway.peers.succession import Succession
-from gateway.records import feed, identity, record, roster
+from gateway.records import feed, identity, proof, record, roster
 from gateway.records.cose import SigningKey
 from gateway.records.identity import EncryptionKey, Named
 from gateway.records.record import Kind, Said
 from gateway.records.roster import Roster
-from gateway.store import authoring, contacts, database, feeds, groups, membership
+from gateway.store import (
+    authoring,
+    contacts,
+    database,
+    feeds,
+    groups,
+    membership,
+    proofs,
+    questions,
+)
 from gateway.store.authoring import Author, Venue
 from tests.people import Party, admitted, group_of, moment, observation, party, roster_of, run_of
 
@@ -163,3 +173,16 @@ def _without(expelled: Party, attempt: int = 0) -> Roster:
     payload = roster.compose_next(SECOND, rest, attempt)
     signatures = [roster.sign(each.root, payload) for each in (ACE, BOLT)]
     return roster.decode_next(roster.assemble(payload, signatures), SECOND)
+
+
+def test_a_record_under_a_later_roster_is_proved_to_who_trusts_any_of_them() -> None:
+    """A stranger that trusts the first roster or the newest one follows the signed way between."""
+    ace = Gateway(ACE, GROUP)
+    name = ace.write(observation())
+    shown = proofs.of(ace.db, questions.find(ace.db, name.hex(), ACE.node.id))
+    encoded = proof.encode(shown)
+    assert proof.decode(encoded) == shown
+    for each in (FIRST, SECOND):
+        assert verdict.judge(encoded, [each.hash]).holds
+    assert not verdict.judge(encoded, [roster_of(ACE).hash]).holds
+    assert not verdict.judge(proof.encode(replace(shown, earlier=())), [SECOND.hash]).holds

@@ -199,7 +199,8 @@ def _trusted(said: str | None) -> frozenset[bytes]:
     """Give the roster that is trusted; else those of this gateway and of its groups."""
     if said is None:
         held = state.load(place.state_dir())
-        return frozenset({held.roster.hash, *(each.roster.hash for each in held.groups.values())})
+        known = (each.hash for group in held.groups.values() for each in group.chain)
+        return frozenset({held.roster.hash, *held.rosters, *known})
     with suppress(ValueError):
         if len(trusted := bytes.fromhex(said)) == _HASH_BYTES:
             return frozenset({trusted})
@@ -209,7 +210,7 @@ def _trusted(said: str | None) -> frozenset[bytes]:
 
 def _roster(gathered: Proof) -> bytes:
     assert gathered.roster is not None, "the store's proofs have one"
-    return rosters.decode(gathered.roster).hash
+    return rosters.decode_chain((*gathered.earlier, gathered.roster))[-1].hash
 
 
 def _held(held: bool | None) -> str:

@@ -5,7 +5,8 @@ what held, what did not and why, and what was not shown; and who has signed that
 record. It never says yes to nothing, nor counts what it did not check.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -85,7 +86,8 @@ def judge(encoded: bytes, trusted: Collection[bytes]) -> Verdict:
     """Check a proof, trusting nothing but rosters of these hashes; raise MalformedProof."""
     shown = proof.decode(encoded)
     judging = _Judging()
-    within = judging.take("roster", shown.roster, lambda part: _roster(part, trusted))
+    rosters = None if shown.roster is None else (*shown.earlier, shown.roster)
+    within = judging.take("roster", rosters, lambda part: _chain(part, trusted))
     if within is None:
         return Verdict(judging.statements())
     by = judging.take("certificates", shown.certificates, lambda part: _credentials(part, within))
@@ -127,16 +129,22 @@ class _Judging:
         return tuple(self._judged.get(name, Statement(name, None)) for name in NAMES)
 
 
-def _roster(encoded: bytes, trusted: Collection[bytes]) -> Roster:
-    known = roster.decode(encoded)
-    if known.hash not in trusted:
-        raise UnknownRoster(roster=known.hash.hex())
-    return known
+def _chain(encoded: Sequence[bytes], trusted: Collection[bytes]) -> tuple[Roster, ...]:
+    """Verify the rosters from number 0 on; one that is trusted vouches for those linked to it."""
+    chain = roster.decode_chain(encoded)
+    if not any(each.hash in trusted for each in chain):
+        raise UnknownRoster(roster=chain[-1].hash.hex())
+    return chain
 
 
-def _credentials(certificates: Certificates, within: Roster) -> Credentials:
+def _credentials(certificates: Certificates, within: Sequence[Roster]) -> Credentials:
+    """Verify certificates by the newest of the rosters that does."""
     credentials = feed.decode_credentials(*certificates)
-    credentials.verify(within)
+    for each in reversed(within[1:]):
+        with suppress(AuthorError):
+            credentials.verify(each)
+            return credentials
+    credentials.verify(within[0])
     return credentials
 
 
@@ -167,9 +175,9 @@ def _claimed(said: Record, opening: Opening | None) -> bytes | None:
         return None  # nobody can read it, so it claims nothing
 
 
-def _group(said: Record, by: Credentials, founded: Founded, within: Roster) -> Group:
+def _group(said: Record, by: Credentials, founded: Founded, within: Sequence[Roster]) -> Group:
     founder = feed.decode_credentials(*founded.certificates)
-    found = group.verify(founded.founding, founder, within, secret=b"")
+    found = group.verify_among(founded.founding, founder, within, secret=b"")
     if found.id != said.group:
         raise WrongFeed(part="group")
     found.check_member(by.node)
@@ -177,7 +185,7 @@ def _group(said: Record, by: Credentials, founded: Founded, within: Roster) -> G
 
 
 def _holders(
-    judging: _Judging, shown: Proof, said: Record, within: Roster, among: Group | None
+    judging: _Judging, shown: Proof, said: Record, within: Sequence[Roster], among: Group | None
 ) -> tuple[Party, ...]:
     if shown.founded is not None and among is None:
         return ()  # Who may hold it did not hold, so nobody is counted.
@@ -188,7 +196,7 @@ def _holders(
     return tuple(dict.fromkeys(each for each in found if each is not None))
 
 
-def _holder(said: Record, receipt: Receipt, within: Roster, among: Group | None) -> Party:
+def _holder(said: Record, receipt: Receipt, within: Sequence[Roster], among: Group | None) -> Party:
     """See that a member has signed for a head above the record, and that it owes no body of it."""
     by = _credentials(receipt.certificates, within)
     if among is not None:
@@ -208,6 +216,7 @@ def _holder(said: Record, receipt: Receipt, within: Roster, among: Group | None)
     raise BadAck(reason="it says nothing of this record's feed")
 
 
-def _party(by: Credentials, within: Roster) -> Party:
-    organisation = within.organisation(by.node.issuer)
+def _party(by: Credentials, within: Sequence[Roster]) -> Party:
+    rows = [each for one in reversed(within) for each in one.organisations]
+    organisation = next(each for each in rows if each.id == by.node.issuer)
     return Party(by.node.subject, organisation.id, organisation.name)

@@ -17,6 +17,7 @@ from gateway.records.roster import ROSTER_BYTES_MAX
 
 PROOF_BYTES_MAX: Final = 8 * 1024 * 1024
 PATH_MAX: Final = 53  # as deep as a tree of 2^53 leaves
+ROSTERS_MAX: Final = 256
 RECEIPTS_MAX: Final = 64  # as many as a group has members
 ITEM_BYTES_MAX: Final = 64 * 1024  # an ACK, a founding; what reads them has its own limits
 _MEMBERS: Final = frozenset({0, 1, 2, 5, 9, 10, 11})
@@ -61,6 +62,7 @@ class Proof:
     certificates: Certificates | None = None
     roster: bytes | None = None
     founded: Founded | None = None
+    earlier: tuple[bytes, ...] = ()  # the rosters before `roster`, from number 0 on
 
 
 def encode(proof: Proof) -> bytes:
@@ -72,7 +74,7 @@ def encode(proof: Proof) -> bytes:
         2: None if opening is None else [opening.salt, opening.content],
         5: receipts or None,
         9: None if proof.certificates is None else list(proof.certificates),
-        10: None if proof.roster is None else [proof.roster],
+        10: None if proof.roster is None else [*proof.earlier, proof.roster],
         11: None if founded is None else [founded.founding, list(founded.certificates)],
     }
     return cbor.encode({0: 1} | {key: part for key, part in parts.items() if part is not None})
@@ -90,13 +92,15 @@ def decode(encoded: bytes) -> Proof:
         raise MalformedProof(reason="it speaks of a journal, which this version cannot check")
     if not said.keys() <= _MEMBERS:
         raise MalformedProof(reason="an unknown member")
+    *earlier, newest = _rosters(said[10]) if 10 in said else (None,)
     return Proof(
         _bytes(said[1], "record", RECORD_BYTES_MAX) if 1 in said else None,
         _opening(said[2]) if 2 in said else None,
         _receipts(said[5]) if 5 in said else (),
         _certificates(said[9]) if 9 in said else None,
-        _roster(said[10]) if 10 in said else None,
+        newest,
         _founded(said[11]) if 11 in said else None,
+        tuple(each for each in earlier if each is not None),
     )
 
 
@@ -142,11 +146,9 @@ def _certificates(part: object) -> Certificates:
     raise MalformedProof(reason="its certificates are not three")
 
 
-def _roster(part: object) -> bytes:
-    match part:
-        case [encoded]:
-            return _bytes(encoded, "roster", ROSTER_BYTES_MAX)
-    raise MalformedProof(reason="its rosters are not one, and there is no other than roster 0 yet")
+def _rosters(part: object) -> tuple[bytes, ...]:
+    rows = part if isinstance(part, list) and 0 < len(part) <= ROSTERS_MAX else [None]
+    return tuple(_bytes(each, "roster", ROSTER_BYTES_MAX) for each in rows)
 
 
 def _founded(part: object) -> Founded:

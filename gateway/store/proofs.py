@@ -26,13 +26,16 @@ def of(db: apsw.Connection, story: Story) -> Proof:
         raise StoreDamaged(path=db.filename, reason="a record beyond its feed's head")
     genesis = _genesis(db, said.feed)
     among = groups.load(db, said.group)
+    known = groups.rosters(db, among.founding.consortium).values()
+    *earlier, newest = [each.encoded for each in sorted(known, key=lambda each: each.number)]
     return Proof(
         said.encoded,
         story.opening,
         tuple(islice(_receipts(db, said, held.size), RECEIPTS_MAX)),
         _certificates(genesis.credentials),
-        among.roster.encoded,
+        newest,
         Founded(among.encoded, _certificates(among.founder)),
+        tuple(earlier),
     )
 
 

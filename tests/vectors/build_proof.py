@@ -169,7 +169,8 @@ def _malformed() -> dict[str, bytes]:
         "a path of 54": (5, [[*signed[:2], path]]),
         "a path of 31 bytes": (5, [[*signed[:2], [bytes(31)]]]),
         "two certificates": (9, said[9][:2]),
-        "two rosters": (10, said[10] * 2),
+        "rosters that are no list": (10, said[10][0]),
+        "no roster in the list": (10, []),
         "a founding alone": (11, said[11][:1]),
     }
     changed = {name: cbor.encode({**said, key: value}) for name, (key, value) in wrong.items()}
