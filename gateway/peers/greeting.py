@@ -7,17 +7,18 @@ Nothing said here is believed without a certificate, and nothing is stored befor
 from collections import Counter
 from collections.abc import Iterable
 
-from gateway.errors import MalformedMessage
+from gateway.errors import MalformedMessage, NotAMember
 from gateway.groups.group import Group
 from gateway.peers import inviting
 from gateway.peers.circle import Circle
+from gateway.peers.farewell import Farewells
 from gateway.peers.inviting import Invited
 from gateway.peers.relation import Relation
 from gateway.peers.staging import Staged
 from gateway.peers.succession import Succession
 from gateway.peers.voice import Voice
 from gateway.peers.wire import Outgoing
-from gateway.store import feeds, groups
+from gateway.store import feeds, groups, peers
 from gateway.store.database import Connection
 from gateway.sync import decide, message
 from gateway.sync.invitation import Invite
@@ -36,6 +37,7 @@ class Greeter:
     ) -> None:
         self._circle, self._voice, self._read, self._counts = circle, voice, read, counts
         self._succession = Succession()
+        self._farewells = Farewells(circle, voice, read)
         # Invitations that could be accepted, by group: taken away by who decides that.
         self.invitations: dict[bytes, Invited] = {}
 
@@ -43,10 +45,21 @@ class Greeter:
         """Take what was sealed to this node: a greeting, or an invitation."""
         match message.decode(plain):
             case Hello() as said:
-                return self._hello(said, plain, now_ms, staged)
+                gone = self._farewells.to(said.credentials.node.subject, now_ms)
+                try:
+                    return gone + self._hello(said, plain, now_ms, staged)
+                except NotAMember:
+                    if not gone:
+                        raise
+                    return gone
             case Invite() as said:
                 return self._invited(said)
         raise MalformedMessage(reason="only HELLO and INVITE are sealed to a node")
+
+    def farewell(self, kid: bytes, now_ms: int) -> list[Outgoing]:
+        """Tell who signs with a run's key that its node was removed, if it was."""
+        nodes = {each.node.subject for each in peers.runs(self._read, kid)}
+        return [said for node in sorted(nodes) for said in self._farewells.to(node, now_ms)]
 
     def roster(self, said: Body, staged: Staged) -> None:
         """Take a roster that was asked for, if it follows those that are held."""

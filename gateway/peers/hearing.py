@@ -196,6 +196,7 @@ class Hearing:
         heard = control.decode(content)
         relation = self._circle.speaker(heard) or self._circle.of_run(heard.signed.kid)
         if relation is None:
+            self._out += self.greeter.farewell(heard.signed.kid, now_ms)
             raise BadControl(reason="nobody greeted us with its HELLO")
         before = relation.session
         try:

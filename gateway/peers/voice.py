@@ -76,6 +76,10 @@ class Voice:
         """Say to a peer what needs no signature of ours: records and bodies carry their own."""
         return self._to(wire.to_node(relation.node), group, message.encode(said))
 
+    def tell(self, node: bytes, group: Group, said: Message) -> Outgoing:
+        """Say what needs no signature of ours to a node that need be no peer."""
+        return self._to(wire.to_node(node), group, message.encode(said))
+
     def broadcast(self, group: Group, said: Message) -> Outgoing:
         """Say something to all members: new records, or, as a hint, heads."""
         name = wire.heads_of if isinstance(said, Heads) else wire.records_of

@@ -10,13 +10,13 @@ from typing import Any
 
 import apsw
 
-from gateway.errors import NotAMember, UnknownGroup
-from gateway.groups import group
+from gateway.errors import GroupError, NotAMember, UnknownGroup
+from gateway.groups import group, membership as acts
 from gateway.groups.group import Founding, Member, Role
 from gateway.groups.membership import ENDLESS, Membership
 from gateway.records import identity
 from gateway.records.feed import View
-from gateway.records.record import Kind
+from gateway.records.record import SALT_BYTES, Kind
 from gateway.store.heard import certificate_in, hear
 
 _ID_BYTES = 32
@@ -121,6 +121,25 @@ def counted(db: apsw.Connection, feed: bytes, here: bytes = b"") -> int:
     if size is not None:
         return int(size)
     return ENDLESS if is_member else 0
+
+
+def removals(db: apsw.Connection, identity: bytes, node: bytes) -> list[tuple[bytes, int]]:
+    """Give where a group's records by others say that a node is removed: feeds and numbers."""
+    rows = db.execute(
+        "SELECT f.id, r.place & 4294967295, r.body FROM records r"
+        " JOIN feeds f ON f.number = r.place >> 32 WHERE f.in_group = ? AND f.node <> ?"
+        " AND r.kind = ? ORDER BY r.place",
+        (_number(db, identity), node, int(Kind.MEMBERSHIP)),
+    )
+    return [(bytes(feed), int(seq)) for feed, seq, body in list(rows) if _removed_by(body) == node]
+
+
+def _removed_by(body: bytes) -> bytes | None:
+    try:
+        act = acts.decode(body[SALT_BYTES:])
+    except GroupError:
+        return None
+    return act.node if isinstance(act, acts.Remove) else None
 
 
 def member(db: apsw.Connection, identity: bytes, node: bytes) -> Member:

@@ -42,6 +42,7 @@ class Left:
     group: Group
     gateways: Sequence[Member]
     rebel: Rebel
+    is_strong: bool  # it may itself remove others, and so mislead who has not heard
     # How much of each feed of the rebel somebody held who removed it.
     sizes: dict[bytes, int] = field(default_factory=dict)
 
@@ -53,6 +54,18 @@ class Left:
             # Who had not heard of an earlier removal has agreed to what it held.
             evil = self.rebel.evil
             evil[:] = [(feed, seq) for feed, seq in evil if seq >= self.sizes.get(feed, 0)]
+
+    def misled(self) -> set[bytes]:
+        """Name the honest ones that believe of a strong rebel that they are removed themselves."""
+        if not self.is_strong:
+            return set()
+        loyal = {each.node for each in self.loyal()} | {self.rebel.node}
+        apart = (each for each in self.gateways if each.node not in loyal and not each.was_removed)
+        return {
+            each.node
+            for each in apart
+            if self.group in each.groups and each.node in each.known(self.group).cuts
+        }
 
     def is_told(self) -> bool:
         """Say whether somebody who remains knows that the rebel is removed."""
@@ -81,7 +94,7 @@ class Left:
         if not remaining or any(each.owes(self.group) for each in remaining):
             return False
         members = {each.node for each in remaining[0].known(self.group).members}
-        absent = {each.node for each in self.gateways if each.was_removed}
+        absent = {each.node for each in self.gateways if each.was_removed} | self.misled()
         if members - nodes - absent or len({_whole(each, self, nodes) for each in remaining}) > 1:
             return False
         ids = {node.hex() for node in nodes}
@@ -110,7 +123,7 @@ class Left:
         return "\n".join(lines)
 
 
-def look(left: Left, is_strong: bool, now_ms: int, messages: int) -> Figures:
+def look(left: Left, now_ms: int, messages: int) -> Figures:
     """Hold what remains against what was promised."""
     remaining = left.remaining()
     for each in remaining:
@@ -122,12 +135,21 @@ def look(left: Left, is_strong: bool, now_ms: int, messages: int) -> Figures:
         assert all(member.node != left.rebel.node for member in known.members)
     honest = {each.node for each in left.gateways if each.was_removed} | {left.rebel.node}
     cut_off = remaining[0].known(left.group).cuts.keys() - honest
-    assert is_strong or not cut_off, "the removed one cut off somebody else"
+    assert left.is_strong or not cut_off, "the removed one cut off somebody else"
     kept, rejected = _judged(left, remaining)
     shut, readable = _opened(left, remaining)
     assert shut, "nothing was said after the removal"
     records = sum(head.size for head in _heads(remaining[0], left.group, None))
-    return Figures(records, shut, readable, kept, rejected, len(cut_off), now_ms / 1000, messages)
+    return Figures(
+        records,
+        shut,
+        readable,
+        kept,
+        rejected,
+        len(cut_off | left.misled()),
+        now_ms / 1000,
+        messages,
+    )
 
 
 def _judged(left: Left, remaining: Sequence[Member]) -> tuple[int, int]:

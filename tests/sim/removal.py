@@ -106,7 +106,7 @@ class Removal(Consortium):
         self.sealed = self.groups[-1]
         rebel = self.gateways[fate.rebel]
         assert isinstance(rebel, Rebel)
-        self.left = Left(self.sealed, self.gateways, rebel)
+        self.left = Left(self.sealed, self.gateways, rebel, fate.is_strong)
 
     def remove(self) -> Figures:
         """Let it all happen, mend the ways, have everybody say something more, and look."""
@@ -121,7 +121,7 @@ class Removal(Consortium):
         for each in self.left.remaining():
             each.say(self.sealed, Device(f"press {each.name}", self.fates).say(self.clock.now_ms))
         self.settle(self.agreed, 5_000)
-        return look(self.left, self.fate.is_strong, self.clock.now_ms, self.network.carried)
+        return look(self.left, self.clock.now_ms, self.network.carried)
 
     @property
     def span_ms(self) -> int:
@@ -213,10 +213,12 @@ class Removal(Consortium):
         if number is None:
             root = rebel.who.root
             revocation = identity.issue_revocation(root, (root.id, rebel.node), 1)
-        if not by.is_member(self.sealed) or not self._removes(by, rebel, revocation):
+        if not by.is_member(self.sealed) or not self.removes(by, rebel, revocation):
             assert not by_force, "nobody can remove it"
 
-    def _removes(self, by: Member, gone: Member, revocation: bytes | None = None) -> bool:
+    def removes(self, by: Member, gone: Member, revocation: bytes | None = None) -> bool:
+        """Have one remove another; False where it may not."""
+
         def wish(db: object, author: authoring.Author, venue: authoring.Venue) -> None:
             acting.remove(by.db, author, venue, gone.node, revocation)
             self.left.cut(by, gone)
@@ -231,7 +233,7 @@ class Removal(Consortium):
         """Have the initiator remove an honest member, who may not hear of it for long."""
         others = [each for each in self.left.loyal() if each is not self.gateways[0]]
         if len(others) > 1 and self.gateways[0] in self.left.loyal():
-            self._removes(self.gateways[0], self.fates.choice(others))
+            self.removes(self.gateways[0], self.fates.choice(others))
 
     def _leave(self) -> None:
         others = [each for each in self.left.loyal() if each is not self.gateways[0]]
