@@ -311,8 +311,11 @@ ATTEMPTS: dict[Attempt, dict[str, int]] = {
 # What a member that was removed still tries: in its session, and in a fresh one.
 
 
-def greeting_of_the_removed(world: Sealed) -> None:
+def greetings_of_the_removed(world: Sealed) -> None:
+    """The first may be answered by its removal; for the second there is nothing left to say."""
     world.liar.greet(7)
+    world.pass_ms(100)
+    world.liar.greet(8)
 
 
 def want_of_the_removed(world: Sealed) -> None:
@@ -337,7 +340,7 @@ def ack_of_the_removed(world: Sealed) -> None:
 
 
 REMOVED: dict[Attempt, dict[str, int]] = {
-    greeting_of_the_removed: {"group.not-a-member": 1},
+    greetings_of_the_removed: {"group.not-a-member": 1},
     want_of_the_removed: {"message.control": 1},
     bwant_of_the_removed: {"message.control": 1},
     heads_of_the_removed: {"message.control": 1},

@@ -43,6 +43,21 @@ def _members(world: Sealed) -> list[frozenset[bytes]]:
     ]
 
 
+def _given(world: Sealed) -> list[tuple[bytes, int]]:
+    """Name the feeds of which the liar was given records, each with the last record's number."""
+    given, by_tag = [], {each.tag: each for each in (TRIO, DYAD)}
+    for arrived in world.liar.heard:
+        found = envelope.decode(arrived.payload)
+        within = by_tag.get(found.tag or "")
+        if arrived.topic != wire.to_node(LIAR.node.id) or within is None:
+            continue
+        content = envelope.open_in(within.secret, within.id, found)
+        said = None if content.startswith(control.MARK) else message.decode(content)
+        if isinstance(said, Recs):
+            given.append((said.feed, said.start + len(said.records) - 1))
+    return given
+
+
 @pytest.mark.parametrize("attempt", ATTEMPTS, ids=lambda attempt: attempt.__name__)
 def test_an_attempt_is_counted_and_disturbs_nobody(attempt: Attempt) -> None:
     """It is refused under its code, and nothing else comes of it."""
@@ -58,15 +73,18 @@ def test_an_attempt_is_counted_and_disturbs_nobody(attempt: Attempt) -> None:
 
 @pytest.mark.parametrize("attempt", REMOVED, ids=lambda attempt: attempt.__name__)
 def test_who_was_removed_is_refused_like_anybody(attempt: Attempt) -> None:
-    """It knows the secret and had a session; no request of it is answered any more."""
+    """It knows the secret and had a session; all that it is ever told is that it was removed."""
     world = Removed()
     held = {head.feed: head.size for head in world.own(world.maker) + world.own(world.buyer)}
     assert _members(world) == 2 * [frozenset({BUYER.node.id, world.maker.node})]
-    heard = len(world.liar.greetings())
+    heard, given = len(world.liar.greetings()), len(_given(world))
     attempt(world)
     world.pass_ms(200)
     assert world.counted() == REMOVED[attempt]
     assert len(world.liar.greetings()) == heard
+    ((feed, removed_at),) = membership.removals(world.maker.db, TRIO.id, LIAR.node.id)
+    assert all(name == feed and last <= removed_at for name, last in _given(world)[given:])
+    assert makers_head(world).size > removed_at + 1
     _undisturbed(world, held)
 
 
@@ -78,19 +96,6 @@ def test_the_same_of_a_member_is_taken(attempt: Attempt) -> None:
     attempt(world)
     world.pass_ms(200)
     assert not world.counted()
-
-
-def _given(world: Sealed) -> list[bytes]:
-    """Name the feeds of which the liar was given records, in any group that it knows."""
-    given, by_tag = [], {each.tag: each for each in (TRIO, DYAD)}
-    for arrived in world.liar.heard:
-        found = envelope.decode(arrived.payload)
-        within = by_tag.get(found.tag or "")
-        if arrived.topic == wire.to_node(LIAR.node.id) and within is not None:
-            content = envelope.open_in(within.secret, within.id, found)
-            said = None if content.startswith(control.MARK) else message.decode(content)
-            given += [said.feed] if isinstance(said, Recs) else []
-    return given
 
 
 def test_who_was_removed_from_one_group_is_served_in_another() -> None:
@@ -108,7 +113,7 @@ def test_who_was_removed_from_one_group_is_served_in_another() -> None:
     apart = makers_head(world, DYAD).feed
     world.liar.control(Want(apart, 0, 1, 9), DYAD)
     world.pass_ms(200)
-    assert _given(world) == [*before, apart]
+    assert _given(world) == [*before, (apart, 0)]
 
 
 def test_invitations_without_end_are_counted_and_not_kept() -> None:
