@@ -41,16 +41,21 @@ def of_group(db: apsw.Connection, group: bytes) -> dict[bytes, Contact]:
 
 
 def invited_by(db: apsw.Connection, group: Group, node: bytes) -> set[bytes]:
-    """Give the members that this node founded or added, and that have opened no feed yet."""
+    """Give the members that this node founded or added, and that have opened no feed yet.
+
+    Whom somebody brought in who is no member any more, every member invites.
+    """
+    now = {member.node for member in membership.load(db, group.id).members}
+    if node not in now:
+        return set()
     brought = {added.member.node for added in _additions(db, group.id, node)}
-    if group.founder.node.subject == node:
+    if group.founder.node.subject not in now - {node}:
         brought |= {member.node for member in group.founding.members}
     rows = db.execute(
         "SELECT DISTINCT f.node FROM feeds f JOIN groups g ON g.number = f.in_group WHERE g.id = ?",
         (group.id,),
     )
     came = {bytes(each) for (each,) in rows}
-    now = {member.node for member in membership.load(db, group.id).members}
     return (brought & now) - came - {node}
 
 
@@ -68,7 +73,9 @@ def _additions(db: apsw.Connection, group: bytes, author: bytes | None) -> list[
     rows = db.execute(
         "SELECT r.body FROM records r JOIN feeds f ON f.number = r.place >> 32"
         " JOIN groups g ON g.number = f.in_group"
-        " WHERE g.id = ?1 AND r.kind = ?2 AND (?3 IS NULL OR f.node = ?3) ORDER BY r.place",
+        " WHERE g.id = ?1 AND r.kind = ?2 AND (?3 IS NULL OR f.node = ?3 OR NOT EXISTS"
+        " (SELECT 1 FROM members m WHERE m.in_group = g.number AND m.node = f.node))"
+        " ORDER BY r.place",
         (group, int(Kind.MEMBERSHIP), author),
     )
     said = (act_of(body[SALT_BYTES:]) for (body,) in rows)
