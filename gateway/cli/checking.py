@@ -56,6 +56,8 @@ def verify(
             print(f"  {retell(fault)}")
         for line in _told(facts) if file else ():
             print(f"  {line}")
+        for reason in facts.get("unshown", ()):
+            print(f"  {say('not shown')}: {retell(reason)}")
         for device in facts["devices"]:
             print("  " + say("device-signed by key {key}: {samples} samples", **device))
         counted = "{checked} checked: {valid} valid, {invalid} invalid, {unknown} unknown"
@@ -173,6 +175,7 @@ def _verified_proof(file: Path, trusted: Collection[bytes]) -> dict[str, Any]:
         ],
         "statements": {statement.name: statement.held for statement in found.statements},
         "faults": [each.reason for each in found.statements if each.held is False],
+        "unshown": [each.reason for each in found.statements if each.held is None and each.reason],
     }
 
 

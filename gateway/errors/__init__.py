@@ -75,6 +75,7 @@ from gateway.errors.device import (
     WrongDeviceName as WrongDeviceName,
 )
 from gateway.errors.group import (
+    AdditionUnproven as AdditionUnproven,
     HistoryNotShared as HistoryNotShared,
     InvitationTooLarge as InvitationTooLarge,
     MalformedFounding as MalformedFounding,

@@ -30,6 +30,15 @@ class NotAMember(GroupError):
     next = "the group's admins must add it first"
 
 
+class AdditionUnproven(GroupError):
+    """A node that a group was not founded with: whether it was added, a proof does not show."""
+
+    code = "group.addition-unproven"
+    what = "node {node} is none of those that group {group} was founded with"
+    why = "members may be added later, and a proof carries the founding alone: it was not shown"
+    next = "ask a member of the group whether, and by whom, it was added"
+
+
 class UnknownGroup(GroupError):
     """A group is named that this gateway does not have."""
 

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from gateway.errors import (
+    AdditionUnproven,
     AuthorError,
     BadAck,
     BadBody,
     GroupError,
     MalformedPack,
+    NotAMember,
     PeerError,
     ProofFails,
     UnknownRoster,
@@ -27,6 +29,7 @@ from gateway.readings import senml
 from gateway.records import attestation, feed, merkle, proof, record, roster
 from gateway.records.attestation import Proved
 from gateway.records.feed import Credentials
+from gateway.records.identity import Certificate
 from gateway.records.proof import Certificates, Founded, Opening, Proof, Receipt
 from gateway.records.record import Record
 from gateway.records.roster import Roster
@@ -54,6 +57,9 @@ class Statement:
     name: str
     held: bool | None
     reason: str = ""
+
+
+_NOTHING: Final = Statement("", None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +104,8 @@ def judge(encoded: bytes, trusted: Collection[bytes]) -> Verdict:
         return Verdict(judging.statements())
     opening = judging.take("body", shown.opening, lambda part: _body(said, part))
     devices = judging.take("device", _claimed(said, opening), attestation.check) or ()
-    among = judging.take("group", shown.founded, lambda part: _group(said, by, part, within))
+    among = judging.take("group", shown.founded, lambda part: _group(said, part, within))
+    judging.take("group", among, lambda part: _founded_with(part, by.node))
     author = _party(by, within)
     holders = _holders(judging, shown, said, within, among)
     return Verdict(judging.statements(), said, author, holders, devices)
@@ -116,9 +123,13 @@ class _Judging:
             return None
         try:
             found = step(part)
+        except AdditionUnproven as fault:  # It may be so, or not: neither was shown.
+            if self._judged.get(name, _NOTHING).held is not False:
+                self._judged[name] = Statement(name, None, str(fault))
+            return None
         except (AuthorError, GroupError, PeerError) as fault:
-            before = self._judged.get(name)
-            reason = str(fault) if before is None or before.held else f"{before.reason}; {fault}"
+            before = self._judged.get(name, _NOTHING)
+            reason = f"{before.reason}; {fault}" if before.held is False else str(fault)
             self._judged[name] = Statement(name, False, reason)
             return None
         self._judged.setdefault(name, Statement(name, True))
@@ -175,13 +186,22 @@ def _claimed(said: Record, opening: Opening | None) -> bytes | None:
         return None  # nobody can read it, so it claims nothing
 
 
-def _group(said: Record, by: Credentials, founded: Founded, within: Sequence[Roster]) -> Group:
+def _group(said: Record, founded: Founded, within: Sequence[Roster]) -> Group:
     founder = feed.decode_credentials(*founded.certificates)
     found = group.verify_among(founded.founding, founder, within, secret=b"")
     if found.id != said.group:
         raise WrongFeed(part="group")
-    found.check_member(by.node)
     return found
+
+
+def _founded_with(among: Group, node: Certificate) -> Certificate:
+    """See that a node is a member by the founding: what came later no proof carries yet."""
+    try:
+        among.check_member(node)
+    except NotAMember:
+        fault = AdditionUnproven(node=node.subject.hex(), group=among.id.hex()[:16])
+        raise fault from None
+    return node
 
 
 def _holders(
@@ -199,8 +219,6 @@ def _holders(
 def _holder(said: Record, receipt: Receipt, within: Sequence[Roster], among: Group | None) -> Party:
     """See that a member has signed for a head above the record, and that it owes no body of it."""
     by = _credentials(receipt.certificates, within)
-    if among is not None:
-        among.check_member(by.node)
     ack = agreement.decode(receipt.ack).verify(by.run.key)
     if ack.group != said.group:
         raise BadAck(reason="it is of another group")
@@ -212,6 +230,8 @@ def _holder(said: Record, receipt: Receipt, within: Sequence[Roster], among: Gro
         head = entry.head
         if merkle.root_by_inclusion(said.id, said.seq, head.size, receipt.path) != head.root:
             raise ProofFails(reason="the path does not lead to the head that was signed for")
+        if among is not None:
+            _founded_with(among, by.node)
         return _party(by, within)
     raise BadAck(reason="it says nothing of this record's feed")
 

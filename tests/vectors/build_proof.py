@@ -119,7 +119,7 @@ def _vector(name: str, encoded: bytes) -> dict[str, object]:
 
 
 def _good() -> dict[str, Proof]:
-    known = whole()
+    known, strangers = whole(), chain(STRANGERS, GROUP, 2)[1]
     return {
         "nothing shows nothing": Proof(),
         "a record alone shows nothing": Proof(known.record),
@@ -134,6 +134,12 @@ def _good() -> dict[str, Proof]:
         "a pack that its device signed": _observed(build_attestation.GOOD["one sample"]),
         "one node has signed twice": replace(
             known, receipts=(receipt(BUYERS, 2, LONG), receipt(BUYERS, 2, 3))
+        ),
+        "an author whom the founding does not name": replace(
+            whole(record=strangers), certificates=certificates(STRANGERS.credentials), receipts=()
+        ),
+        "a receipt by whom the founding does not name": replace(
+            known, receipts=(receipt(BUYERS, 2, LONG), receipt(STRANGERS, 2, LONG))
         ),
     }
 
@@ -218,9 +224,6 @@ def _wrong() -> dict[str, Proof]:
                 build_attestation.GOOD["one sample"], lambda entries: entries[0].update({2: 91.5})
             )
         ),
-        "an author who is no member": replace(
-            whole(record=strangers), certificates=certificates(STRANGERS.credentials), receipts=()
-        ),
     }
 
 
@@ -242,7 +245,7 @@ def _wrong_receipts() -> dict[str, Proof]:
         "a receipt with another's path": replace(fair, path=receipt(BUYERS, 1, LONG).path),
         "a receipt whose path is too long": replace(fair, path=(*fair.path, bytes(32))),
         "a receipt whose path is too short": replace(fair, path=fair.path[:-1]),
-        "a receipt by who is no member": receipt(STRANGERS, 2, LONG),
+        "a wrong receipt by whom the founding does not name": receipt(STRANGERS, 2, 2),
         "a receipt of no known organisation": replace(
             fair, certificates=certificates(run_of(party("nobody")).credentials)
         ),
