@@ -13,7 +13,6 @@ from gateway.errors import MalformedMembership, NotAMember
 from gateway.groups import membership
 from gateway.groups.fold import fold
 from gateway.groups.group import Role
-from gateway.groups.history import close
 from gateway.groups.membership import ENDLESS, Approve, Leave, Remove, Roles
 from tests.damage import all_refused, never_escapes, refusal, truncations
 from tests.faults import memberships
@@ -288,16 +287,6 @@ def test_newest_are_the_records_that_no_other_knows_of() -> None:
     history.tell("ace", "bolt", "coil")
     last = history.add("ace", "flux")
     assert history.fold().newest == (last,)
-
-
-def test_pasts_are_closed_however_long_the_chain() -> None:
-    """What each names is enough to know all before it; what is unknown stays named."""
-    chain = {
-        number.to_bytes(2, "big"): [(number - 1).to_bytes(2, "big")] for number in range(1, 3000)
-    }
-    closed = close(chain)
-    assert len(closed[(2999).to_bytes(2, "big")]) == 2999
-    assert closed[b"\x00\x01"] == {b"\x00\x00"}
 
 
 def test_every_truncation_and_mutation_of_an_act_is_refused_or_read() -> None:

@@ -1,7 +1,8 @@
 """A history: membership records in an order in which each comes after its past, as bits.
 
 In: changes in any order, receipts, what geneses say. Out: the same as masks: a set of changes is an
-integer, change number i its bit i. What lacks something of its past is left out. It judges nothing.
+integer, change number i its bit i. What lacks something of its past is left out, and what is idle:
+of approvals and of acts it takes no more than can matter. It judges nothing.
 Protocol: docs/protocol/membership.md.
 """
 
@@ -20,6 +21,9 @@ from gateway.groups.membership import (
 )
 
 Sizes = dict[bytes, int]
+# Acts of one feed beyond these change nothing: else one member could make every fold as long as
+# it likes.
+FEED_ACTS_MAX = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,9 @@ class History:
         self.index: dict[bytes, int] = {}
         self.changes: list[Change] = []
         self.past: list[int] = []
-        self._order(changes)
+        self._reach: dict[bytes, int] = {}  # of every change held: itself, if it is here, and past
+        self._parked: set[bytes] = set()
+        self._order({change.id: change for change in changes})
         self.all = (1 << len(self.changes)) - 1
         self.proposals: dict[bytes, int] = {}  # of a node: additions
         self.roles: dict[bytes, int] = {}  # of a node: role changes
@@ -60,8 +66,7 @@ class History:
         """Give the changes named so, with all of their pasts; who is not here is left out."""
         mask = 0
         for name in ids:
-            if (number := self.index.get(name)) is not None:
-                mask |= 1 << number | self.past[number]
+            mask |= self._reach.get(name, 0)
         return mask
 
     def covers(self, removal: int, feed: bytes, seq: int) -> bool:
@@ -76,13 +81,30 @@ class History:
         """Give the feeds whose genesis is known to be of a node."""
         return (feed for feed, said in self._beginnings.items() if said.node == node)
 
-    def _order(self, changes: Iterable[Change]) -> None:
-        known = {change.id: change for change in changes}
-        for change in sorted(known.values(), key=lambda each: (len(each.past), each.id)):
-            if all(name in self.index for name in change.past):
-                self.past.append(self.mask(change.past))
-                self.index[change.id] = len(self.changes)
+    def _order(self, known: Mapping[bytes, Change]) -> None:
+        """Number what is all there and not idle, each after its past."""
+        named = {name: change.past for name, change in known.items()}
+        ordered, numbers = after_pasts(named), dict[bytes, int]()
+        reach, sizes = dict[bytes, int](), dict[bytes, int]()
+        for name in ordered:
+            if any(each not in numbers for each in named[name]):
+                self._parked.add(name)
+                continue
+            past = _union(reach, named[name])
+            sizes[name], reach[name] = past.bit_count(), past | 1 << len(numbers)
+            numbers[name] = len(numbers)
+        entered = _Entered()
+        for name in sorted(numbers, key=lambda each: (sizes[each], each)):
+            change, past = known[name], _union(self._reach, named[name])
+            self._reach[name] = past
+            if entered.enters(change, past):
+                self._reach[name] |= 1 << len(self.changes)
+                self.index[name] = len(self.changes)
                 self.changes.append(change)
+                self.past.append(past)
+        for name in ordered:
+            if name in self._parked:
+                self._reach[name] = _union(self._reach, named[name])
 
     def _file(self, number: int, change: Change) -> None:
         match change.act:
@@ -123,28 +145,62 @@ class History:
     def _witnesses(self, vouchers: Iterable[Voucher]) -> dict[bytes, list[Witnessed]]:
         witnessed: dict[bytes, list[Witnessed]] = {}
         for voucher in vouchers:
-            if all(name in self.index for name in voucher.view):
+            if all(name in self._reach and name not in self._parked for name in voucher.view):
                 seen = Witnessed(voucher, self.mask(voucher.view))
                 for feed in voucher.held:
                     witnessed.setdefault(feed, []).append(seen)
         return witnessed
 
 
-def close(named: Mapping[bytes, Iterable[bytes]]) -> dict[bytes, frozenset[bytes]]:
-    """Give all that is in the past of each change, from what each names; names may be unknown."""
-    closed: dict[bytes, frozenset[bytes]] = {}
+class _Entered:
+    """What a history has taken of each feed, to tell what of it is idle."""
+
+    def __init__(self) -> None:
+        self._acts: dict[bytes, int] = {}
+        self._proposals: dict[bytes, int] = {}
+        self._approved: set[tuple[bytes, bytes]] = set()
+        self._count = 0
+
+    def enters(self, change: Change, past: int) -> bool:
+        """Say whether a change may matter, all of its past having been asked of before it.
+
+        By its own past alone, so that what comes later makes no difference.
+        """
+        if self._acts.get(change.feed, 0) >= FEED_ACTS_MAX:
+            return False
+        match change.act:
+            case Approve(proposal):
+                proposed = self._proposals.get(proposal)
+                word = change.feed, proposal
+                if proposed is None or not past >> proposed & 1 or word in self._approved:
+                    return False
+                self._approved.add(word)
+            case Add() | Roles():
+                self._proposals[change.id] = self._count
+        self._acts[change.feed] = self._acts.get(change.feed, 0) + 1
+        self._count += 1
+        return True
+
+
+def after_pasts(named: Mapping[bytes, Iterable[bytes]]) -> list[bytes]:
+    """Give these in an order in which each comes after what it names; names may be unknown."""
+    ordered: dict[bytes, None] = {}
     for start in named:
         path = [start]
         while path:
-            direct = frozenset(named[path[-1]])
-            missing = [each for each in direct if each in named and each not in closed]
+            missing = [each for each in named[path[-1]] if each in named and each not in ordered]
             if missing:
                 path += missing
-                continue
-            last = path.pop()
-            known = (closed[each] for each in direct if each in closed)
-            closed[last] = direct.union(*known)
-    return closed
+            else:
+                ordered[path.pop()] = None
+    return list(ordered)
+
+
+def _union(reach: Mapping[bytes, int], names: Iterable[bytes]) -> int:
+    mask = 0
+    for name in names:
+        mask |= reach.get(name, 0)
+    return mask
 
 
 def bits(mask: int) -> Iterator[int]:

@@ -73,7 +73,8 @@ Act = Add | Roles | Approve | Remove | Leave
 class Change:
     """A membership record as `fold` reads it: whose it is, where it stands, what was before it.
 
-    `past` are all membership records in its causal past. What only the roster of its author's view
+    `past` are membership records that, with the pasts of each, are all in its causal past: those it
+    names, or more of them, or all. What only the roster of its author's view
     can say is said by whoever has it: whether the certificates in the act are `sound`, and which
     organisations are `within` the consortium (None: nobody looked).
     """
@@ -91,7 +92,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Voucher:
-    """A receipt record: whose it is, where it stands, its view, and how far it holds which feed."""
+    """A receipt record: whose it is, where it stands, what its view names, how much it holds."""
 
     feed: bytes
     seq: int
@@ -103,7 +104,7 @@ class Voucher:
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """What a feed's genesis says: whose it is, all that its view stands on, its earlier feeds."""
+    """What a feed's genesis says: whose it is, what its view names, its earlier feeds."""
 
     node: bytes
     view: frozenset[bytes] = frozenset()

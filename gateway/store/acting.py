@@ -30,7 +30,7 @@ from gateway.store.heard import Heard, hear, is_sound
 REASONS: Final[dict[type[Act], str]] = {
     Add: "only a member proposes, and the new node's certificates must verify",
     Roles: "members change members' roles, and nobody takes a supervisor's role away",
-    Approve: "only a member approves, and only a proposal that is held here",
+    Approve: "only a member approves, once in a feed, and only a proposal that is held here",
     Remove: "the initiator, a supervisor or its own organisation removes a node, "
     "and only a revocation a supervisor",
     Leave: "only a member leaves",

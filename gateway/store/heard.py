@@ -14,7 +14,7 @@ import apsw
 from gateway.errors import AuthorError, BadAck, GroupError, MalformedGenesis, UnknownGroup
 from gateway.groups import agreement, announcement, fold as folding, group, membership
 from gateway.groups.group import Founding, Member
-from gateway.groups.history import close
+from gateway.groups.history import after_pasts
 from gateway.groups.membership import Act, Add, Beginning, Change, Membership, Remove, Voucher
 from gateway.records import cbor, identity, record, roster
 from gateway.records.feed import Head, View, decode_head
@@ -50,8 +50,12 @@ class Heard:
 
     def whole(self) -> frozenset[bytes]:
         """Name the changes whose past is all held."""
-        pasts = {change.id: change.past for change in self.changes}
-        return frozenset(name for name, past in pasts.items() if past <= pasts.keys())
+        named = {change.id: change.past for change in self.changes}
+        whole = set[bytes]()
+        for name in after_pasts(named):
+            if named[name] <= whole:
+                whole.add(name)
+        return frozenset(whole)
 
     def fold(self) -> Membership:
         """Say who is a member by it, each with the encryption certificate it issued last."""
@@ -99,7 +103,10 @@ class _Author:
 
 
 class _Reading:
-    """One reading of a group's records: what each names, until all pasts can be closed."""
+    """One reading of a group's records: what each names, which with the pasts of that is its past.
+
+    The fold closes them: written out here they would be as many as the records, for each record.
+    """
 
     def __init__(self, rosters: Mapping[bytes, Roster]) -> None:
         self._rosters = rosters
@@ -139,37 +146,29 @@ class _Reading:
                     self._receipts.append((author, seq, seen, _held(content)))
 
     def conclude(self, db: apsw.Connection, group: int, heard: Heard) -> None:
-        """Close the pasts of all that was read in the group of this number."""
+        """Say what was read in the group of this number, as the fold takes it."""
         heard.certificates = self._certificates
         held = {name: self._known(db, group, each.named) for name, each in self._said.items()}
-        pasts = close(held)
-
-        def seen(names: frozenset[bytes]) -> frozenset[bytes]:
-            return names.union(*(pasts[name] for name in names if name in pasts))
-
-        for name, said in self._said.items():
-            within = self._within(said, pasts[name], heard.founding)
-            heard.changes.append(_change(said, pasts[name], within))
+        founded = self._rosters.get(heard.founding.roster)
+        # Of each: the highest number of a roster by which it, or something in its past, goes.
+        reached: dict[bytes, int] = {}
+        for name in after_pasts(held):
+            said = self._said[name]
+            before = (reached[each] for each in held[name] if each in reached)
+            least = max(before, default=founded.number if founded else 0)
+            # Nobody goes back: by an older one, who was admitted later would seem to be gone.
+            goes = said.within is not None and said.within.number >= least
+            reached[name] = max(least, said.within.number if said.within else 0)
+            heard.changes.append(_change(said, held[name], said.within if goes else None))
         for feed, (author, names, begun) in self._beginnings.items():
-            heard.beginnings[feed] = Beginning(author.node, seen(names), begun.predecessors)
+            heard.beginnings[feed] = Beginning(author.node, names, begun.predecessors)
         for author, seq, names, sizes in self._receipts:
             place = author.feed, seq, author.node, author.organisation
-            heard.vouchers.append(Voucher(*place, seen(names), sizes))
+            heard.vouchers.append(Voucher(*place, names, sizes))
 
     def _certify(self, author: _Author, encryption: bytes | None, certified: bytes) -> None:
         if encryption is not None:
             self._certificates.setdefault(author.node, {})[encryption] = certified
-
-    def _within(self, said: Said, past: frozenset[bytes], founding: Founding) -> Roster | None:
-        """Give the roster that an act goes by; None where it goes back behind one in its past.
-
-        By an older one, who was admitted later would seem to be gone.
-        """
-        before = [self._said[name].within for name in past if name in self._said]
-        known = [self._rosters.get(founding.roster), *before]
-        least = max((each.number for each in known if each is not None), default=0)
-        within = said.within
-        return within if within is not None and within.number >= least else None
 
     def _known(self, db: apsw.Connection, group: int, names: frozenset[bytes]) -> frozenset[bytes]:
         """Leave out what is held here and is no membership record; what is not stays, unknown.

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from gateway.errors import AuthorError
 from gateway.groups import announcement, seal
 from gateway.groups.group import Group
+from gateway.groups.history import after_pasts
 from gateway.groups.membership import Remove
 from gateway.records import cbor, record
 from gateway.records.feed import Head
@@ -177,7 +178,7 @@ def _opened(left: Left, remaining: Sequence[Member]) -> tuple[int, int]:
     shut = readable = 0
     seen = set[bytes]()
     for each in remaining:
-        pasts = {one.id: one.past for one in heard.hear(each.db, left.group.id).changes}
+        pasts = _pasts(each, left.group)
         removals = _removals(each, left)
         for said, held, view in _said(each, left.group):
             if said.id in seen:
@@ -196,6 +197,16 @@ def _opened(left: Left, remaining: Sequence[Member]) -> tuple[int, int]:
             assert not (opens and includes), "a key that the removed one holds opens it"
             shut, readable = shut + includes, readable + opens
     return shut, readable
+
+
+def _pasts(by: Member, group: Group) -> dict[bytes, frozenset[bytes]]:
+    """Give all that is in the past of each membership record held."""
+    named = {one.id: one.past for one in heard.hear(by.db, group.id).changes}
+    pasts: dict[bytes, frozenset[bytes]] = {}
+    for name in after_pasts(named):
+        known = (pasts[each] for each in named[name] if each in pasts)
+        pasts[name] = named[name].union(*known)
+    return pasts
 
 
 def _removals(by: Member, left: Left) -> frozenset[bytes]:

@@ -233,6 +233,29 @@ def _supervisor_left() -> Histories:
     return history
 
 
+def _approved_again() -> Histories:
+    history = added("bolt")
+    (proposal,) = (one.id for one in history.changes.values() if isinstance(one.act, Add))
+    history.say("bolt", Approve(proposal))
+    return history
+
+
+def _approved_unknown() -> Histories:
+    history = Histories(FOUNDERS, approvals(2))
+    proposal = history.add("ace", "east")
+    history.say("bolt", Approve(proposal))
+    history.leave("bolt")
+    return history
+
+
+def _approved_a_leaving() -> Histories:
+    history = Histories(FOUNDERS)
+    left = history.leave("dyne")
+    history.tell("dyne", "coil")
+    history.say("coil", Approve(left))
+    return history
+
+
 GOOD: dict[str, Callable[[], Histories]] = {
     "the founding alone": _nothing,
     "added by a quorum": lambda: added("bolt", "coil"),
@@ -282,6 +305,9 @@ BAD: dict[str, Callable[[], Histories]] = {
     "a past that is not all there": _parked,
     "a feed that no cut names": _unnamed,
     "the required supervisor left": _supervisor_left,
+    "approved twice in one feed: the second is none of the newest": _approved_again,
+    "an approval whose proposal is not in its past": _approved_unknown,
+    "an approval of what is no proposal": _approved_a_leaving,
 }
 
 
