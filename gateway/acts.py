@@ -6,8 +6,8 @@ It decides nothing: who may do what is for `membership` to say.
 """
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,7 +25,7 @@ from gateway.groups.group import ActivityKind, Founding, Group, Member, Policies
 from gateway.groups.membership import Add, Roles
 from gateway.groups.parties import Party
 from gateway.records.roster import Roster
-from gateway.store import acting, authoring, contacts, council, heard, membership, state
+from gateway.store import acting, authoring, contacts, council, groups, heard, membership, state
 from gateway.store.authoring import Author, Venue
 from gateway.store.database import Connection
 from gateway.store.state import State
@@ -46,6 +46,7 @@ class Acting:
     groups: dict[str, Group]
     joined: Callable[[str, Group], None]
     changed: Callable[[bytes], None]
+    heard: Collection[str] = ()  # the tags under which a member spoke to this run
 
 
 class Acts:
@@ -57,6 +58,7 @@ class Acts:
         self._known: dict[str, Callable[[Asked], Facts]] = {
             "group.create": self._create,
             "group.accept": self._accept,
+            "group.decline": self._decline,
             "group.add": self._add,
             "group.roles": self._roles,
             "group.approve": self._approve,
@@ -76,6 +78,10 @@ class Acts:
     def follow(self, wanted: str, joined: Group) -> str:
         """Take part in a group, under its proposed name or one like it; give that name."""
         with self._turn:
+            for known, group in list(self._by.groups.items()):
+                if group.id == joined.id:
+                    self._speak_under(known, group, joined.secret)
+                    return known
             name = self._free_name(wanted)
             self._join(name, joined)
             return name
@@ -89,12 +95,6 @@ class Acts:
         own = Party(held.node_id.hex(), _roles(asked.get("roles")) or (Role.INITIATOR,))
         wanted = [own, *(_party(row) for row in _rows(asked.get("parties")))]
         rosters, members = self._on_store(lambda db: _members(db, held, wanted))
-        like = self._on_store(
-            lambda db: membership.alike(db, [each.node for each in members], purpose)
-        )
-        for known, group in self._by.groups.items():
-            if group.id == like:
-                return {"group": known, "id": group.id.hex(), "reused": True}
         founding = Founding(
             self._by.author.random(32),
             rosters[-1].consortium,
@@ -105,6 +105,10 @@ class Acts:
             asked.get("clear") is True,
             self._policies(asked),
         )
+        like = self._on_store(lambda db: membership.alike(db, founding))
+        for known, group in self._by.groups.items():
+            if group.id == like:
+                return {"group": known, "id": group.id.hex(), "reused": True}
         try:
             founded = council.found(self._by.author, founding, rosters)
         except MalformedFounding as fault:  # What was asked cannot be said in a founding.
@@ -117,6 +121,29 @@ class Acts:
         invited = council.find_waiting(self._by.state_dir, _text(asked, "invitation"))
         name = self.follow(str(asked.get("name") or invited.name), invited.group)
         return {"group": name, "id": invited.group.id.hex(), "organisation": invited.organisation}
+
+    def _decline(self, asked: Asked) -> Facts:
+        """Let go of an invitation that waits, for good."""
+        invited = council.find_waiting(self._by.state_dir, _text(asked, "invitation"))
+        council.decline(self._by.state_dir, invited)
+        facts: Facts = {"group": invited.name, "id": invited.group.id.hex()}
+        return {**facts, "organisation": invited.organisation}
+
+    def _speak_under(self, name: str, group: Group, secret: bytes) -> None:
+        """Take another secret for a group, if nobody was ever heard under the one there is.
+
+        Nobody signs an INVITE: the first to come may have had a wrong secret in it.
+        """
+        node = self._by.author.run.node
+        council.forget_waiting(self._by.state_dir, group.id)
+        if secret == group.secret or group.tag in self._by.heard:
+            return
+        if group.founder.node.subject == node:
+            return
+        if self._on_store(lambda db: groups.is_alone(db, group.id, node)):
+            changed = replace(group, secret=secret)
+            state.keep_group(self._by.state_dir, name, changed)
+            self._by.joined(name, changed)
 
     def _join(self, name: str, joined: Group) -> None:
         """Keep a group in its file and the store; whoever founded it opens its feed at once."""

@@ -19,7 +19,7 @@ from gateway.peers.circle import Me
 from gateway.peers.exchange import Exchange, PeerStatus, Storage
 from gateway.peers.inviting import Invited
 from gateway.peers.mqtt import LinkStatus, Peers
-from gateway.store import council, database, groups, membership, state
+from gateway.store import council, database, groups, membership, observations, state
 from gateway.store.authoring import Author, Venue
 from gateway.store.database import Connection
 from gateway.store.state import State
@@ -46,9 +46,11 @@ class Company:
         kept.writer.submit(self._register).result()
         self._turn, self._started = threading.Lock(), False
         self._refused: Counter[str] = Counter()  # before everybody was met anew
+        self._heard: set[str] = set()  # tags under which a member spoke to this run
         self._read = database.connect_to_read(kept.path)
         self._peers = self._new_peers()
-        acting = Acting(author, kept.writer, held.path, self.groups, self._join, self._changed)
+        told = self._join, self._changed
+        acting = Acting(author, kept.writer, held.path, self.groups, *told, heard=self._heard)
         self._acts = Acts(acting)
         self.reroute: Callable[[], None] = _nowhere
         around = Around(config.accept, self._invitations, self._meet_again, self._reroute)
@@ -92,7 +94,7 @@ class Company:
 
     def refused(self) -> dict[str, int]:
         """Count what was refused of what came over the links, by code."""
-        return dict(self._refused + self._peers.exchange.counts)
+        return dict(self._refused + self._peers.exchange.counts + self._upkeep.counts)
 
     def venues(self) -> dict[str, Venue]:
         """Give where readings are written, by the groups' names.
@@ -129,6 +131,7 @@ class Company:
             "state": "clear" if group.founding.clear else "sealed",
             "invited": [node.hex() for node in self._peers.invited(group.id)],
             "rotation": self._upkeep.owed.get(name),
+            "unread": sum(observations.unread(read, group.id).values()),
         }
 
     def _venue(self, group: Group) -> Venue:
@@ -142,7 +145,7 @@ class Company:
             groups.register(db, name, group)
 
     def _new_peers(self) -> Peers:
-        me = Me(self._author.run, (self._held.encryption_key,), self._unix_ms)
+        me = Me(self._author.run, (self._held.encryption_key,), self._unix_ms, self._heard)
         storage = Storage(self._kept.writer, self._read)
         exchange = Exchange(me, list(self.groups.values()), storage, random_bytes)
         return Peers(self._config.link, exchange, self._monotonic_ms)

@@ -8,10 +8,12 @@ a crash or a full disk only delays it.
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
+from typing import Final
 
 from gateway.acts import Acting, Acts
 from gateway.config import Accept
@@ -43,6 +45,8 @@ _PERIOD_S = 2.0
 # So many periods a gateway that has sisters waits for the group that one of them may have founded.
 _PATIENCE = 30
 _CWT = "application/cwt"
+UNKEPT: Final = "sync.unkept"  # as of those that come faster than they are taken away
+DECLINED: Final = "sync.declined"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,8 @@ class Upkeep:
         self._state: State | None = None
         self._stamp: frozenset[tuple[str, int]] = frozenset()
         self._patience = _PATIENCE
+        # Invitations that were not kept, by the reason.
+        self.counts: Counter[str] = Counter()
         # What is owed, by group, and why it was not done yet.
         self.owed: dict[str, str] = {}
         # The groups, by name, that this node left or was removed from.
@@ -141,13 +147,17 @@ class Upkeep:
     def _follow(self, invited: Invited) -> None:
         """Follow an invitation if the config allows it; keep it for a person if not."""
         joined = invited.group
-        if joined.id in {each.id for each in self._by.groups.values()}:
+        present = {each.id: each.secret for each in self._by.groups.values()}
+        if present.get(joined.id) == joined.secret:
             return
         if council.is_consortiums_own(joined) or self._accepts(invited):
             self._asked.follow(invited.name, joined)
+        elif joined.id not in present and council.is_declined(self._by.state_dir, joined.id):
+            self.counts[DECLINED] += 1
         else:
             waiting = Waiting(invited.organisation, invited.name, joined)
-            council.keep_waiting(self._by.state_dir, waiting)
+            if not council.keep_waiting(self._by.state_dir, waiting):
+                self.counts[UNKEPT] += 1
 
     def _accepts(self, invited: Invited) -> bool:
         purpose = invited.group.founding.purpose

@@ -127,6 +127,7 @@ def test_history_is_shared_where_the_founding_lets_it(terminal: Terminal, agents
         ("create a/b --with bolt --purpose slash", "state.unwritable"),
         ("create new --with bolt --purpose x --approvals 9", "act.request"),
         ("accept nothing", "act.unknown-invitation"),
+        ("decline nothing", "act.unknown-invitation"),
         ("add nothing coil", "group.unknown"),
         ("add pressing nobody", "act.unknown-party"),
         ("role pressing bolt", "usage.missing"),
@@ -168,6 +169,30 @@ def test_the_door_takes_only_what_is_asked_in_full(terminal: Terminal, agents: A
         with pytest.raises(AskedWrongly):
             place.act(str(facts.pop("name")), **facts)
     assert "x" not in terminal.groups(agents["ace"])
+
+
+def test_a_long_request_is_read_whole_and_one_too_long_is_told(
+    terminal: Terminal, agents: Agents
+) -> None:
+    """As many parties as a group can have, of the longest names; beyond that, an error says so."""
+    ace = agents["ace"]
+    names = [f"{number:02}{chr(0x1F3ED) * 62}=supervisor" for number in range(63)]
+    for count, code in ((1, "act.unknown-party"), (200, "act.request")):
+        wanted = [word for name in names * count for word in ("--with", name)]
+        assert terminal.refused(ace, "group", "create", "long", *wanted) == code
+    assert "long" not in terminal.groups(ace)
+
+
+def test_an_invitation_is_declined_for_good(terminal: Terminal, agents: Agents) -> None:
+    """It is gone here, where it is told; who invites repeats it in vain, and it is counted."""
+    ace, bolt = agents["ace"], agents["bolt"]
+    made = terminal.facts(ace, "group", "create", "junk", "--with", "bolt", "--purpose", "junk")
+    until(bolt, lambda: _waiting(terminal, bolt, "junk"))
+    declined = terminal.facts(bolt, "group", "decline", made["id"][:8])
+    assert declined == {"group": "junk", "id": made["id"], "organisation": "ace"}
+    until(bolt, lambda: bolt.status()["refused"].get("sync.declined"))
+    assert _waiting(terminal, bolt, "junk") == []
+    assert {each["name"]: each["unread"] for each in bolt.status()["groups"]}["own"] == 0
 
 
 def test_a_stopped_agent_does_nothing(terminal: Terminal, agents: Agents, tmp_path: Path) -> None:

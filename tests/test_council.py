@@ -81,11 +81,15 @@ def test_any_damage_of_a_waiting_invitation_is_noticed(tmp_path: Path) -> None:
 def test_invitations_that_wait_are_bounded(tmp_path: Path) -> None:
     """Whoever invites without end fills no disk, and drives none of those that wait away."""
     for number in range(council.INVITATIONS_MAX + 3):
-        other = replace(GROUP, id=seed(f"group {number}"))
-        council.keep_waiting(tmp_path, replace(INVITED, group=other))
+        issuer = seed(f"organisation {number // council.INVITATIONS_OF_ONE_MAX}")
+        node = replace(GROUP.founder.node, issuer=issuer)
+        founder = replace(GROUP.founder, node=node)
+        other = replace(GROUP, id=seed(f"group {number}"), founder=founder)
+        had_room = council.keep_waiting(tmp_path, replace(INVITED, group=other))
+        assert had_room == (number < council.INVITATIONS_MAX)
     kept = list((tmp_path / "invitations").glob("*.cbor"))
     assert len(kept) == council.INVITATIONS_MAX
-    assert seed("group 0").hex()[:16] in {each.stem for each in kept}
+    assert seed("group 0").hex()[:16] in {each.stem[:16] for each in kept}
 
 
 def test_a_founding_group_is_whole_and_its_founder_opens_its_feed(db: Connection) -> None:

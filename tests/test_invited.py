@@ -10,14 +10,17 @@ from gateway.groups import seal
 from gateway.groups.group import Group
 from gateway.peers import inviting
 from gateway.peers.circle import Circle, Me
+from gateway.peers.greeting import Greeter
 from gateway.peers.inviting import Inviting
+from gateway.peers.staging import Staged
 from gateway.peers.voice import Voice
-from gateway.records import roster
+from gateway.records import record, roster
 from gateway.records.roster import Roster
-from gateway.store import database, groups, membership
+from gateway.store import database, feeds, groups, membership
 from gateway.sync import envelope, message
 from gateway.sync.invitation import Invite
-from tests.people import Party, admitted, group_of, party, roster_of, run_of
+from tests.outside import TRIO, Sealed
+from tests.people import Party, admitted, group_of, opened, party, roster_of, run_of, seed
 
 ACE, BOLT, COIL = party("ace"), party("bolt"), party("coil")
 FIRST = roster_of(ACE, BOLT)
@@ -107,3 +110,56 @@ def test_who_was_added_a_moment_ago_is_invited_a_moment_later() -> None:
     voice = Voice(me, circle.all_rosters, lambda size: b"\x01" * size)
     said = Inviting(circle, voice, db, counts).take(0)
     assert (len(said), counts) == (1, Counter({NotAMember.code: 1}))
+
+
+def _greeter(who: Party, secret: bytes) -> tuple[Greeter, Circle, Counter[str]]:
+    """Give who listens for a gateway that follows the group under a secret, and what it counts."""
+    counts = Counter[str]()
+    db = database.connect(database.MEMORY)
+    with db:
+        groups.register(db, "pressing", GROUP)
+    me = Me(run_of(who), (who.encryption,))
+    circle = Circle(me, [replace(GROUP, secret=secret)], db)
+    return Greeter(circle, Voice(me, circle.all_rosters, bytes), db, counts), circle, counts
+
+
+def _offered(greeter: Greeter, circle: Circle, secret: bytes) -> bytes | None:
+    """Hear an invitation with a secret; give the secret that is offered to whoever decides."""
+    said = _invite(replace(GROUP, secret=secret), (FIRST, SECOND))
+    staged = Staged(greeter._read, circle, greeter._counts)
+    greeter.sealed(message.encode(said), 0, staged)
+    found = greeter.invitations.pop(GROUP.id, None)
+    return None if found is None else found.group.secret
+
+
+def test_another_secret_is_offered_until_somebody_is_heard_under_the_one_there_is() -> None:
+    """Nobody signs an INVITE: a made-up one keeps nobody from the true one that follows."""
+    greeter, circle, counts = _greeter(BOLT, seed("made up"))
+    assert _offered(greeter, circle, seed("made up")) is None
+    assert _offered(greeter, circle, GROUP.secret) == GROUP.secret
+    (present,) = circle.groups.values()
+    circle.me.heard.add(present.tag)
+    assert _offered(greeter, circle, GROUP.secret) is None
+    assert counts == {"sync.repeated": 2}
+
+
+def test_who_holds_a_record_or_founded_the_group_is_offered_no_other_secret() -> None:
+    """A record of another member shows that the secret is right, in every later run too."""
+    greeter, circle, _ = _greeter(COIL, GROUP.secret)
+    assert _offered(greeter, circle, seed("made up")) is None
+    greeter, circle, counts = _greeter(BOLT, GROUP.secret)
+    assert _offered(greeter, circle, seed("made up")) == seed("made up")
+    genesis = opened(run_of(COIL), GROUP)
+    with greeter._read as db:
+        feeds.append(db, record.parse(genesis.encoded), genesis.body, genesis.feed)
+    assert _offered(greeter, circle, seed("made up")) is None
+    assert counts == {"sync.repeated": 1}
+
+
+def test_a_member_that_speaks_in_a_session_is_heard_under_the_secret() -> None:
+    """It is so on both sides as soon as they converse, and before that of nobody."""
+    world = Sealed()
+    world.converse()
+    for gateway in (world.maker, world.buyer):
+        assert TRIO.tag in gateway.exchange._me.heard
+    assert Me(run_of(ACE), ()).heard == set()

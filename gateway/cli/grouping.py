@@ -13,7 +13,7 @@ from gateway.errors import UnknownGroup
 from gateway.groups.group import Role
 from gateway.groups.membership import Membership, Pending
 from gateway.groups.parties import Contact
-from gateway.store import contacts, council, groups, heard
+from gateway.store import contacts, council, groups, heard, observations
 from gateway.store.database import Connection
 from gateway.store.state import State
 
@@ -134,6 +134,17 @@ def accept(
 
 
 @commands.command()
+def decline(
+    invitation: Annotated[str, typer.Argument(metavar="INVITATION", help="its name or id")],
+    as_json: Json = False,
+) -> None:
+    """Decline an invitation to a group; it does not come back."""
+    done = place.act("group.decline", invitation=invitation)
+    told = say("declined {group}, to which {organisation} invited; it does not come back", **done)
+    _tell(done, told, as_json)
+
+
+@commands.command()
 def add(name: Name, who: Who, role: Roles = None, as_json: Json = False) -> None:
     """Propose a member; others may have to approve."""
     done = place.act("group.add", group=name, who=who, roles=role or ["receiver"])
@@ -224,6 +235,10 @@ def _facts(db: Connection, held: State, name: str, identity: bytes) -> dict[str,
         ],
         "pending": [_proposal(near, each) for each in found.pending],
         "removed": [_node(near, node) for node in sorted(found.cuts)],
+        "unread": [
+            {**_node(near, node), "records": count}
+            for node, count in observations.unread(db, identity).items()
+        ],
         "has_required_supervisor": found.has_required_supervisor,
     }
 
@@ -260,6 +275,11 @@ def _lines(facts: dict[str, Any]) -> Iterator[str]:
         yield say("  proposal {id}: {act} {name}, for it {approved} of {needed}", **told)
     for each in facts["removed"]:
         yield say("  removed: {node}", node=_called(each))
+    for each in facts["unread"]:
+        told = {"name": _called(each), "count": each["records"]}
+        yield say(
+            "  {count} record(s) of {name}: their keys were not given to this gateway", **told
+        )
     if not facts["has_required_supervisor"]:
         yield say("  its supervisor is gone: nothing can be agreed in it any more")
 

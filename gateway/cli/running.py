@@ -17,6 +17,7 @@ from gateway.clock import KernelClock
 from gateway.errors import ClonedNode, NotRunning
 from gateway.query import matches, show_time
 from gateway.sources.attendance import at_rest
+from gateway.store import observations
 from gateway.store.database import Connection
 from gateway.store.questions import devices as devices_of
 
@@ -101,6 +102,10 @@ def _at_rest() -> dict[str, Any]:
         counts = agent.stored(db)
         devices = _devices(db)
         alarms = agent.alarmed(db)
+        unread = {
+            group.id: sum(observations.unread(db, group.id).values())
+            for group in held.groups.values()
+        }
     return {
         "state": "stopped",
         "running": False,
@@ -121,6 +126,7 @@ def _at_rest() -> dict[str, Any]:
                 "id": group.id.hex(),
                 "state": "clear" if group.founding.clear else "sealed",
                 "members": len(group.founding.members),
+                "unread": unread[group.id],
             }
             for name, group in sorted(held.groups.items())
         ],
@@ -214,6 +220,8 @@ def _grouped(group: dict[str, Any]) -> str:
         told.append(say("{count} invited and not here yet", count=len(group["invited"])))
     if group.get("rotation"):
         told.append(say("new keys are owed, and tried again"))
+    if group.get("unread"):
+        told.append(say("{count} record(s) without their keys", count=group["unread"]))
     return ", ".join(told)
 
 

@@ -6,7 +6,7 @@ says nothing and stores nothing. docs/protocol/sync.md.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.errors import AuthorError, BadAck, BadEnvelope, NotAMember, RevokedNode
 from gateway.groups import seal
@@ -30,6 +30,7 @@ class Me:
     run: Run
     encryption: tuple[EncryptionKey, ...]
     unix_ms: Callable[[], int] = lambda: 0  # 0 while it is not set
+    heard: set[str] = field(default_factory=set)  # tags under which a member spoke to this run
 
     @property
     def node(self) -> bytes:

@@ -108,10 +108,26 @@ class Greeter:
     def _invited(self, said: Invite) -> list[Outgoing]:
         """Keep an invitation that could be accepted, for whoever decides that."""
         invited = inviting.verified(said, groups.rosters(self._read))
-        if any(each.id == invited.group.id for each in self._circle.groups.values()):
+        present = {each.id: each for each in self._circle.groups.values()}
+        if self._is_settled(present.get(invited.group.id), invited.group.secret):
             self._counts[decide.REPEATED] += 1
         elif len(self.invitations) < INVITATIONS_MAX:
             self.invitations[invited.group.id] = invited
         else:
             self._counts[UNKEPT] += 1
         return []
+
+    def _is_settled(self, present: Group | None, secret: bytes) -> bool:
+        """Say whether an invitation can change nothing any more.
+
+        Nobody signs it, so its secret may be wrong: until somebody is heard under it, another may.
+        """
+        if present is None:
+            return False
+        me = self._circle.me
+        return (
+            present.secret == secret
+            or present.tag in me.heard
+            or present.founder.node.subject == me.node
+            or not groups.is_alone(self._read, present.id, me.node)
+        )

@@ -23,7 +23,11 @@ from gateway.store.authoring import Author, Venue
 from gateway.store.state import State
 
 INVITATIONS_MAX: Final = 64
+INVITATIONS_OF_ONE_MAX: Final = 16  # of one organisation: the others' have room beside them
+DECLINED_MAX: Final = 1024  # that are remembered, the oldest forgotten first
 _INVITATIONS: Final = "invitations"
+_DECLINED: Final = "declined"  # in the same folder
+_ID_BYTES: Final = 32
 _FILE_BYTES_MAX: Final = 512 * 1024
 
 
@@ -86,13 +90,33 @@ def join(db: apsw.Connection, author: Author, name: str, joined: Group) -> None:
         authoring.begin(db, author, Venue(joined.id, joined.roster.hash, joined.encoded))
 
 
-def keep_waiting(state_dir: Path, invited: Waiting) -> None:
-    """Keep an invitation until a person decides; the same one again changes nothing."""
-    place = state_dir / _INVITATIONS
+def keep_waiting(state_dir: Path, invited: Waiting) -> bool:
+    """Keep an invitation until a person decides, the newest to a group; say whether it had room."""
+    place, by = state_dir / _INVITATIONS, invited.group.founder.node.issuer.hex()[:16]
     folder.make(place)
-    if len(list(place.glob("*.cbor"))) < INVITATIONS_MAX:
-        content = [invited.organisation, invited.name, group.encode_file(invited.group)]
-        folder.keep(place / f"{invited.group.id.hex()[:16]}.cbor", cbor.encode(content))
+    path = place / f"{invited.group.id.hex()[:16]}-{by}.cbor"
+    is_full = len(list(place.glob("*.cbor"))) >= INVITATIONS_MAX
+    if not path.exists() and (
+        is_full or len(list(place.glob(f"*-{by}.cbor"))) >= INVITATIONS_OF_ONE_MAX
+    ):
+        return False
+    content = [invited.organisation, invited.name, group.encode_file(invited.group)]
+    folder.keep(path, cbor.encode(content))
+    return True
+
+
+def decline(state_dir: Path, invited: Waiting) -> None:
+    """Let go of an invitation and remember that, so that repeats of it do not come back."""
+    declined = [each for each in _declined(state_dir) if each != invited.group.id]
+    kept = [*declined, invited.group.id][-DECLINED_MAX:]
+    folder.make(state_dir / _INVITATIONS)
+    folder.keep(state_dir / _INVITATIONS / _DECLINED, b"".join(kept))
+    forget_waiting(state_dir, invited.group.id)
+
+
+def is_declined(state_dir: Path, wanted: bytes) -> bool:
+    """Say whether an invitation to a group was declined; raise StateDamaged, StateOpen."""
+    return wanted in _declined(state_dir)
 
 
 def waiting(state_dir: Path) -> list[Waiting]:
@@ -111,7 +135,8 @@ def find_waiting(state_dir: Path, wanted: str) -> Waiting:
 
 def forget_waiting(state_dir: Path, joined: bytes) -> None:
     """Let go of an invitation that was decided on."""
-    (state_dir / _INVITATIONS / f"{joined.hex()[:16]}.cbor").unlink(missing_ok=True)
+    for path in (state_dir / _INVITATIONS).glob(f"{joined.hex()[:16]}*.cbor"):
+        path.unlink(missing_ok=True)
 
 
 def is_consortiums_own(joined: Group) -> bool:
@@ -129,6 +154,16 @@ def own_of(known: Iterable[Group], within: Roster) -> Group | None:
     """Give a consortium's own group; where two were founded at once, everybody takes the same."""
     found = (each for each in known if each.founding.consortium == within.consortium)
     return min(filter(is_consortiums_own, found), key=lambda each: each.id, default=None)
+
+
+def _declined(state_dir: Path) -> list[bytes]:
+    path = state_dir / _INVITATIONS / _DECLINED
+    if not path.exists():
+        return []
+    said = folder.read_own(path)
+    if len(said) % _ID_BYTES:
+        raise StateDamaged(path=path, reason="not a list of groups")
+    return [said[at : at + _ID_BYTES] for at in range(0, len(said), _ID_BYTES)]
 
 
 def _read(path: Path) -> Waiting:

@@ -46,6 +46,16 @@ def register(db: apsw.Connection, name: str, joined: Group) -> None:
     membership.refold(db, joined.id)
 
 
+def is_alone(db: apsw.Connection, group: bytes, node: bytes) -> bool:
+    """Say whether of a group nothing is held that another node than this one wrote."""
+    found = db.execute(
+        "SELECT 1 FROM feeds f JOIN groups g ON g.number = f.in_group"
+        " WHERE g.id = ? AND f.node <> ? LIMIT 1",
+        (group, node),
+    ).fetchone()
+    return found is None
+
+
 def keep_roster(db: apsw.Connection, known: Roster) -> bool:
     """Keep a verified roster; say whether it was new: then its groups go by it from now on.
 

@@ -5,7 +5,6 @@ and the tables views, members and cuts. Nothing in them is a source: `refold` ma
 any time. Protocol: docs/protocol/membership.md.
 """
 
-from collections.abc import Iterable
 from typing import Any
 
 import apsw
@@ -153,13 +152,14 @@ def member(db: apsw.Connection, identity: bytes, node: bytes) -> Member:
     return _member(*row)
 
 
-def alike(db: apsw.Connection, nodes: Iterable[bytes], purpose: str) -> bytes | None:
-    """Find a live group with exactly these members and this purpose; None if there is none."""
-    wanted = set(nodes)
+def alike(db: apsw.Connection, wanted: Founding) -> bytes | None:
+    """Find a live group with exactly the members, roles, purpose and sealing of a founding."""
+    members = {(each.node, bytes(each.roles)) for each in wanted.members}
     for number, found, encoded in db.execute("SELECT number, id, founding FROM groups ORDER BY id"):
-        if group.parse(encoded).purpose == purpose:
-            rows = db.execute("SELECT node FROM members WHERE in_group = ?", (number,))
-            if {bytes(node) for (node,) in rows} == wanted:
+        said = group.parse(encoded)
+        if (said.purpose, said.clear) == (wanted.purpose, wanted.clear):
+            rows = db.execute("SELECT node, roles FROM members WHERE in_group = ?", (number,))
+            if {(bytes(node), bytes(roles)) for node, roles in rows} == members:
                 return bytes(found)
     return None
 

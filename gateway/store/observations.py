@@ -66,6 +66,16 @@ def index_opened(db: apsw.Connection, places: Iterable[int]) -> int:
     return count
 
 
+def unread(db: apsw.Connection, group: bytes) -> dict[bytes, int]:
+    """Count, by author, a group's observations and gaps that are sealed under keys not held."""
+    rows = db.execute(
+        "SELECT f.node, count(*) FROM unread u JOIN feeds f ON f.number = u.place >> 32"
+        " JOIN groups g ON g.number = f.in_group WHERE g.id = ? GROUP BY f.node ORDER BY f.node",
+        (group,),
+    )
+    return {bytes(node): int(count) for node, count in rows}
+
+
 def spans_of(kind: Kind, content: bytes) -> Sequence[Span]:
     """Say of which devices a body speaks, and of when; raise MalformedPack or MalformedGap."""
     match kind:

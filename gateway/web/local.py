@@ -10,11 +10,12 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from gateway.errors import GatewayError, StoreUnwritable
+from gateway.errors import AskedWrongly, GatewayError, StoreUnwritable
 from gateway.readings.reading import Reading
 
 SOCKET = "agent.sock"
-_LINE_BYTES_MAX = 4096
+# A group of 64 whose names are as long as names get, every letter of them escaped, is below this.
+LINE_BYTES_MAX = 64 * 1024
 _WAITING_MAX = 1000
 
 Status = Callable[[], dict[str, object]]
@@ -34,9 +35,7 @@ class Door:
         self._loop = asyncio.get_running_loop()
         self._path.unlink(missing_ok=True)
         try:
-            server = await asyncio.start_unix_server(
-                self._answer, self._path, limit=_LINE_BYTES_MAX
-            )
+            server = await asyncio.start_unix_server(self._answer, self._path, limit=LINE_BYTES_MAX)
         except OSError as fault:
             raise StoreUnwritable(path=self._path, reason=fault) from fault
         self._path.chmod(0o600)
@@ -64,8 +63,11 @@ class Door:
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            asked = json.loads(await reader.readline() or b"{}")
-            if asked == {"ask": "status"}:
+            line = await _line(reader)
+            asked = {} if line is None else json.loads(line or b"{}")
+            if line is None:
+                await _refuse(reader, writer)
+            elif asked == {"ask": "status"}:
                 writer.write(json.dumps(self._status()).encode() + b"\n")
                 await writer.drain()
             elif asked == {"ask": "live"}:
@@ -84,8 +86,7 @@ class Door:
         try:
             return {"done": self._act(asked)}
         except GatewayError as fault:
-            facts = {name: str(fact) for name, fact in fault.facts.items()}
-            return {"error": {"code": fault.code, "facts": facts}}
+            return _error(fault)
 
     async def _stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         waiting: asyncio.Queue[str] = asyncio.Queue(_WAITING_MAX)
@@ -103,6 +104,27 @@ class Door:
         finally:
             self._watchers.discard(waiting)
             gone.cancel()
+
+
+def _error(fault: GatewayError) -> dict[str, object]:
+    facts = {name: str(fact) for name, fact in fault.facts.items()}
+    return {"error": {"code": fault.code, "facts": facts}}
+
+
+async def _line(reader: asyncio.StreamReader) -> bytes | None:
+    """Read a line; None where it is longer than any that can be meant."""
+    try:
+        return await reader.readline()
+    except ValueError:
+        return None
+
+
+async def _refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Say that a line is too long, and let its rest pass: whoever still writes reads nothing."""
+    reason = f"it is longer than {LINE_BYTES_MAX} bytes"
+    writer.write(json.dumps(_error(AskedWrongly(reason=reason))).encode() + b"\n")
+    while await reader.read(LINE_BYTES_MAX):
+        continue
 
 
 def as_row(reading: Reading) -> dict[str, object]:
