@@ -38,13 +38,17 @@ class Sealed(World):
 
     def remove(self) -> None:
         """Have the maker remove the liar from the trio, and tell the buyer."""
+        self.maker_removes()
+        self.converse()
+        self.before = self.maker.exchange.counts.copy()
+
+    def maker_removes(self) -> None:
+        """Have the maker remove the liar from the trio."""
         maker, venue = self.maker, Venue(TRIO.id, TRIO.roster.hash)
         author = Author(maker.run, lambda: moment(self.clock.now_ms // 1000), maker.dice.randbytes)
         with maker.db:
             acting.remove(maker.db, author, venue, LIAR.node.id)
         maker.exchange.regroup()
-        self.converse()
-        self.before = maker.exchange.counts.copy()
 
 
 class Removed(Sealed):

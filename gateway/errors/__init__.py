@@ -76,6 +76,7 @@ from gateway.errors.device import (
 )
 from gateway.errors.group import (
     AdditionUnproven as AdditionUnproven,
+    BeyondCut as BeyondCut,
     HistoryNotShared as HistoryNotShared,
     InvitationTooLarge as InvitationTooLarge,
     MalformedFounding as MalformedFounding,

@@ -30,6 +30,15 @@ class NotAMember(GroupError):
     next = "the group's admins must add it first"
 
 
+class BeyondCut(GroupError):
+    """A node that is no member any more wrote more than is kept of what counts for nothing."""
+
+    code = "group.beyond-cut"
+    what = "a record of node {node} in group {group} was refused: it counts for nothing"
+    why = "the node was removed, and of what it writes from then on only a little is kept"
+    next = "nothing to do; its operator may stop it, and the broker's may lock it out"
+
+
 class AdditionUnproven(GroupError):
     """A node that a group was not founded with: whether it was added, a proof does not show."""
 

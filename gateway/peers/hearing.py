@@ -281,7 +281,9 @@ class Hearing:
             self.counts[decide.REPEATED] += 1  # Nobody but this process can add to it.
             return
         was_known = self._staged.feed(name) is not None
-        grown = self._staged.append(group, action)
+        within = (each for each in self._circle.relations.values() if group in each.shared)
+        shown = max((each.asking.shown(group.id, name) for each in within), default=0)
+        grown = self._staged.append(group, action, shown)
         if grown.fault is not None:
             self.counts[grown.fault.code] += 1
             if isinstance(grown.fault, ForkedFeed):

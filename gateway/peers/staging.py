@@ -1,8 +1,9 @@
 """What messages bring, verified, until one commit holds it. It stores nothing before that.
 
 In: records as they came, signed ACKs, certificates of peers, rosters. Out: one job for the store's
-writer. A record is taken only if it follows what is held or staged, its author is or was a member,
-and its body is the one it commits to; the rest of its message is then left, and asked for again.
+writer. A record is taken only if it follows what is held or staged, its author is a member, or was
+and is within its allowance, and its body is the one it commits to; the rest of its message is then
+left, and asked for again.
 Bodies are opened where this node holds their key, so that what they say can be found.
 """
 
@@ -13,12 +14,14 @@ from dataclasses import dataclass
 from gateway.errors import (
     AuthorError,
     BadBody,
+    BeyondCut,
     BrokenChain,
     GroupError,
     WrongFeed,
 )
 from gateway.groups.group import Group
-from gateway.peers import meaning
+from gateway.groups.membership import ENDLESS
+from gateway.peers import allowance, meaning
 from gateway.peers.circle import Circle
 from gateway.peers.meaning import Reader
 from gateway.records.feed import Credentials, Feed, Head, open_feed
@@ -98,15 +101,20 @@ class Staged:
             if group.founding.consortium == known.consortium
         }
 
-    def append(self, group: Group, action: Append) -> Grown:
-        """Verify records one after another and stage those that are right."""
-        feed = self.feed(action.feed)
+    def append(self, group: Group, action: Append, shown: int = 0) -> Grown:
+        """Verify records one after another and stage those that are right.
+
+        `shown` is how many of the feed a member signed that it holds: these are always taken.
+        """
+        feed, size_max = self.feed(action.feed), shown
         taken_bytes, fault = 0, None
         if feed is not None and action.feed not in self._feeds:
             self._base[action.feed] = feed.size
         for carried in action.records:
             try:
                 kept = self._verified(group, feed, carried, action.feed)
+                if kept.after.size > size_max:
+                    size_max = self._size_max(group, kept.after)
             except (AuthorError, GroupError) as found:
                 fault = found
                 break
@@ -140,6 +148,20 @@ class Staged:
             peers.remember(db, credentials)
         for alarm, heard_ms in self.alarms:
             alarms.keep(db, alarm, heard_ms)
+
+    def _size_max(self, group: Group, feed: Feed) -> int:
+        """Give up to which size a feed is taken; raise BeyondCut where it is already longer."""
+        node = feed.node
+        if node == self._circle.me.node:  # It may have heard of nobody yet, itself neither.
+            return ENDLESS
+        held = feeds.sizes(self._read, group.id, node)
+        staged = (each for each in self._feeds.values() if each.group == group.id)
+        held |= {each.id: each.size for each in staged if each.node == node}
+        held.pop(feed.id, None)
+        size_max = allowance.size_max(self._circle.members(group.id), feed, held)
+        if feed.size > size_max:
+            raise BeyondCut(node=node.hex(), group=group.id.hex()[:16])
+        return size_max
 
     def _verified(self, group: Group, feed: Feed | None, carried: Carried, name: bytes) -> Kept:
         if feed is None:

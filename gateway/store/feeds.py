@@ -95,6 +95,16 @@ def head(db: apsw.Connection, feed: bytes) -> Head | None:
     return None if row is None else Head(feed, row[0], _frontier(*row).root())
 
 
+def sizes(db: apsw.Connection, group: bytes, node: bytes) -> dict[bytes, int]:
+    """Give how many records are held of each feed of a node in a group."""
+    rows = db.execute(
+        "SELECT f.id, h.size FROM feeds f JOIN groups g ON g.number = f.in_group"
+        " JOIN heads h ON h.feed = f.number WHERE g.id = ? AND f.node = ?",
+        (group, node),
+    )
+    return {bytes(feed): int(size) for feed, size in rows}
+
+
 def tips(db: apsw.Connection, group: bytes, node: bytes | None = None) -> list[Head]:
     """Give the heads, of all nodes or one, that no later feed of their node names as they are."""
     rows = db.execute(

@@ -29,13 +29,17 @@ LATE_MS: Final = 300
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Records [start, stop) of a feed that are asked for, and the bytes that may still come."""
+    """Records [start, stop) of a feed that are asked for, and the bytes that may still come.
+
+    Up to `shown` the peer itself signed that it holds them.
+    """
 
     group: bytes
     want: Want
     granted: int = 0
     retry: Retry = NEVER_TRIED
     offered: bool = True
+    shown: int = 0
 
 
 class Asking:
@@ -57,13 +61,18 @@ class Asking:
         asked = self._open.get(feed)
         return asked is not None and asked.retry.attempt <= 1
 
+    def shown(self, group: bytes, feed: bytes) -> int:
+        """Say up to where the peer signed that it holds a feed of a group; 0 if it is not asked."""
+        known = self._known(feed)
+        return known.shown if known is not None and known.group == group else 0
+
     def offered(self, group: bytes, feed: bytes, start: int, stop: int) -> None:
         """Ask, when there is room, for what the peer says in a session that it holds."""
         known = self._known(feed)
         if known is not None and not known.offered:  # Its word counts more than what was heard.
             self.give_up(feed)
             known = None
-        self._want(Asked(group, Want(feed, start, stop, 1)), known)
+        self._want(Asked(group, Want(feed, start, stop, 1), shown=stop), known)
 
     def heard_of(self, group: bytes, feed: bytes, start: int, stop: int) -> None:
         """Ask for what the peer may hold, though it did not say so in a session."""
@@ -139,8 +148,9 @@ class Asking:
         feed, stop = asked.want.feed, asked.want.stop
         queue, most = self._queue(asked), WAITING_MAX if asked.offered else HEARD_MAX
         if known is not None:
-            stop = max(stop, known.want.stop)
-            self._place(feed)[feed] = replace(known, want=replace(known.want, stop=stop))
+            want = replace(known.want, stop=max(stop, known.want.stop))
+            shown = max(known.shown, asked.shown if asked.group == known.group else 0)
+            self._place(feed)[feed] = replace(known, want=want, shown=shown)
         elif len(queue) < most:
             queue[feed] = asked
 
