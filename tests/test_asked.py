@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli import grouping, running
 from gateway.config import Accept
 from gateway.errors import StateDamaged, UnknownInvitation
 from gateway.groups.group import Group
@@ -156,3 +157,26 @@ def test_what_was_declined_is_bounded_and_checked(tmp_path: Path) -> None:
         council.is_declined(tmp_path, one.group.id)
     assert council.waiting(tmp_path) == []
     assert [each.name for each in path.parent.iterdir()] == ["declined"]
+
+
+@pytest.mark.parametrize(
+    ("language", "state", "shown"),
+    [
+        ("en", "3 record(s) without their keys", "3 record(s) of press: their keys were not given"),
+        ("zh", "3 条记录没有密钥", "press 的 3 条记录：未把密钥给予本网关"),
+    ],
+)
+def test_what_lacks_its_key_is_told(
+    make: Make, monkeypatch: pytest.MonkeyPatch, language: str, state: str, shown: str
+) -> None:
+    """Status counts it for a group, and the group says whose it is; nothing is said of none."""
+    monkeypatch.setenv("HULIAN_LANG", language)
+    row = {"name": "pressing", "members": 2, "unread": 3}
+    assert running._grouped(row).endswith(state)
+    assert state not in running._grouped({**row, "unread": 0})
+    ace, _ = make()
+    _create(ace, "pressing")
+    facts = grouping._facts(ace.read, ace.held, "pressing", ace.groups["pressing"].id)
+    assert facts["unread"] == [] and not any("press:" in line for line in grouping._lines(facts))
+    facts["unread"] = [{"node": "00", "name": "press", "records": 3}]
+    assert any(shown in line for line in grouping._lines(facts))

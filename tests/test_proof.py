@@ -1,10 +1,12 @@
 """Proofs and their verdicts: what they show, and that they never show what does not hold."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from gateway.errors import BadAck, MalformedProof
+from gateway.cli import checking
+from gateway.errors import AdditionUnproven, BadAck, MalformedProof
 from gateway.groups import agreement, verdict
 from gateway.groups.agreement import Entry
 from gateway.groups.verdict import Verdict
@@ -166,3 +168,21 @@ def test_after_a_sync_every_author_can_show_who_holds_its_records() -> None:
                 assert {holder.node for holder in found.holders} == others
                 shown += 1
     assert shown
+
+
+def test_why_something_was_not_shown_is_said(tmp_path: Path) -> None:
+    """A node that the founding does not name may have been added later: neither yes nor no."""
+    named = {vector["name"]: vector for vector in load("proof")["good"]}
+    for name, statement, holders in (
+        ("an author whom the founding does not name", "group", 0),
+        ("a receipt by whom the founding does not name", "receipts", 1),
+    ):
+        encoded = bytes.fromhex(named[name]["hex"])
+        found = verdict.judge(encoded, TRUSTED)
+        reasons = {each.name: each.reason for each in found.statements if each.reason}
+        assert found.holds and _held(found)[statement] is None
+        assert list(reasons) == [statement] and len(found.holders) == holders
+        assert reasons[statement].startswith(AdditionUnproven.code)
+        (tmp_path / "proof").write_bytes(encoded)
+        facts = checking._verified_proof(tmp_path / "proof", TRUSTED)
+        assert (facts["unshown"], facts["faults"], facts["ok"]) == ([reasons[statement]], [], True)
