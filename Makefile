@@ -15,7 +15,7 @@ demo: setup
 	@.venv/bin/hulian demo $(if $(SECONDS),--seconds $(SECONDS))
 
 test: setup
-	$(PYTHON) -m pytest -q -n 2 --dist loadfile $(NO_SKIPS)
+	$(PYTHON) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder $(NO_SKIPS)
 
 check: setup
 	$(PYTHON) -m ruff format --check $(TREES)
