@@ -4,7 +4,7 @@ import functools
 import itertools
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import apsw
 import pytest
@@ -310,15 +310,21 @@ def test_what_asks_for_a_new_fold() -> None:
 
 
 def test_a_live_group_of_the_same_members_and_purpose_is_found_again() -> None:
-    """Nobody founds a second group where there is one already; members of now decide."""
+    """Nobody founds a second group where there is one just so; members and roles of now decide."""
     (ace, *_) = _all()
-    nodes = [known(name).node.id for name in NAMES]
-    assert membership.alike(ace.db, nodes, "pressing") == GROUP.id
-    assert membership.alike(ace.db, nodes, "other") is None
-    assert membership.alike(ace.db, nodes[:3], "pressing") is None
+    whole, dyne = GROUP.founding, known("dyne").node.id
+    fewer = replace(whole, members=tuple(each for each in whole.members if each.node != dyne))
+    (*rest, last) = whole.members
+    role = Role.OBSERVER if last.roles != (Role.OBSERVER,) else Role.RECEIVER
+    otherwise = replace(whole, members=(*rest, replace(last, roles=(role,))))
+    assert membership.alike(ace.db, whole) == GROUP.id
+    assert membership.alike(ace.db, replace(whole, purpose="other")) is None
+    assert membership.alike(ace.db, replace(whole, clear=not whole.clear)) is None
+    assert membership.alike(ace.db, otherwise) is None
+    assert membership.alike(ace.db, fewer) is None
     ace.remove("dyne")
-    assert membership.alike(ace.db, nodes, "pressing") is None
-    assert membership.alike(ace.db, nodes[:3], "pressing") == GROUP.id
+    assert membership.alike(ace.db, whole) is None
+    assert membership.alike(ace.db, fewer) == GROUP.id
 
 
 def test_what_cannot_be_read_changes_nothing() -> None:
