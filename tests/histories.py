@@ -6,7 +6,7 @@ holds the records would give them. Never: signatures; the fold judges what was v
 
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from hashlib import sha256
 
@@ -224,7 +224,19 @@ def by_chance(number: int, steps: int = 24) -> Histories:
     history = Histories(roles, Policies(chance.choice((0, 0, 1, 2, 4))))
     for _ in range(steps):
         _step(history, chance)
+    _spoil(history, random.Random(f"spoilt {number}"))
     return history
+
+
+def _spoil(history: Histories, chance: random.Random) -> None:
+    """Have a few acts name a record of another group, or go by a roster older than their past's."""
+    for said in list(history.changes.values()):
+        match chance.randrange(40):
+            case 0:
+                foreign = said.past | {sha256(said.id).digest()}
+                history.changes[said.id] = replace(said, past=foreign)
+            case 1:
+                history.changes[said.id] = replace(said, sound=False, within=None)
 
 
 def _step(history: Histories, chance: random.Random) -> None:
