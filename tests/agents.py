@@ -14,7 +14,7 @@ from gateway.demo import found_together
 from gateway.groups.group import Group
 from gateway.readings import senml
 from gateway.readings.reading import Reading
-from gateway.records import record
+from gateway.records import gap, record
 from gateway.records.record import Kind
 from gateway.store import database, keyring, state
 from gateway.web.local import SOCKET
@@ -84,18 +84,21 @@ class AgentProcess:
 
     def readings(self) -> list[Reading]:
         """Read every reading in its store, in the order of its feeds."""
+        packs = self._contents(Kind.OBSERVATION)
+        return [reading for content in packs for reading in senml.decode(content)]
+
+    def missed(self) -> int:
+        """Count the readings of which its store says that nobody will get them."""
+        return sum(gap.decode(content).count for content in self._contents(Kind.GAP))
+
+    def _contents(self, kind: Kind) -> list[bytes]:
         db = database.connect_to_read(str(self.state_dir / "store.db"))
         rows: list[tuple[Any, ...]] = db.execute(
-            "SELECT encoded, body FROM records ORDER BY place"
+            "SELECT encoded, body FROM records WHERE kind = ? ORDER BY place", (int(kind),)
         ).fetchall()
-        found: list[Reading] = []
-        for encoded, body in rows:
-            parsed = record.parse(encoded)
-            if parsed.kind is Kind.OBSERVATION:
-                content = keyring.content(db, parsed, body)
-                found += senml.decode(content) if content is not None else []
+        opened = [keyring.content(db, record.parse(encoded), body) for encoded, body in rows]
         db.close()
-        return found
+        return [content for content in opened if content is not None]
 
 
 def introduce(*agents: AgentProcess, name: str = "partner") -> Group:

@@ -1,8 +1,9 @@
 """What firmware_bridge costs a board: flash, RAM and stack, measured on what the compiler made.
 
 In: a folder to compile into. Out: a row for each core, and for bridge.c alone, with a key and its
-mac.c, and with a signer, which is the board's own and not counted. Flash and stack are read from a linked program, the compiler's own library included; the
-deepest way through the calls is what counts, and a call that cannot be followed is an error.
+mac.c, and with a signer, which is the board's own and not counted. Flash and stack are read from a
+linked program, the compiler's own library included; the deepest way through the calls is what
+counts, and a call that cannot be followed is an error.
 """
 
 import re

@@ -23,7 +23,7 @@ HEADS = message.encode(Heads(()))
 
 
 def _relation() -> Relation:
-    return Relation(MAKER.node.id, "maker", (GROUP,))
+    return Relation(MAKER.node.id, "maker", MAKER.encryption.public, (GROUP,))
 
 
 def _hello(number: int) -> bytes:

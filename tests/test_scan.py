@@ -124,7 +124,7 @@ def test_ctrl_c_ends_with_what_was_found(tmp_path: Path) -> None:
             assert [one["unit"] for one in found["units"]] == [1]
             began = time.monotonic()
             _, found = await scanned("modbus", peer.url, "--seconds", 1, "--timeout-ms", 300)
-            assert (found["ended"], time.monotonic() - began < 10) == ("time", True)
+            assert (found["ended"], time.monotonic() - began < 40) == ("time", True)
 
     asyncio.run(story())
 
@@ -284,7 +284,8 @@ def test_a_port_is_told_by_the_name_that_stays(port: tuple[Path, str, int], tmp_
     found = _port(folder)
     assert (found["device"], found["stable"], found["source"]) == (device, True, None)
     assert {"pid": os.getpid(), "program": found["holders"][0]["program"]} in found["holders"]
-    assert "pytest" in found["holders"][0]["program"]
+    own = Path("/proc/self/cmdline").read_bytes().split(b"\0")[0].decode()
+    assert own in found["holders"][0]["program"]
     config = tmp_path / "gateway.toml"
     url = f"serial://{device}?baud=9600"
     config.write_text(f'{HEAD}[[source]]\nname = "scale"\ntype = "framed"\nurl = "{url}"\n')

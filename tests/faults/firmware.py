@@ -1,9 +1,10 @@
 """A device's power cut in the middle of a frame, again and again.
 
 All cuts are of real Cortex-M3 firmware in qemu, three in four without a key and the others with
-one; a quarter as many again are of the same bridge.c as a process that signs. What must hold: of each start the
-store holds its first samples, each once and in order; none that the gateway acknowledged is
-missing; no two starts ever have one boot id; and what was signed is proved by what is stored.
+one; a quarter as many again are of the same bridge.c as a process that signs. What must hold: of
+each start the store holds its first samples, each once and in order; none that the gateway
+acknowledged is missing; no two starts ever have one boot id; and what was signed is proved by what
+is stored.
 """
 
 import asyncio

@@ -148,7 +148,10 @@ def test_only_the_board_with_the_key_is_believed_to_be_the_device(
     readings = agent.readings()
     found = by_start([(it.metric, it.value) for it in readings])
     assert list(found) == [1, 2]
-    assert all(numbers == list(range(len(numbers))) for numbers in found.values())
+    # Where the gateway is slow to start, the board's memory fills: what it drops is said.
+    missing = sum(numbers[-1] + 1 - len(numbers) for numbers in found.values())
+    assert all(numbers == sorted(set(numbers)) for numbers in found.values())
+    assert missing <= agent.missed()
     assert _provenances(agent) == {"device-authenticated"}
     figures(device_authenticated=len(readings))
 
