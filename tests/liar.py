@@ -177,9 +177,7 @@ class World:
     def own(self, gateway: Gateway) -> list[Head]:
         """Give the heads of what a gateway wrote in the groups of the honest."""
         return [
-            head
-            for group in self.shared
-            for head in feeds.tips(gateway.db, group.id, gateway.node)
+            head for group in self.shared for head in feeds.tips(gateway.db, group.id, gateway.node)
         ]
 
     def counted(self) -> Counter[str]:

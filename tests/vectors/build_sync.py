@@ -20,6 +20,7 @@ from gateway.sync.decide import (
     SendBodies,
     SendRecords,
 )
+from gateway.sync.invitation import Invite
 from gateway.sync.message import (
     Body,
     Bwant,
@@ -68,7 +69,7 @@ def text(action: Action) -> str:
 def decided(held: Holdings, encoded: bytes) -> Sequence[str]:
     """Read a message and decide on it; raise a PeerError."""
     said = message.decode(encoded)
-    assert not isinstance(said, Hello), "a HELLO is for the session"
+    assert not isinstance(said, Hello | Invite), "what is sealed to a node is not decided on"
     heard = said.ack if isinstance(said, Claim) else said
     return [text(each) for each in decide.decide(held, heard)]
 
