@@ -269,6 +269,7 @@ class Reader:
     def __init__(self, parts: Said, trusted: bytes) -> None:
         self.parts, self.trusted = parts, trusted
         self.statements: dict[str, bool | None] = dict.fromkeys(NAMES)
+        self.unshown: set[str] = set()  # what somebody added after the founding leaves open
         self.holders: list[str] = []
         self.author: Names | None = None
         self.record: Said | None = None
@@ -298,6 +299,9 @@ class Reader:
         if self.record and roots and by:
             self.author = by
             self._check_others(self.record, roots, by)
+        for name in self.unshown:
+            if self.statements[name] is not False:
+                self.statements[name] = None
 
     def _check_others(self, said: Said, roots: dict[str, bytes], by: Names) -> None:
         parts, members = self.parts, None
@@ -306,22 +310,22 @@ class Reader:
             if self.statements["body"] and said[11][3] == "application/senml+cbor":
                 self.take("device", lambda: check_device(parts[2][1]))
         if 11 in parts:
-            members = self.take("group", lambda: self._members(said, roots, by))
+            members = self.take("group", lambda: members_of(parts[11], said, roots, self.trusted))
             if members is None:
                 return
+            if by[:2] not in members:
+                self.unshown.add("group")
         for ack, certificates, path in parts.get(5, []):
             signer = self.take("receipts", partial(named_by, certificates, roots))
-            step = partial(self._receipt, signer, ack, path, members)
-            if signer and self.take("receipts", step) and signer[1] not in self.holders:
+            step = partial(self._receipt, signer, ack, path)
+            if not (signer and self.take("receipts", step)):
+                continue
+            if members is not None and signer[:2] not in members:
+                self.unshown.add("receipts")
+            elif signer[1] not in self.holders:
                 self.holders.append(signer[1])
 
-    def _members(self, said: Said, roots: dict[str, bytes], by: Names) -> Any:
-        members = members_of(self.parts[11], said, roots, self.trusted)
-        need(by[:2] in members)
-        return members
-
-    def _receipt(self, signer: Names, ack: bytes, path: list[bytes], members: Any) -> bool:
-        need(members is None or signer[:2] in members)
+    def _receipt(self, signer: Names, ack: bytes, path: list[bytes]) -> bool:
         check_receipt(ack, path, signer[2], self.parts[1], self.record)
         return True
 
