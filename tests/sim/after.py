@@ -68,6 +68,17 @@ class Left:
             if self.group in each.groups and each.node in each.known(self.group).cuts
         }
 
+    def is_split(self) -> bool:
+        """Say whether honest members hold each other removed: only a strong rebel can bring that.
+
+        One who had not heard that it was removed believes its removals and, by its own, agrees to
+        them; then neither side hears the other any more.
+        """
+        loyal = {each.node for each in self.loyal()}
+        return self.is_strong and any(
+            loyal & each.known(self.group).cuts.keys() for each in self.loyal()
+        )
+
     def is_told(self) -> bool:
         """Say whether somebody who remains knows that the rebel is removed."""
         return any(self.rebel.node in each.known(self.group).cuts for each in self.remaining())
@@ -125,7 +136,10 @@ class Left:
 
 
 def look(left: Left, now_ms: int, messages: int) -> Figures:
-    """Hold what remains against what was promised."""
+    """Hold what remains against what was promised; where members are split, the keys alone."""
+    if left.is_split():
+        shut, readable = _opened(left, left.loyal())
+        return Figures(0, shut, readable, 0, 0, len(left.loyal()), now_ms / 1000, messages)
     remaining = left.remaining()
     for each in remaining:
         known = each.known(left.group)

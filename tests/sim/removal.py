@@ -97,7 +97,8 @@ class Removal(Consortium):
     """A sealed group whose members change; beside it a clear one where somebody is to come in."""
 
     gateways: list[Member]  # type: ignore[assignment]
-    patience_ms = 1_800_000
+    patience_ms: int = 1_800_000
+    _waited_since_ms = 0
 
     def __init__(self, options: Options, fate: Fate) -> None:
         self.fate, self.fates = fate, random.Random(f"fate {options.seed}")
@@ -129,8 +130,15 @@ class Removal(Consortium):
         return 10_000 + 2 * self.options.cut_ms_max
 
     def agreed(self) -> bool:
-        """Say whether all who are members still hold the same, and have signed for it."""
-        return self.left.agree()
+        """Say whether all who are members still hold the same, and have signed for it.
+
+        Whom a strong rebel has split is not waited for any longer than for all others.
+        """
+        if self.left.agree():
+            return True
+        self._waited_since_ms = self._waited_since_ms or self.clock.now_ms
+        waited_ms = self.clock.now_ms - self._waited_since_ms
+        return waited_ms > self.patience_ms // 2 and self.left.is_split()
 
     def differences(self, waited_ms: int) -> str:
         """Say how it stands with whoever is not agreed."""
