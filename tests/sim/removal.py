@@ -207,7 +207,9 @@ class Removal(Consortium):
 
     def _somebody(self) -> Member:
         """Give who acts: an honest member, as far as it knows itself, away or not."""
-        return self.fates.choice(self.left.loyal())
+        honest = [each for each in self.gateways if each is not self.left.rebel]
+        # Where a strong rebel has misled all of them, whoever tries is refused.
+        return self.fates.choice(self.left.loyal() or honest)
 
     def _remove_rebel(self, by_force: bool) -> None:
         """Remove the one who will rebel; whoever cannot yet is followed by one who can."""
