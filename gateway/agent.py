@@ -45,7 +45,7 @@ from gateway.records.record import ClockSource, Moment
 from gateway.records.run import Run
 from gateway.sources import framed
 from gateway.sources.attendance import Attendance
-from gateway.sources.intake import Desk, Intake, Routes, check_routes
+from gateway.sources.intake import Desk, Intake, check_routes
 from gateway.sources.mqtt import MqttListener
 from gateway.sources.serial import SerialListener
 from gateway.sources.source import Source
@@ -102,8 +102,8 @@ class Agent:
         path = str(self._state_dir / STORE)
         check_routes(config.route, {*self._state.groups, state.OWN})
         self._writer = Writer(database.connect(path), path)
-        author = Author(self._run, self._clock.now, random_bytes)
-        self._company = Company(config, self._state, author, Kept(self._writer, path))
+        self._author = Author(self._run, self._clock.now, random_bytes)
+        self._company = Company(config, self._state, self._author, Kept(self._writer, path))
         self._reader = database.connect_to_read(path)
         self._door = Door(self._state_dir, self.status, self._company.act)
         self._outward = [self._outwards(publish) for publish in config.publish]
@@ -257,10 +257,7 @@ class Agent:
         return runs.start(held.node_key, held.node, held.encryption, random_bytes(32))
 
     def _desk(self) -> Desk:
-        author = Author(self._run, self._clock.now, random_bytes)
-        routes = Routes(self._config.route, self._company.venues())
-        self._company.reroute = lambda: routes.move(self._company.venues())
-        return Desk(author, self._writer, routes, self._written)
+        return Desk(self._author, self._writer, self._company.routes, self._written)
 
     def _written(self, written: frozenset[bytes], readings: Sequence[Reading]) -> None:
         self._company.written(written)

@@ -7,7 +7,7 @@ run. It decides nothing.
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gateway.acts import Acting, Acts
@@ -19,6 +19,7 @@ from gateway.peers.circle import Me
 from gateway.peers.exchange import Exchange, PeerStatus, Storage
 from gateway.peers.inviting import Invited
 from gateway.peers.mqtt import LinkStatus, Peers
+from gateway.sources.intake import Routes
 from gateway.store import council, database, groups, membership, observations, state
 from gateway.store.authoring import Author, Venue
 from gateway.store.database import Connection
@@ -52,9 +53,9 @@ class Company:
         told = self._join, self._changed
         acting = Acting(author, kept.writer, held.path, self.groups, *told, heard=self._heard)
         self._acts = Acts(acting)
-        self.reroute: Callable[[], None] = _nowhere
         around = Around(config.accept, self._invitations, self._meet_again, self._reroute)
         self._upkeep = Upkeep(acting, self._acts, around)
+        self.routes = Routes(config.route, self._venues())
 
     def start(self) -> None:
         """Begin to speak with peers."""
@@ -96,7 +97,7 @@ class Company:
         """Count what was refused of what came over the links, by code."""
         return dict(self._refused + self._peers.exchange.counts + self._upkeep.counts)
 
-    def venues(self) -> dict[str, Venue]:
+    def _venues(self) -> dict[str, Venue]:
         """Give where readings are written, by the groups' names.
 
         What a route sends to a group that this node left, or was removed from, would count nothing
@@ -174,14 +175,10 @@ class Company:
             return self._peers.take_invitations()
 
     def _reroute(self) -> None:
-        self.reroute()
+        self.routes.move(self._venues())
 
     def _unix_ms(self) -> int:
         return self._author.now().unix_ms
 
     def _monotonic_ms(self) -> int:
         return self._author.now().monotonic_ms
-
-
-def _nowhere() -> None:
-    """Nobody has asked yet to be told where readings go."""

@@ -19,7 +19,7 @@ from gateway.acts import Acting, Acts
 from gateway.config import Accept
 from gateway.errors import GatewayError
 from gateway.groups.group import ActivityKind, Founding, Group, Member, Policies, Role
-from gateway.groups.membership import Add, Membership
+from gateway.groups.membership import Add
 from gateway.peers.inviting import Invited
 from gateway.records import identity
 from gateway.records.identity import Certificate
@@ -118,9 +118,7 @@ class Upkeep:
             known = list(self._by.groups.items())
             now = {name: membership.load(db, group.id) for name, group in known}
             return frozenset(
-                name
-                for name, each in now.items()
-                if node in each.cuts and not _is_member(each, node)
+                name for name, each in now.items() if node in each.cuts and not each.has(node)
             )
 
         out = self._by.writer.submit(job).result()
@@ -236,10 +234,9 @@ class Upkeep:
 
         def job(db: Connection) -> bool:
             now = membership.load(db, own.id)
-            if not _is_member(now, author.run.node):
+            if not now.has(author.run.node):
                 return False
             known = {each.node for each in now.members} | now.cuts.keys()
-            known |= {each.node for each in now.pending}
             fresh = [
                 one
                 for node, one in held.contacts.items()
@@ -261,7 +258,7 @@ class Upkeep:
         def job(db: Connection) -> bool:
             now = membership.load(db, group.id)
             gone = [each.node for each in now.members if each.organisation not in ids]
-            if not gone or not _is_member(now, author.run.node):
+            if not gone or not now.has(author.run.node):
                 return False
             for node in gone:
                 acting.remove(db, author, venue, node)
@@ -284,7 +281,7 @@ class Upkeep:
 
         def job(db: Connection) -> bool:
             now = membership.load(db, group.id)
-            if not _is_member(now, author.run.node):
+            if not now.has(author.run.node):
                 return False
             is_owed = is_ours and council.is_consortiums_own(group)
             if is_owed and said.encoded not in contacts.revoked_in(db, group.id):
@@ -302,7 +299,3 @@ class Upkeep:
 
         if self._by.writer.submit(job).result():
             self._by.changed(group.id)
-
-
-def _is_member(now: Membership, node: bytes) -> bool:
-    return any(each.node == node for each in now.members)

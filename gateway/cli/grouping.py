@@ -244,7 +244,7 @@ def _facts(db: Connection, held: State, name: str, identity: bytes) -> dict[str,
 
 
 def _state(found: Membership, node: bytes) -> str:
-    if any(each.node == node for each in found.members):
+    if found.has(node):
         return "member"
     return "removed" if node in found.cuts else "joining"
 

@@ -4,7 +4,7 @@ In: what people type and confirm. Out: an invitation, a certificate, a revocatio
 root's signature is under the passphrase, or made where the root key is, by files.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -123,7 +123,9 @@ def admit(
 def list_nodes(as_json: AsJson = False) -> None:
     """List this organisation's gateways, and who waits to be one."""
     with desk.attended() as at:
-        nodes = [_row(at, each) for each in _nodes(at)]
+        held = kept_pairing.load_revocations(at.held.path)
+        revoked = [identity.decode(each, "revocation") for each in held]
+        nodes = [_row(at, each, revoked) for each in _nodes(at)]
         waiting = [
             {"name": asked.name, "node": asked.node.hex(), "since": when(invitation.heard_s)}
             for invitation, asked in _newcomers(at)
@@ -240,20 +242,13 @@ def _named(at: Desk, name: str) -> Certificate:
     raise UnknownMember(name=name, names=", ".join(each.name for each in nodes))
 
 
-def _row(at: Desk, node: Certificate) -> dict[str, object]:
-    revoked = [
-        identity.decode(each, "revocation") for each in kept_pairing.load_revocations(at.held.path)
-    ]
+def _row(at: Desk, node: Certificate, revoked: Sequence[Certificate]) -> dict[str, object]:
     return {
         "name": node.name,
         "node": node.subject.hex(),
         "id": identity.show_id(node.subject),
         "own": node.subject == at.held.node_id,
-        "revoked": any(
-            (each.issuer, each.subject) == (node.issuer, node.subject)
-            and each.counter >= node.counter
-            for each in revoked
-        ),
+        "revoked": any(each.revokes(node) for each in revoked),
     }
 
 

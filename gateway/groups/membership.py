@@ -132,6 +132,10 @@ class Membership:
     pending: tuple[Pending, ...] = ()
     has_required_supervisor: bool = True
 
+    def has(self, node: bytes) -> bool:
+        """Say whether a node is a member."""
+        return any(member.node == node for member in self.members)
+
     def member(self, node: bytes) -> Member:
         """Find a member by its node; raise NotAMember."""
         for member in self.members:
@@ -144,7 +148,7 @@ class Membership:
         cut = self.cuts.get(node)
         if cut is not None:
             return seq < cut.get(feed, 0)
-        return any(member.node == node for member in self.members)
+        return self.has(node)
 
 
 def encode(act: Act) -> bytes:

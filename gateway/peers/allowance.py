@@ -20,7 +20,7 @@ def size_max(held: Membership, feed: Feed, others: Mapping[bytes, int]) -> int:
 
     A member's is taken whole; of who is none, what counts, and what is left of its allowance.
     """
-    if any(member.node == feed.node for member in held.members):
+    if held.has(feed.node):
         return ENDLESS
     cut = held.cuts.get(feed.node, {})
     counted = cut.get(feed.id, 0)

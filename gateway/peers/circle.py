@@ -54,12 +54,14 @@ class Circle:
     def refresh(self) -> list[Relation]:
         """Look again who is a member of what, after the commit that changed it; give who is new."""
         self._revoked = registry.revoked(self._read)
-        known = registry.rosters(self._read).values()
-        self.is_known = any(len(each.organisations) > 1 for each in known)
+        known = registry.rosters(self._read)
+        self.is_known = any(len(each.organisations) > 1 for each in known.values())
         for group in self.groups.values():
             self._members[group.id] = membership.load(self._read, group.id)
-            consortium = group.founding.consortium
-            self._rosters[consortium] = registry.rosters(self._read, consortium)
+            within = group.founding.consortium
+            self._rosters[within] = {
+                name: each for name, each in known.items() if each.consortium == within
+            }
         before, self.relations = self.relations, {}
         for node, shared in self._near().items():
             self.relations[node] = self._relation(before.get(node), node, tuple(shared))
@@ -171,10 +173,10 @@ class Circle:
         """Give the groups shared with each peer, of those in which this node is a member itself."""
         near: dict[bytes, list[Group]] = {}
         for group in self.groups.values():
-            members = self._members[group.id].members
-            if all(each.node != self.me.node for each in members) and not self._joining(group):
+            held = self._members[group.id]
+            if not held.has(self.me.node) and not self._joining(group):
                 continue
-            for member in members:
+            for member in held.members:
                 if member.node != self.me.node:
                     near.setdefault(member.node, []).append(group)
         return dict(sorted(near.items()))

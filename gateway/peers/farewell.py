@@ -36,7 +36,7 @@ class Farewells:
 
     def _is_removed(self, group: Group, node: bytes) -> bool:
         held = self._circle.members(group.id)
-        return node in held.cuts and all(each.node != node for each in held.members)
+        return node in held.cuts and not held.has(node)
 
     def _removals(self, group: Group, node: bytes) -> list[Outgoing]:
         said: list[Outgoing] = []

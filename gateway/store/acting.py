@@ -43,7 +43,7 @@ def attend(db: apsw.Connection, author: Author, venue: Venue) -> bool:
     It opens its first feed, which accepts; and announces at once to the members that are now.
     """
     held = membership.load(db, venue.group)
-    if all(each.node != author.run.node for each in held.members):
+    if not held.has(author.run.node):
         return False
     if not feeds.tips(db, venue.group, author.run.node):
         authoring.begin(db, author, venue)

@@ -17,7 +17,7 @@ from gateway.groups import announcement, group, ring
 from gateway.groups.announcement import Announcement, SenderKey
 from gateway.groups.group import Founding
 from gateway.groups.ring import Due, Ring
-from gateway.records import identity, record, roster
+from gateway.records import identity, record
 from gateway.records.cose import key_id
 from gateway.records.feed import CBOR_TYPE, Feed, View, feed_id
 from gateway.records.record import FIXED_KINDS, Kind, Moment, Said
@@ -25,6 +25,7 @@ from gateway.records.roster import Roster
 from gateway.records.run import Origin, Run, Written
 from gateway.records.sealing import KEY_BYTES, NONCE_BYTES, Sealing, key_hash
 from gateway.store import feeds, keyring, membership
+from gateway.store.chain import rosters
 
 # A genesis always travels whole: with a founding of 64 members this many heads still fit in it.
 PREDECESSORS_MAX = 256
@@ -243,16 +244,11 @@ def _founding(db: apsw.Connection, identity: bytes) -> Founding:
 
 
 def _roster(db: apsw.Connection, name: bytes) -> Roster:
-    """Give a roster with those before it verified; raise UnknownRoster."""
-    rows = db.execute(
-        "SELECT r.encoded FROM rosters r JOIN rosters n ON r.consortium = n.consortium"
-        " WHERE n.hash = ? AND r.number <= n.number ORDER BY r.number",
-        (name,),
-    )
-    chain = roster.decode_chain([row[0] for row in rows])
-    if not chain or chain[-1].hash != name:
+    """Give a roster that is held; raise UnknownRoster."""
+    found = rosters(db).get(name)
+    if found is None:
         raise UnknownRoster(roster=name.hex())
-    return chain[-1]
+    return found
 
 
 def _next(db: apsw.Connection, feed: bytes) -> int:

@@ -11,10 +11,11 @@ import apsw
 from gateway.errors import UnknownGroup
 from gateway.groups import group
 from gateway.groups.group import Group
-from gateway.records import cbor, feed, identity, roster
+from gateway.records import cbor, feed, identity
 from gateway.records.identity import Certificate
 from gateway.records.roster import Roster
 from gateway.store import membership
+from gateway.store.chain import rosters as rosters
 
 NO_SECRET = b""
 
@@ -97,27 +98,9 @@ def load(db: apsw.Connection, identity: bytes) -> Group:
     match certificates:
         case [bytes() as node, bytes() as run, bytes() as encryption]:
             credentials = feed.decode_credentials(node, run, encryption)
-            chain = _chain(db, consortium)
+            chain = tuple(rosters(db, consortium).values())
             return group.verify_among(founding, credentials, chain, NO_SECRET)
     raise UnknownGroup(group=identity.hex()[:16])
-
-
-def rosters(db: apsw.Connection, consortium: bytes | None = None) -> dict[bytes, Roster]:
-    """Give the rosters held of a consortium, or of all, by hash, verified again by one another."""
-    wanted = consortia(db) if consortium is None else [consortium]
-    return {each.hash: each for one in wanted for each in _chain(db, one)}
-
-
-def consortia(db: apsw.Connection) -> list[bytes]:
-    """Give the consortia of which a roster is held."""
-    return [bytes(each) for (each,) in db.execute("SELECT DISTINCT consortium FROM rosters")]
-
-
-def _chain(db: apsw.Connection, consortium: bytes) -> tuple[Roster, ...]:
-    rows = db.execute(
-        "SELECT encoded FROM rosters WHERE consortium = ? ORDER BY number", (consortium,)
-    )
-    return roster.decode_chain([bytes(encoded) for (encoded,) in rows])
 
 
 def keep_revocation(db: apsw.Connection, revocation: Certificate) -> bool:

@@ -7,7 +7,6 @@ docs/protocol/membership.md.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 
 import apsw
 
@@ -16,12 +15,13 @@ from gateway.groups import agreement, announcement, fold as folding, group, memb
 from gateway.groups.group import Founding, Member
 from gateway.groups.history import after_pasts
 from gateway.groups.membership import Act, Add, Beginning, Change, Membership, Remove, Voucher
-from gateway.records import cbor, identity, record, roster
+from gateway.records import cbor, identity, record
 from gateway.records.feed import Head, View, decode_head
 from gateway.records.identity import Certificate
 from gateway.records.record import FIXED_BODY_BYTES_MAX, SALT_BYTES, Kind, Record
 from gateway.records.roster import Roster
 from gateway.store import feeds
+from gateway.store.chain import rosters
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def hear(db: apsw.Connection, identity: bytes) -> Heard:
     if row is None:
         raise UnknownGroup(group=identity.hex()[:16])
     heard = Heard(group.parse(row[1]))
-    heard.rosters = _rosters(db, heard.founding.consortium)
+    heard.rosters = rosters(db, heard.founding.consortium)
     reading = _Reading(heard.rosters)
     rows = db.execute(
         "SELECT number, id, node, organisation FROM feeds WHERE in_group = ?", row[:1]
@@ -279,16 +279,3 @@ def _held(content: bytes) -> dict[bytes, int]:
     except BadAck:
         return {}
     return {entry.head.feed: entry.head.size for entry in entries}
-
-
-def _rosters(db: apsw.Connection, consortium: bytes) -> Mapping[bytes, Roster]:
-    rows = db.execute(
-        "SELECT encoded FROM rosters WHERE consortium = ? ORDER BY number", (consortium,)
-    )
-    return _chain(tuple(row[0] for row in rows))
-
-
-@lru_cache(maxsize=16)
-def _chain(encoded: tuple[bytes, ...]) -> Mapping[bytes, Roster]:
-    """Verify rosters once: the same bytes give the same rosters."""
-    return {each.hash: each for each in roster.decode_chain(encoded)}
