@@ -5,11 +5,9 @@ a feed and a number, and what a peer held comes back.
 """
 
 from collections.abc import Iterable
-from multiprocessing import get_context
 
 from tests.sim.copies import Cloned, Restored, cloned, restored
-
-_PROCESSES = 2
+from tests.sim.many import lived
 
 
 def run(long: bool) -> str:
@@ -20,15 +18,13 @@ def run(long: bool) -> str:
 def campaign(seeds: Iterable[int]) -> str:
     """Live through the worlds of these seeds, each with a clone and with a restored copy."""
     worlds = alarms = slowest_ms = returned = lost = 0
-    with get_context("spawn").Pool(_PROCESSES) as pool:
-        for figures in pool.imap_unordered(_live, seeds, chunksize=2):
-            assert not isinstance(figures, str), figures
-            clone, copy = figures
-            worlds += 1
-            alarms += clone.alarms
-            slowest_ms = max(slowest_ms, clone.alarm_ms)
-            returned += copy.returned
-            lost += copy.lost
+    for figures in lived(_twice, seeds, chunk=2):
+        clone, copy = figures
+        worlds += 1
+        alarms += clone.alarms
+        slowest_ms = max(slowest_ms, clone.alarm_ms)
+        returned += copy.returned
+        lost += copy.lost
     assert worlds and returned, "nothing was shown"
     return (
         f"worlds {worlds}, cloned {worlds}, alarms {alarms}, the last {slowest_ms / 1000:.0f} s"
@@ -37,8 +33,5 @@ def campaign(seeds: Iterable[int]) -> str:
     )
 
 
-def _live(seed: int) -> tuple[Cloned, Restored] | str:
-    try:
-        return cloned(seed), restored(seed)
-    except AssertionError as fault:  # Its text names the seed; the fault itself may not travel.
-        return str(fault)
+def _twice(seed: int) -> tuple[Cloned, Restored]:
+    return cloned(seed), restored(seed)

@@ -5,12 +5,9 @@ to counts at every member, what it says after counts at none.
 """
 
 from collections.abc import Iterable
-from multiprocessing import get_context
 
-from tests.sim.after import Figures
+from tests.sim.many import lived
 from tests.sim.removal import removed
-
-_PROCESSES = 2
 
 
 def run(long: bool) -> str:
@@ -21,26 +18,17 @@ def run(long: bool) -> str:
 def campaign(seeds: Iterable[int]) -> str:
     """Live through the worlds of these seeds; give what they came to."""
     worlds = records = shut = readable = kept = rejected = cut_off = 0
-    with get_context("spawn").Pool(_PROCESSES) as pool:
-        for figures in pool.imap_unordered(_live, seeds, chunksize=4):
-            assert isinstance(figures, Figures), figures
-            worlds += 1
-            records += figures.records
-            shut += figures.shut
-            readable += figures.readable
-            kept += figures.kept
-            rejected += figures.rejected
-            cut_off += figures.cut_off
+    for figures in lived(removed, seeds):
+        worlds += 1
+        records += figures.records
+        shut += figures.shut
+        readable += figures.readable
+        kept += figures.kept
+        rejected += figures.rejected
+        cut_off += figures.cut_off
     assert shut and readable and kept and rejected, "nothing was shown"
     return (
         f"worlds {worlds}, records {records}, said after a removal and opened by none of its keys"
         f" {shut}, opened by them from before {readable}, of its records kept {kept}, rejected"
         f" {rejected}, taken with it by who might itself remove {cut_off}"
     )
-
-
-def _live(seed: int) -> Figures | str:
-    try:
-        return removed(seed)
-    except AssertionError as fault:  # Its text names the seed; the fault itself may not travel.
-        return str(fault)
