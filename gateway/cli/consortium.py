@@ -13,7 +13,7 @@ import typer
 from gateway.cli import desk, pairing as people, place
 from gateway.cli.desk import Desk
 from gateway.cli.inviting import Days, Qr, Withdraw, offered, tell_address, withdrawn
-from gateway.cli.pairing import AsJson, PassphraseFile, Wait, Yes
+from gateway.cli.pairing import AsJson, PassphraseFile, Refuse, Wait, Where, Who, Yes
 from gateway.cli.setting_up import fingerprint
 from gateway.cli.signer import RequestFile, SignedFile, Signer
 from gateway.cli.standing import applicants, chosen, show
@@ -38,6 +38,9 @@ from gateway.store.state import State
 
 Which = Annotated[
     str | None, typer.Option("--consortium", metavar="NAME", help="which, where there are several")
+]
+Instead = Annotated[
+    bool, typer.Option("--instead", help="although another change is not decided yet")
 ]
 commands = typer.Typer(no_args_is_help=True, help="Organisations that share.")
 
@@ -106,9 +109,7 @@ def invite(
 
 @commands.command()
 def join(
-    address: Annotated[
-        str | None, typer.Argument(metavar="ADDRESS", help="absent: go on where it was")
-    ] = None,
+    address: Where = None,
     yes: Yes = False,
     passphrase_file: PassphraseFile = None,
     request_file: RequestFile = None,
@@ -129,23 +130,15 @@ def join(
     elif request_file is not None:
         lines = signer.carried()
     else:
-        lines = [
-            say("It waits for: {names}", names=", ".join(told.names) or "-"),
-            say('They type: hulian consortium approve "{name}"', name=own.name),
-            say("Read out to them the fingerprint of {name}:", name=own.name),
-            *people.shown(own.id),
-            say("Then type 'hulian consortium join' again"),
-        ]
+        lines = people.waiting(told, Invited.ORGANISATION, own.name, own.id)
     people.tell(facts, lines, as_json)
 
 
 @commands.command()
 def approve(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="who waits, or its id")],
-    refuse: Annotated[bool, typer.Option("--refuse", help="say no")] = False,
-    instead: Annotated[
-        bool, typer.Option("--instead", help="although another change is not decided yet")
-    ] = False,
+    name: Who,
+    refuse: Refuse = False,
+    instead: Instead = False,
     yes: Yes = False,
     passphrase_file: PassphraseFile = None,
     request_file: RequestFile = None,
@@ -172,9 +165,7 @@ def approve(
 @commands.command()
 def expel(
     name: Annotated[str, typer.Argument(metavar="NAME", help="a member, or its id")],
-    instead: Annotated[
-        bool, typer.Option("--instead", help="although another change is not decided yet")
-    ] = False,
+    instead: Instead = False,
     yes: Yes = False,
     passphrase_file: PassphraseFile = None,
     request_file: RequestFile = None,

@@ -14,7 +14,7 @@ import typer
 from gateway.cli import desk, pairing as people, place
 from gateway.cli.desk import Desk
 from gateway.cli.inviting import Days, Qr, Withdraw, offered, tell_address, when, withdrawn
-from gateway.cli.pairing import AsJson, PassphraseFile, Wait, Yes
+from gateway.cli.pairing import AsJson, PassphraseFile, Refuse, Wait, Where, Who, Yes
 from gateway.cli.setting_up import fingerprint
 from gateway.cli.signer import RequestFile, SignedFile, Signer
 from gateway.cli.words import plain, say
@@ -60,9 +60,7 @@ def invite(
 
 @commands.command()
 def join(
-    address: Annotated[
-        str | None, typer.Argument(metavar="ADDRESS", help="absent: go on where it was")
-    ] = None,
+    address: Where = None,
     yes: Yes = False,
     wait: Wait = 0,
     as_json: AsJson = False,
@@ -77,20 +75,14 @@ def join(
     if told.state == "admitted":
         lines = [say("Admitted. Next: 'hulian check' and 'hulian run'")]
     else:
-        lines = [
-            say("It waits for: {names}", names=", ".join(told.names) or "-"),
-            say('They type: hulian node admit "{name}"', name=joiner.name),
-            say("Read out to them the fingerprint of {name}:", name=joiner.name),
-            *people.shown(node),
-            say("Then type 'hulian node join' again"),
-        ]
+        lines = people.waiting(told, Invited.NODE, joiner.name, node)
     people.tell(facts, lines, as_json)
 
 
 @commands.command()
 def admit(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="who waits, or its id")],
-    refuse: Annotated[bool, typer.Option("--refuse", help="say no")] = False,
+    name: Who,
+    refuse: Refuse = False,
     yes: Yes = False,
     passphrase_file: PassphraseFile = None,
     request_file: RequestFile = None,

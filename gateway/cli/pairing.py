@@ -49,7 +49,11 @@ PassphraseFile = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="facts for programs")]
 Wait = Annotated[float, typer.Option(min=0, metavar="SECONDS", help="for the answer")]
+Where = Annotated[str | None, typer.Argument(metavar="ADDRESS", help="absent: go on where it was")]
+Who = Annotated[str, typer.Argument(metavar="NAME", help="who waits, or its id")]
+Refuse = Annotated[bool, typer.Option("--refuse", help="say no")]
 _COMMANDS = {Invited.ORGANISATION: "hulian consortium join", Invited.NODE: "hulian node join"}
+_ADMITTING = {Invited.ORGANISATION: "hulian consortium approve", Invited.NODE: "hulian node admit"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +160,18 @@ def join(joiner: Joiner, joining: Joining, yes: bool, wait_s: float) -> Told:
         with desk.attended():
             pass  # tell the members that this gateway is there
     return told
+
+
+def waiting(told: Told, invited: Invited, name: str, identity: bytes) -> list[str]:
+    """Say for whom a joining waits, what they type, and what is read out to them."""
+    theirs = f'{_ADMITTING[invited]} "{name}"'
+    return [
+        say("It waits for: {names}", names=", ".join(told.names) or "-"),
+        say("They type: {command}", command=theirs),
+        say("Read out to them the fingerprint of {name}:", name=name),
+        *shown(identity),
+        say("Then type '{command}' again", command=_COMMANDS[invited]),
+    ]
 
 
 def keep_answer(path: Path, answer: Answer, chains: list[tuple[Roster, ...]]) -> None:
