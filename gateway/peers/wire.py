@@ -10,18 +10,22 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """What came over a link."""
+    """What came over a link: over which; and from whom, where the link proved who its end is."""
 
     topic: str
     payload: bytes
+    link: str = ""
+    sender: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """What is to go over every link."""
+    """What is to go over links: a greeting over all of them, a backlog behind what is new."""
 
     topic: str
     payload: bytes
+    everywhere: bool = False
+    backlog: bool = False
 
 
 def to_node(node: bytes) -> str:
