@@ -84,8 +84,10 @@ url = "mqtt://127.0.0.1:{port}"
 """
 
 
-def found_together(states: Sequence[State], roots: Sequence[SigningKey], purpose: str) -> Group:
-    """Found a sealed group of the gateways of several organisations; the first is the initiator.
+def found_together(
+    states: Sequence[State], roots: Sequence[SigningKey], purpose: str, clear: bool = False
+) -> Group:
+    """Found a group of the gateways of several organisations, sealed; the first is the initiator.
 
     All keys must be at hand, so this is for one computer: a roster 0 signed by every root, and a
     founding signed by a run that exists for nothing else.
@@ -107,7 +109,7 @@ def found_together(states: Sequence[State], roots: Sequence[SigningKey], purpose
         purpose,
         ActivityKind.INDUSTRIAL,
         members,
-        clear=False,
+        clear,
     )
     founded = group.found(founder.key, founder.credentials, founding, within)
     return replace(founded, secret=random_bytes(group.SECRET_BYTES))

@@ -1,0 +1,42 @@
+"""A week offline: who comes back gets all that it missed, and hears what is said now meanwhile."""
+
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests import week
+from tests.paired import status, until
+
+RECORDS = 10_000
+_EVERY_S = 0.2
+_PATIENCE_S = 90.0
+
+
+def test_who_missed_a_week_gets_all_of_it_and_hears_live_records_meanwhile(
+    tmp_path: Path, figures: Callable[..., None]
+) -> None:
+    """All records come, live ones before the last of the backlog, and the outbox lets go of all."""
+    with week.pair(tmp_path, clear=False) as (broker, sayer, hearer):
+        started_s = time.perf_counter()
+        missed = week.write(sayer, RECORDS)
+        written_s = time.perf_counter() - started_s
+        seen = week.catch_up(broker, (sayer, hearer), missed, _EVERY_S, _PATIENCE_S)
+        assert seen.while_behind > 0
+        until(sayer, lambda: _owes_nothing(status(sayer)))
+        until(hearer, lambda: week.records(sayer) == week.records(hearer))
+        assert len(week.records(hearer)[missed]) == seen.records > RECORDS
+        sayer.stop()
+        hearer.stop()
+    live_ms = seen.live_ms
+    figures(
+        records_missed=f"{seen.records:,}, written in {written_s:.1f} s",
+        caught_up=f"at {seen.rate:,.0f}/s",
+        live_records=f"{len(live_ms)}, {seen.while_behind} of them before the last missed one",
+        their_delay=f"median {statistics.median(live_ms):.0f} ms, at most {max(live_ms):.0f} ms",
+    )
+
+
+def _owes_nothing(told: dict[str, object]) -> bool:
+    peers = told.get("peers")
+    return isinstance(peers, list) and bool(peers) and all(not each["lacking"] for each in peers)
