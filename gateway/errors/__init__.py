@@ -43,6 +43,14 @@ from gateway.errors.author import (
     WrongFeed as WrongFeed,
     WrongIssuer as WrongIssuer,
 )
+from gateway.errors.bundle import (
+    BundleError as BundleError,
+    BundleUnreadable as BundleUnreadable,
+    BundleUnwritable as BundleUnwritable,
+    DamagedBundle as DamagedBundle,
+    ForeignBundle as ForeignBundle,
+    RefusedBundle as RefusedBundle,
+)
 from gateway.errors.device import (
     BadCobs as BadCobs,
     BadCrc as BadCrc,

@@ -6,7 +6,7 @@ records; a record leaves the outbox only under the peer's ACK (I10). docs/protoc
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.groups.group import Group
@@ -14,6 +14,7 @@ from gateway.peers import wire
 from gateway.peers.circle import Circle, Me
 from gateway.peers.hearing import Hearing, Store
 from gateway.peers.inviting import Invited, Inviting
+from gateway.peers.letters import Letters
 from gateway.peers.relation import Owed, Relation
 from gateway.peers.voice import Voice
 from gateway.peers.wire import Arrived, Outgoing
@@ -43,6 +44,14 @@ class PeerStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class Brought:
+    """What came of envelopes carried by hand: records stored, and what was refused, by code."""
+
+    stored: int
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Storage:
     """The store: who commits, and a connection to read from in the exchange's thread."""
 
@@ -65,6 +74,7 @@ class Exchange:
         self._voice = Voice(me, self._circle.all_rosters, random)
         self._hearing = Hearing(self._circle, self._voice, storage.read, storage.writer)
         self._inviting = Inviting(self._circle, self._voice, storage.read, self.counts)
+        self.letters = Letters(self._circle, self._voice, self._inviting, storage.read)
         self._by_id = {group.id: group for group in self._circle.groups.values()}
         self._told = {group: self._own_size(group) for group in self._by_id}
         self._hints: dict[bytes, int] = {}
@@ -123,6 +133,20 @@ class Exchange:
         if self._hearing.changed:
             self._inviting.refresh()
         return said + self._asked(now_ms)
+
+    def carry(self, envelopes: Sequence[bytes], now_ms: int) -> tuple[Brought, list[Outgoing]]:
+        """Take in what was carried by hand, and commit it; raise what the store refused."""
+        before, stored, self._hearing.fault = Counter(self.counts), self._hearing.stored, None
+        for each in envelopes:
+            self._hearing.carry(each, now_ms)
+        said = self._hearing.settle()
+        if self._hearing.changed:
+            self._inviting.refresh()
+        if self._hearing.fault is not None:
+            raise self._hearing.fault
+        counted = dict(self.counts - before)
+        brought = Brought(self._hearing.stored - stored, counted)
+        return brought, said + self._asked(now_ms)
 
     def tick(self, now_ms: int) -> list[Outgoing]:
         """Give what time asks for: greetings, requests again, offers, hints."""

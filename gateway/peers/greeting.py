@@ -56,6 +56,18 @@ class Greeter:
                 return self._invited(said)
         raise MalformedMessage(reason="only HELLO and INVITE are sealed to a node")
 
+    def introduced(self, plain: bytes, staged: Staged) -> None:
+        """Take what was sealed to this node and carried by hand: no session begins by it."""
+        match message.decode(plain):
+            case Hello() as said:
+                self._circle.admitted(said.credentials)
+                staged.remember(said.credentials)
+                self._succession.lacking(said.rosters, self._circle.all_rosters())
+            case Invite() as said:
+                self._invited(said)
+            case _:
+                raise MalformedMessage(reason="only HELLO and INVITE are sealed to a node")
+
     def farewell(self, kid: bytes, now_ms: int) -> list[Outgoing]:
         """Tell who signs with a run's key that its node was removed, if it was."""
         nodes = {each.node.subject for each in peers.runs(self._read, kid)}

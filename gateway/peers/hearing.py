@@ -23,6 +23,7 @@ from gateway.errors import (
 )
 from gateway.groups.agreement import Ack, Claim
 from gateway.groups.group import Group
+from gateway.peers import enclosing
 from gateway.peers.circle import Circle
 from gateway.peers.greeting import UNANSWERED, Greeter
 from gateway.peers.relation import AWAY_MS, RELAYED_MS, Relation
@@ -48,7 +49,7 @@ from gateway.sync.decide import (
     SendBodies,
     SendRecords,
 )
-from gateway.sync.envelope import Envelope, Seal
+from gateway.sync.envelope import Seal
 from gateway.sync.message import Body, Bwant, Heads, Message, Recs, Want
 from gateway.sync.session import Session
 
@@ -59,6 +60,7 @@ DOUBTFUL_HINT = "sync.hint"
 ASKED_ELSEWHERE = "sync.asked-elsewhere"
 FORK = ForkedFeed.code
 FORKS_MAX = 1024
+_NO_FAULT: GatewayError | None = None
 # What one BWANT is answered with; each roster is below it.
 BODIES_BYTES_MAX = 128 * 1024
 
@@ -83,6 +85,7 @@ class Hearing:
         self.frozen: set[bytes] = set()
         # Groups whose members, rosters or revocations changed: taken away by who must act on it.
         self.changed: set[bytes] = set()
+        self.stored, self.fault = 0, _NO_FAULT  # records, and why the last failed commit did
         self._out: list[Outgoing] = []
         self._new_batch()
 
@@ -100,6 +103,13 @@ class Hearing:
         except (PeerError, AuthorError, GroupError) as fault:
             self.counts[fault.code] += 1
 
+    def carry(self, payload: bytes, now_ms: int) -> None:
+        """Take in one envelope that somebody carried by hand: nobody waits for an answer."""
+        try:
+            self._directed(payload, now_ms, is_carried=True)
+        except (PeerError, AuthorError, GroupError) as fault:
+            self.counts[fault.code] += 1
+
     def settle(self) -> list[Outgoing]:
         """Commit what was taken in, then give what is to be said."""
         self._commit()
@@ -111,9 +121,11 @@ class Hearing:
         try:
             if self._staged:
                 self._store.submit(self._staged.job).result()
+                self.stored += self._staged.count
                 self._see_changes()
         except GatewayError as fault:  # Nothing changed, so nothing is signed for.
             self.counts[fault.code] += 1
+            self.fault = fault
             self._signing.clear()
             self._opened.clear()
             unkept = self._staged.alarms  # Nobody raises them again.
@@ -155,7 +167,7 @@ class Hearing:
         if enveloped.tag != tag:
             raise BadEnvelope(reason="it is of another group than its topic")
         relation = self._circle.relation(node, group.id)
-        said = message.decode(_opened(enveloped, group))
+        said = message.decode(enclosing.opened(group, enveloped))
         if not isinstance(said, Recs | Heads):
             raise MalformedMessage(reason="only records and heads are said to all")
         for action in decide.decide(self._holdings(group, said), said):
@@ -169,14 +181,17 @@ class Hearing:
                 case _:
                     self._do(action, relation, group, now_ms)
 
-    def _directed(self, payload: bytes, now_ms: int) -> None:
+    def _directed(self, payload: bytes, now_ms: int, is_carried: bool = False) -> None:
         enveloped = envelope.decode(payload)
         if enveloped.seal is Seal.NODE:
             plain = self._circle.open_sealed(enveloped.content)
+            if is_carried:
+                self.greeter.introduced(plain, self._staged)
+                return
             self._out += self.greeter.sealed(plain, now_ms, self._staged)
             return
         group = self._circle.group(enveloped.tag)
-        content = _opened(enveloped, group)
+        content = enclosing.opened(group, enveloped)
         if content.startswith(control.MARK):
             self._control(content, group, now_ms)
             return
@@ -384,13 +399,3 @@ class Hearing:
                 room_bytes -= len(held[name].encoded)
                 piece = Body(name, 0, held[name].encoded)
                 self._out.append(self._voice.bare(relation, group, piece))
-
-
-def _opened(enveloped: Envelope, group: Group) -> bytes:
-    """Give what is in an envelope of a group; raise BadEnvelope."""
-    match enveloped.seal:
-        case Seal.GROUP:
-            return envelope.open_in(group.secret, group.id, enveloped)
-        case Seal.NONE if group.founding.clear:
-            return enveloped.content
-    raise BadEnvelope(reason="it is not sealed as its group asks for")

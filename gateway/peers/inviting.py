@@ -101,7 +101,7 @@ class Inviting:
             if retry.due_ms <= now_ms:
                 self._waiting[group, node] = retry.again(now_ms, PACE, self._voice.chance())
                 try:
-                    said.append(self._invite(by_id[group], node))
+                    said.append(self.invite(by_id[group], node))
                 except GroupError as fault:  # What is owed to one keeps no other waiting.
                     self._counts[fault.code] += 1
         return said
@@ -114,7 +114,8 @@ class Inviting:
         """The way to the peers is there again."""
         self._waiting = dict.fromkeys(self._waiting, NEVER_TRIED)
 
-    def _invite(self, group: Group, node: bytes) -> Outgoing:
+    def invite(self, group: Group, node: bytes) -> Outgoing:
+        """Write an invitation to a member; raise InvitationTooLarge, or NotAMember."""
         member = self._circle.members(group.id).member(node)
         rosters = sorted(self._circle.rosters(group).values(), key=lambda each: each.number)
         invitation = Invite(

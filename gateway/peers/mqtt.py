@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from gateway.config.settings import Link
-from gateway.peers.exchange import Exchange, PeerStatus
+from gateway.peers.exchange import Brought, Exchange, PeerStatus
 from gateway.peers.inviting import Invited
+from gateway.peers.letters import Letters
 from gateway.peers.wire import Arrived, Outgoing
+from gateway.sync.bundle import Entry
 from gateway.transport.mqtt import Delivery, Endpoint, Mqtt
 
 # What is verified and committed at once; the rest of the loop has its turn in between.
@@ -84,6 +86,19 @@ class Peers:
             self._say(self.exchange.written(group, self.now_ms()))
             self.exchange.regroup()
         self.written([group])
+
+    def carry(self, envelopes: Sequence[bytes]) -> Brought:
+        """Hand over what was carried by hand; from any thread, raising what the store refused."""
+        with self._turn:
+            brought, said = self.exchange.carry(envelopes, self.now_ms())
+            self._say(said)
+            self._status = tuple(self.exchange.status(self.now_ms()))
+            return brought
+
+    def letters(self, write: Callable[[Letters], Iterable[Entry]]) -> list[Entry]:
+        """Have the exchange write what is to be carried by hand; from any thread."""
+        with self._turn:
+            return list(write(self.exchange.letters))
 
     def links(self) -> list[LinkStatus]:
         """Say how it stands with each link; from any thread."""

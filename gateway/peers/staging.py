@@ -72,6 +72,11 @@ class Staged:
         return bool(self._kept or self._released or self._runs or self.alarms or self._rosters)
 
     @property
+    def count(self) -> int:
+        """Count the records staged."""
+        return len(self._kept)
+
+    @property
     def feeds(self) -> Mapping[bytes, Feed]:
         """Give the feeds that grow by this batch, as they will be."""
         return self._feeds

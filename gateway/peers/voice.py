@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from gateway.groups import agreement, seal
 from gateway.groups.agreement import Ack, Entry
 from gateway.groups.group import Group
-from gateway.peers import wire
+from gateway.peers import enclosing, wire
 from gateway.peers.circle import Me
 from gateway.peers.relation import Relation
 from gateway.peers.wire import Outgoing
@@ -46,9 +46,11 @@ class Voice:
     def hello(self, relation: Relation, now_ms: int) -> Outgoing:
         """Greet a peer."""
         relation.session = relation.session.greeted(now_ms, self.chance())
-        sealed = seal.seal(relation.encryption, relation.session.hello, self._random(32))
-        payload = envelope.encode(Envelope(Seal.NODE, None, sealed))
-        return Outgoing(wire.to_node(relation.node), payload)
+        return Outgoing(wire.to_node(relation.node), self._to_one(relation, relation.session.hello))
+
+    def greeting(self, relation: Relation) -> bytes:
+        """Introduce this run to a peer by hand: it begins no session."""
+        return self._to_one(relation, self.new_hello(relation))
 
     def control(self, relation: Relation, group: Group, said: Message) -> Outgoing:
         """Say something to a peer alone, signed within their session."""
@@ -85,15 +87,18 @@ class Voice:
         name = wire.heads_of if isinstance(said, Heads) else wire.records_of
         return self._to(name(group.tag, self._me.node), group, message.encode(said))
 
+    def enclosed(self, group: Group, said: Message) -> bytes:
+        """Put what needs no signature of ours in an envelope of its group."""
+        return enclosing.enclose(group, message.encode(said), self._random(NONCE_BYTES))
+
     def invite(self, node: bytes, encryption: bytes, invitation: Invite) -> Outgoing:
         """Ask a node into a group, sealed to it alone."""
         sealed = seal.seal(encryption, message.encode(invitation), self._random(32))
         return Outgoing(wire.to_node(node), envelope.encode(Envelope(Seal.NODE, None, sealed)))
 
     def _to(self, topic: str, group: Group, content: bytes) -> Outgoing:
-        """Seal under the group's secret, unless the founding says that bodies are clear."""
-        if group.founding.clear:
-            return Outgoing(topic, envelope.encode(Envelope(Seal.NONE, group.tag, content)))
-        nonce = self._random(NONCE_BYTES)
-        sealed = envelope.seal_for(group.secret, group.id, group.tag, nonce, content)
-        return Outgoing(topic, envelope.encode(sealed))
+        return Outgoing(topic, enclosing.enclose(group, content, self._random(NONCE_BYTES)))
+
+    def _to_one(self, relation: Relation, content: bytes) -> bytes:
+        sealed = seal.seal(relation.encryption, content, self._random(32))
+        return envelope.encode(Envelope(Seal.NODE, None, sealed))
