@@ -60,7 +60,6 @@ DOUBTFUL_HINT = "sync.hint"
 ASKED_ELSEWHERE = "sync.asked-elsewhere"
 FORK = ForkedFeed.code
 FORKS_MAX = 1024
-_NO_FAULT: GatewayError | None = None
 # What one BWANT is answered with; each roster is below it.
 BODIES_BYTES_MAX = 128 * 1024
 
@@ -85,7 +84,8 @@ class Hearing:
         self.frozen: set[bytes] = set()
         # Groups whose members, rosters or revocations changed: taken away by who must act on it.
         self.changed: set[bytes] = set()
-        self.stored, self.fault = 0, _NO_FAULT  # records, and why the last failed commit did
+        self.stored = 0
+        self.fault: GatewayError | None = None  # why the last commit that failed did
         self._out: list[Outgoing] = []
         self._new_batch()
 
@@ -186,8 +186,7 @@ class Hearing:
         if enveloped.seal is Seal.NODE:
             plain = self._circle.open_sealed(enveloped.content)
             if is_carried:
-                self.greeter.introduced(plain, self._staged)
-                return
+                return self.greeter.introduced(plain, self._staged)
             self._out += self.greeter.sealed(plain, now_ms, self._staged)
             return
         group = self._circle.group(enveloped.tag)
