@@ -106,7 +106,10 @@ class Hearing:
     def carry(self, payload: bytes, now_ms: int) -> None:
         """Take in one envelope that somebody carried by hand: nobody waits for an answer."""
         try:
-            self._directed(payload, now_ms, is_carried=True)
+            if (sealed := envelope.decode(payload)).seal is Seal.NODE:
+                self.greeter.introduced(self._circle.open_sealed(sealed.content), self._staged)
+            else:
+                self._directed(payload, now_ms)
         except (PeerError, AuthorError, GroupError) as fault:
             self.counts[fault.code] += 1
 
@@ -181,12 +184,10 @@ class Hearing:
                 case _:
                     self._do(action, relation, group, now_ms)
 
-    def _directed(self, payload: bytes, now_ms: int, is_carried: bool = False) -> None:
+    def _directed(self, payload: bytes, now_ms: int) -> None:
         enveloped = envelope.decode(payload)
         if enveloped.seal is Seal.NODE:
             plain = self._circle.open_sealed(enveloped.content)
-            if is_carried:
-                return self.greeter.introduced(plain, self._staged)
             self._out += self.greeter.sealed(plain, now_ms, self._staged)
             return
         group = self._circle.group(enveloped.tag)
