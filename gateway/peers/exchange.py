@@ -136,14 +136,15 @@ class Exchange:
 
     def carry(self, envelopes: Sequence[bytes], now_ms: int) -> tuple[Brought, list[Outgoing]]:
         """Take in what was carried by hand, and commit it; raise what the store refused."""
-        before, stored, self._hearing.fault = Counter(self.counts), self._hearing.stored, None
+        before, stored = Counter(self.counts), self._hearing.stored
+        self._hearing.faults.clear()
         for each in envelopes:
             self._hearing.carry(each, now_ms)
         said = self._hearing.settle()
         if self._hearing.changed:
             self._inviting.refresh()
-        if self._hearing.fault is not None:
-            raise self._hearing.fault
+        if self._hearing.faults:
+            raise self._hearing.faults[0]
         counted = dict(self.counts - before)
         brought = Brought(self._hearing.stored - stored, counted)
         return brought, said + self._asked(now_ms)

@@ -4,7 +4,7 @@ In: a batch of arrivals. Out: what is to be said, after one commit holds what th
 ACK never before. Whatever is wrong with one arrival is counted under its code and stops no other.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Protocol, TypeVar
@@ -84,8 +84,7 @@ class Hearing:
         self.frozen: set[bytes] = set()
         # Groups whose members, rosters or revocations changed: taken away by who must act on it.
         self.changed: set[bytes] = set()
-        self.stored = 0
-        self.fault: GatewayError | None = None  # why the last commit that failed did
+        self.stored, self.faults = 0, deque[GatewayError](maxlen=1)  # why a commit failed
         self._out: list[Outgoing] = []
         self._new_batch()
 
@@ -128,7 +127,7 @@ class Hearing:
                 self._see_changes()
         except GatewayError as fault:  # Nothing changed, so nothing is signed for.
             self.counts[fault.code] += 1
-            self.fault = fault
+            self.faults.append(fault)
             self._signing.clear()
             self._opened.clear()
             unkept = self._staged.alarms  # Nobody raises them again.
