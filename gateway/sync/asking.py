@@ -2,8 +2,9 @@
 
 In: what is lacking, what has come, the present time, chance. Out: the WANTs to be said. Feeds take
 turns: one whose credit is used up, or that is not answered, goes behind those that wait. What is
-given up is asked for again when the peer next says that it holds it. What was only heard of, and
-may be nowhere, waits apart and has half of the credit, so it stands in nobody's way.
+given up waits in a slow queue and is asked for once more now and then, or when the peer next says
+that it holds it. What was only heard of, and may be nowhere, waits apart and has half of the
+credit, so it stands in nobody's way. How much is under way follows the rate at which it comes.
 """
 
 from collections.abc import Sequence
@@ -12,11 +13,10 @@ from typing import Final
 
 from gateway.records.record import BODY_BYTES_MAX, RECORD_BYTES_MAX
 from gateway.sync.message import Want
+from gateway.sync.rate import CREDIT_MAX, CREDIT_MIN, CREDIT_TOTAL_MAX, Lately, Rate
 from gateway.sync.retry import NEVER_TRIED, Pace, Retry
 
 RECORD_WITH_BODY_MAX: Final = RECORD_BYTES_MAX + BODY_BYTES_MAX
-CREDIT_MAX: Final = 512 * 1024
-CREDIT_TOTAL_MAX: Final = 2 * 1024 * 1024
 # What the peer did not itself offer in a session: it must leave room for what it did.
 CREDIT_HEARD_MAX: Final = CREDIT_TOTAL_MAX // 2
 WAITING_MAX: Final = 4096
@@ -25,6 +25,11 @@ ATTEMPTS_MAX: Final = 4
 PATIENCE: Final = Pace(2_000, 30_000)
 # After a gap: what is missing may only be late.
 LATE_MS: Final = 300
+# What was given up: how much of it is kept, how often some of it is asked for again, once.
+SLOW_MAX: Final = 1024
+SLOW_HEARD_MAX: Final = 256
+SLOW_AT_ONCE: Final = 64
+SLOW: Final = Pace(300_000, 300_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,57 +50,79 @@ class Asked:
 class Asking:
     """What one peer is asked for."""
 
-    __slots__ = ("_heard", "_open", "_waiting")
+    __slots__ = ("_heard", "_open", "_slow", "_slow_turn", "_waiting", "lately", "rate")
 
     def __init__(self) -> None:
         self._open: dict[bytes, Asked] = {}
         self._waiting: dict[bytes, Asked] = {}
         self._heard: dict[bytes, Asked] = {}
+        self._slow: dict[bytes, Asked] = {}
+        self._slow_turn: Retry | None = None  # None while nothing is slow
+        self.rate, self.lately = Rate(), Lately()
 
     def asks(self, feed: bytes) -> bool:
         """Say whether a feed is asked for, or waits to be."""
-        return feed in self._open or feed in self._waiting or feed in self._heard
+        return self._known(feed) is not None
 
     def asks_now(self, feed: bytes) -> bool:
         """Say whether an answer is being waited for that was not missed yet."""
         asked = self._open.get(feed)
         return asked is not None and asked.retry.attempt <= 1
 
+    def awaits(self, feed: bytes) -> bool:
+        """Say whether a WANT for a feed was said and may still be answered."""
+        return feed in self._open
+
     def shown(self, group: bytes, feed: bytes) -> int:
         """Say up to where the peer signed that it holds a feed of a group; 0 if it is not asked."""
         known = self._known(feed)
         return known.shown if known is not None and known.group == group else 0
 
-    def offered(self, group: bytes, feed: bytes, start: int, stop: int) -> None:
-        """Ask, when there is room, for what the peer says in a session that it holds."""
+    def wanting(self) -> int:
+        """Count the records of which the peer signed that it holds them, and that are not here."""
+        every = (each for place in self._places() for each in place.values())
+        return sum(max(each.shown - each.want.start, 0) for each in every)
+
+    def offered(self, group: bytes, feed: bytes, start: int, stop: int) -> bool:
+        """Ask, when there is room, for what the peer says in a session that it holds.
+
+        Says whether that is new: a feed that is asked for no further than before is not.
+        """
         known = self._known(feed)
         if known is not None and not known.offered:  # Its word counts more than what was heard.
             self.give_up(feed)
             known = None
-        self._want(Asked(group, Want(feed, start, stop, 1), shown=stop), known)
+        return self._want(Asked(group, Want(feed, start, stop, 1), shown=stop), known)
 
-    def heard_of(self, group: bytes, feed: bytes, start: int, stop: int) -> None:
-        """Ask for what the peer may hold, though it did not say so in a session."""
+    def heard_of(self, group: bytes, feed: bytes, start: int, stop: int) -> bool:
+        """Ask for what the peer may hold, though it did not say so in a session; as `offered`."""
         known = self._known(feed)
-        if known is None or known.group == group:
-            self._want(Asked(group, Want(feed, start, stop, 1), offered=False), known)
+        if known is not None and known.group != group:
+            return False
+        return self._want(Asked(group, Want(feed, start, stop, 1), offered=False), known)
 
     def came(self, feed: bytes, size: int, came_bytes: int, now_ms: int) -> None:
         """Note that a feed is now held up to a size, by so many bytes."""
         known = self._known(feed)
         if known is None or size <= known.want.start:
             return
-        where = self._place(feed)
+        count, where = size - known.want.start, self._place(feed)
+        self.lately = self.lately.came(count, now_ms)
+        if self._open:
+            self.rate = self.rate.came(came_bytes, count, now_ms)
         left = known.granted - came_bytes
         moved = replace(known, want=replace(known.want, start=size), granted=left)
         if size >= known.want.stop:
             del where[feed]
         elif where is not self._open:
-            where[feed] = replace(moved, granted=0, retry=NEVER_TRIED)
+            del where[feed]
+            self._queue(moved)[feed] = replace(moved, granted=0, retry=NEVER_TRIED)
         elif left > 0:
-            where[feed] = replace(moved, retry=Retry(now_ms + PATIENCE.first_ms, 1))
+            due_ms = now_ms + PATIENCE.first_ms + self.rate.drain_ms(self._expected())
+            where[feed] = replace(moved, retry=Retry(due_ms, 1))
         else:
             self._step_back(replace(moved, retry=NEVER_TRIED))
+        self._settle(now_ms)
 
     def missed(self, feed: bytes, now_ms: int) -> None:
         """Note that records came with a gap before them: ask again soon."""
@@ -106,7 +133,7 @@ class Asking:
 
     def give_up(self, feed: bytes) -> None:
         """Ask no more for a feed, until the peer offers it again."""
-        for where in (self._open, self._waiting, self._heard):
+        for where in self._places():
             where.pop(feed, None)
 
     def hurry(self) -> None:
@@ -117,7 +144,10 @@ class Asking:
         """Say when something is next to be asked; None for never."""
         if self._next() is not None:
             return 0
-        return min((each.retry.due_ms for each in self._open.values()), default=None)
+        due = [each.retry.due_ms for each in self._open.values()]
+        if self._slow and self._slow_turn is not None:
+            due.append(self._slow_turn.due_ms)
+        return min(due, default=None)
 
     def take(self, now_ms: int, chance: float) -> Sequence[tuple[bytes, Want]]:
         """Give what is to be asked now, each with its group."""
@@ -126,55 +156,106 @@ class Asking:
                 if asked.retry.attempt < ATTEMPTS_MAX:
                     self._step_back(asked)
                 else:
-                    del self._open[asked.want.feed]
+                    self._slow_down(asked)
+        self._turn_slow(now_ms, chance)
         said = []
         while (following := self._next()) is not None:
             self.give_up(following.want.feed)
             said.append(self._say(following, now_ms, chance))
+        self._settle(now_ms)
         return said
+
+    def _places(self) -> tuple[dict[bytes, Asked], ...]:
+        return self._open, self._waiting, self._heard, self._slow
 
     def _known(self, feed: bytes) -> Asked | None:
         return self._place(feed).get(feed)
 
     def _place(self, feed: bytes) -> dict[bytes, Asked]:
-        places = (self._open, self._waiting, self._heard)
-        return next((where for where in places if feed in where), self._open)
+        return next((where for where in self._places() if feed in where), self._open)
 
     def _queue(self, asked: Asked) -> dict[bytes, Asked]:
         return self._waiting if asked.offered else self._heard
 
-    def _want(self, asked: Asked, known: Asked | None) -> None:
+    def _want(self, asked: Asked, known: Asked | None) -> bool:
         """Have it wait its turn; what is asked for already is asked for further."""
         feed, stop = asked.want.feed, asked.want.stop
         queue, most = self._queue(asked), WAITING_MAX if asked.offered else HEARD_MAX
         if known is not None:
             want = replace(known.want, stop=max(stop, known.want.stop))
             shown = max(known.shown, asked.shown if asked.group == known.group else 0)
-            self._place(feed)[feed] = replace(known, want=want, shown=shown)
-        elif len(queue) < most:
+            further = replace(known, want=want, shown=shown)
+            place = self._place(feed)
+            if place is self._slow:  # It is said to be there: a fresh attempt.
+                del place[feed]
+                place, further = self._queue(further), replace(further, retry=NEVER_TRIED)
+            place[feed] = further
+            return want.stop > known.want.stop
+        if len(queue) < most:
             queue[feed] = asked
+            return True
+        return False
 
     def _step_back(self, asked: Asked) -> None:
         """Put what is open behind all that waits."""
         del self._open[asked.want.feed]
         self._queue(asked)[asked.want.feed] = replace(asked, granted=0)
 
+    def _slow_down(self, asked: Asked) -> None:
+        """Keep what was not answered for later; where there is no room the oldest is let go of."""
+        del self._open[asked.want.feed]
+        alike = [feed for feed, each in self._slow.items() if each.offered == asked.offered]
+        if len(alike) >= (SLOW_MAX if asked.offered else SLOW_HEARD_MAX):
+            del self._slow[alike[0]]
+        self._slow[asked.want.feed] = replace(asked, granted=0)
+
+    def _turn_slow(self, now_ms: int, chance: float) -> None:
+        """Have some of what was given up wait for one more attempt, the longest given up first."""
+        if not self._slow:
+            self._slow_turn = None
+        elif self._slow_turn is None:
+            self._slow_turn = NEVER_TRIED.again(now_ms, SLOW, chance)
+        elif self._slow_turn.due_ms <= now_ms:
+            self._slow_turn = NEVER_TRIED.again(now_ms, SLOW, chance)
+            for feed in list(self._slow)[:SLOW_AT_ONCE]:
+                asked = self._slow.pop(feed)
+                self._queue(asked)[feed] = replace(asked, retry=Retry(0, ATTEMPTS_MAX - 1))
+
+    def _expected(self, offered_only: bool = False) -> int:
+        """Say how many bytes are likely to be under way."""
+        every = (each for each in self._open.values() if each.offered or not offered_only)
+        return sum(min(each.granted, self._likely(each)) for each in every)
+
+    def _likely(self, asked: Asked) -> int:
+        return self.rate.expected(asked.want.stop - asked.want.start)
+
     def _next(self) -> Asked | None:
         """Give what comes first of that for which there is room."""
-        granted = sum(each.granted for each in self._open.values())
-        if granted >= CREDIT_TOTAL_MAX:
+        if sum(each.granted for each in self._open.values()) >= CREDIT_TOTAL_MAX:
             return None
-        if self._waiting:
+        if self._waiting and self._expected(offered_only=True) < self.rate.window:
             return next(iter(self._waiting.values()))
-        heard = sum(each.granted for each in self._open.values() if not each.offered)
-        if self._heard and heard < CREDIT_HEARD_MAX:
+        if self._heard and not self._waiting and self._room_for_heard() > 0:
             return next(iter(self._heard.values()))
         return None
 
+    def _room_for_heard(self) -> int:
+        """Say how much may be granted to what was only heard of."""
+        heard = sum(each.granted for each in self._open.values() if not each.offered)
+        return min(CREDIT_HEARD_MAX, self.rate.window // 2) - heard
+
     def _say(self, asked: Asked, now_ms: int, chance: float) -> tuple[bytes, Want]:
         most = (asked.want.stop - asked.want.start) * RECORD_WITH_BODY_MAX
-        credit = min(most, CREDIT_MAX)
+        under_way = self._expected()
+        room = self.rate.window - under_way if asked.offered else self._room_for_heard()
+        credit = min(most, max(min(room, CREDIT_MAX), CREDIT_MIN))
         want = replace(asked.want, credit=credit)
-        retry = asked.retry.again(now_ms, PATIENCE, chance)
+        drain_ms = self.rate.drain_ms(under_way + min(credit, self._likely(asked)))
+        pace = Pace(PATIENCE.first_ms + drain_ms, PATIENCE.longest_ms + drain_ms)
+        retry = asked.retry.again(now_ms, pace, chance)
         self._open[want.feed] = replace(asked, want=want, granted=credit, retry=retry)
         return asked.group, want
+
+    def _settle(self, now_ms: int) -> None:
+        """Let only the time count in which something is waited for."""
+        self.rate = self.rate.began(now_ms) if self._open else self.rate.rested(now_ms)
