@@ -275,17 +275,20 @@ class Exchange:
         return [] if head is None else [self._voice.broadcast(group, Heads((Listed(head),)))]
 
     def _serve(self, relation: Relation, owed: Owed) -> Outgoing | None:
-        recs = self._records(owed.feed, owed.start, owed.stop)
+        recs = self._records(owed.feed, owed.start, owed.stop, owed.credit)
         if recs is None:
             return None
         sent_bytes = sum(len(each.record) + len(each.body or b"") for each in recs.records)
         relation.sent(owed, len(recs.records), sent_bytes)
         return self._voice.bare(relation, owed.group, recs)
 
-    def _records(self, feed: bytes, start: int, stop: int) -> Recs | None:
+    def _records(
+        self, feed: bytes, start: int, stop: int, room_bytes: int = RECORDS_BYTES_MAX
+    ) -> Recs | None:
         """Read consecutive records for one message; None where nothing is held."""
         stop = min(stop, start + RECORDS_MAX)
-        held = feeds.slice_of(self._read, feed, start, stop, RECORDS_BYTES_MAX)
+        room_bytes = min(room_bytes, RECORDS_BYTES_MAX)
+        held = feeds.slice_of(self._read, feed, start, stop, room_bytes)
         return Recs(feed, start, tuple(_carried(each) for each in held)) if held else None
 
 
