@@ -7,12 +7,14 @@ never hides: what is known to be missing is counted.
 
 import heapq
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from fnmatch import fnmatchcase
 
+from gateway.completeness import Extent, show_time as show_time
 from gateway.errors import BadQuestion
 from gateway.readings.reading import Gap, Reading
 from gateway.records.record import Record
@@ -161,19 +163,29 @@ class Missed:
 class Missing:
     """What is known to be missing from an answer; whole once all its rows were taken."""
 
-    __slots__ = ("bodies", "gaps", "more", "sealed")
+    __slots__ = ("bodies", "extents", "gaps", "more", "sealed")
 
-    def __init__(self) -> None:
+    def __init__(self, extents: Sequence[Extent] = ()) -> None:
+        self.extents = extents  # of the groups that were asked
         self.more = False  # older rows were left out by the limit
         self.bodies = 0  # records that may answer, and whose body is not held
         self.sealed = 0  # records of which nobody knows here whether they may answer
         self.gaps: list[Missed] = []  # what nobody has, newest first
 
+    @property
+    def complete(self) -> bool:
+        """Say whether nothing is known to be missing but the rows beyond the limit."""
+        whole = all(each.complete for each in self.extents)
+        return whole and not (self.bodies or self.sealed or self.gaps)
+
     def shown(self) -> dict[str, object]:
         """Give it under the names that tools rely on."""
         gaps = [each.shown() for each in self.gaps]
+        within = Counter(each.told.group for each in self.gaps)
         counted = {"bodies_missing": self.bodies, "sealed": self.sealed}
-        return {"more": self.more, **counted, "gaps": gaps}
+        groups = [each.shown(within[each.group]) for each in self.extents]
+        told = {"more": self.more, **counted, "gaps": gaps}
+        return {**told, "complete": self.complete, "groups": groups}
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,12 +267,6 @@ def _merged(question: Question, told: Iterable[Told], missing: Missing) -> Itera
     while waiting:
         yield heapq.heappop(waiting)[1]
     missing.gaps.reverse()
-
-
-def show_time(unix_ms: int) -> str:
-    """Write a time as RFC 3339 in UTC with milliseconds."""
-    moment = _EPOCH + timedelta(milliseconds=unix_ms)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def matches(pattern: str | None, name: str) -> bool:

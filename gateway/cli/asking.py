@@ -7,16 +7,18 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gateway import query as asked
 from gateway.cli import place
+from gateway.cli.lacking import keep, told_of
 from gateway.cli.words import pad, say, wide
 from gateway.errors import UnknownGroup
 from gateway.query import Missing, Row, show_time
-from gateway.store import questions, state
+from gateway.store import claims, questions, state
 from gateway.store.questions import Story
 
 _TABLE_ROWS = 100
@@ -65,6 +67,10 @@ def query(
     limit: Annotated[int | None, typer.Option(min=0, help="the newest so many")] = None,
     form: Annotated[Format, typer.Option("--format", help="how it is written")] = Format.TABLE,
     as_json: Annotated[bool, typer.Option("--json", help="as --format json")] = False,
+    known: Annotated[
+        Path | None,
+        typer.Option("--completeness", metavar="FILE", help="write there what is missing, as JSON"),
+    ] = None,
 ) -> None:
     """Ask for readings; the oldest come first, and what is missing is said."""
     form = Format.JSON if as_json else form
@@ -74,17 +80,21 @@ def query(
     said |= {"equipment": equipment, "from": since, "to": until, "min-status": min_status}
     said |= {"limit": None if limit is None else str(limit)}
     question = asked.understand({name: each for name, each in said.items() if each is not None})
-    as_of, missing = show_time(time.time_ns() // 1_000_000), Missing()
+    as_of = show_time(time.time_ns() // 1_000_000)
     held, db = place.opened()
     if question.group is not None and question.group not in {state.OWN, *held.groups}:
         db.close()
         raise UnknownGroup(group=question.group)
     with closing(db), db:  # one snapshot: a running agent may go on
+        missing = Missing(claims.extents(db, question.group, held.node_id))
         told = questions.select(db, question, held.node_id)
         missing.sealed = questions.sealed(db, question)
         _write(asked.stream(question, told, missing), form, as_of, missing)
+    if known is not None:
+        keep(known, {"as_of": as_of, **missing.shown()})
     if form is not Format.JSON:
-        _say_missing(missing)
+        for line in told_of(missing, held, time.time_ns() // 1_000_000):
+            print(line, file=sys.stderr)
 
 
 def record_show(
@@ -187,28 +197,3 @@ def _cell(fact: object) -> str:
         case None:
             return ""
     return str(fact)
-
-
-def _say_missing(missing: Missing) -> None:
-    if missing.more:
-        print(say("older readings were left out; --limit says how many"), file=sys.stderr)
-    if missing.bodies:
-        told = say(
-            "{count} records could not answer: their bodies are not held here",
-            count=missing.bodies,
-        )
-        print(told, file=sys.stderr)
-    if missing.sealed:
-        told = say(
-            "{count} records are sealed here: the keys to them were not given to this gateway",
-            count=missing.sealed,
-        )
-        print(told, file=sys.stderr)
-    for each in missing.gaps:
-        shown = {name: fact or "-" for name, fact in each.shown().items()}
-        told = say(
-            "{count} readings of {device} are missing for good, after {after} and before {before}:"
-            " {reason}",
-            **shown,
-        )
-        print(told, file=sys.stderr)

@@ -226,6 +226,7 @@ class Hearing:
         if all(each.id != group.id for each in relation.shared):
             raise BadControl(reason="its sender is no member of the group")
         self._circle.me.heard.add(group.tag)
+        self._staged.heard(relation, group.id, now_ms)
         said = message.decode(heard.message)
         if not isinstance(said, Heads | Want | Bwant):
             raise BadControl(reason="this message is not one that is signed within a session")
@@ -245,8 +246,13 @@ class Hearing:
         self._out.append(self._voice.hello(relation, now_ms))
 
     def _acked(self, claim: Claim, ack: Ack, relation: Relation, group: Group, now_ms: int) -> None:
-        for action in decide.decide(self._holdings(group, ack), ack):
+        self._staged.heard(relation, group.id, now_ms)
+        actions = decide.decide(self._holdings(group, ack), ack)
+        for entry, action in zip(ack.entries, actions, strict=True):
             match action:
+                case Ignore(decide.AHEAD | decide.NOT_HELD as reason):
+                    self.counts[reason] += 1
+                    self._staged.claim(relation.node, group.id, entry.head.feed, entry.head.size)
                 case Release(head):
                     self._staged.release(relation.node, head, claim.encoded)
                     relation.progressed(now_ms)
@@ -265,6 +271,7 @@ class Hearing:
             case Append():
                 self._append(action, relation, group, now_ms)
             case Ask() if relation is not None:
+                self._staged.claim(relation.node, group.id, action.feed, action.stop)
                 self._ask(action, relation, group, is_offered=True)
             case Ask(feed):
                 for each in self._circle.relations.values():

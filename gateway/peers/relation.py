@@ -25,6 +25,7 @@ OFFER_MS_MAX = 30_000
 REFRESH = Pace(300_000, 300_000)
 SILENT_MS = 750_000
 AWAY_MS = 10_000
+HEARD_MS = 60_000
 # Answers that cost more than their question, at once; each second one more.
 ANSWERS_MAX = 16
 ANSWER_MS = 1_000
@@ -61,6 +62,7 @@ class Relation:
         self.lacking = 0
         self._offered_ms = self._refresh_ms = 0
         self._offered_to: dict[bytes, bytes] = {}
+        self._heard_ms: dict[bytes, int] = {}
         self._answered_ms = -ANSWERS_MAX * ANSWER_MS
 
     @property
@@ -90,6 +92,13 @@ class Relation:
             if each.credentials.run.subject[:8] == kid:
                 return each.credentials
         return None
+
+    def is_heard_anew(self, group: bytes, now_ms: int) -> bool:
+        """Say, at most once a minute, that it is to be kept that it spoke in a group now."""
+        if now_ms - self._heard_ms.get(group, now_ms - HEARD_MS) < HEARD_MS:
+            return False
+        self._heard_ms[group] = now_ms
+        return True
 
     def state(self, now_ms: int) -> str:
         """Say in one word how it stands: greeting, connected or silent."""

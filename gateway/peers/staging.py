@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gateway.completeness import Holder
 from gateway.errors import (
     AuthorError,
     BadBody,
@@ -24,14 +25,17 @@ from gateway.groups.membership import ENDLESS
 from gateway.peers import allowance, meaning
 from gateway.peers.circle import Circle
 from gateway.peers.meaning import Reader
+from gateway.peers.relation import Relation
 from gateway.records.feed import Credentials, Feed, Head, open_feed
 from gateway.records.record import FIXED_KINDS, SALT_BYTES, Kind, Record
 from gateway.records.roster import Roster
-from gateway.store import alarms, feeds, groups, membership, outbox, peers
+from gateway.store import alarms, claims, feeds, groups, membership, outbox, peers
 from gateway.store.database import Connection
 from gateway.sync.clones import Alarm
 from gateway.sync.decide import Append
 from gateway.sync.message import Carried
+
+UNKEPT_CLAIM = "sync.unkept-claim"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +68,17 @@ class Staged:
         self._released: list[tuple[bytes, Head, bytes]] = []
         self._runs: list[Credentials] = []
         self.alarms: list[tuple[Alarm, int]] = []
+        # By group and node: what it signed that it holds beyond what is held here; when it spoke.
+        self._claims: dict[tuple[bytes, bytes], dict[bytes, Holder]] = {}
+        self._heard: dict[tuple[bytes, bytes], int] = {}
+        self._counts = counts
         self._rosters: list[Roster] = []
         # Groups in which somebody came, went or was revoked.
         self.changed: set[bytes] = set()
 
     def __bool__(self) -> bool:
-        return bool(self._kept or self._released or self._runs or self.alarms or self._rosters)
+        told = self._claims or self._heard or self.alarms
+        return bool(self._kept or self._released or self._runs or self._rosters or told)
 
     @property
     def count(self) -> int:
@@ -88,6 +97,16 @@ class Staged:
     def release(self, node: bytes, head: Head, encoded: bytes) -> None:
         """Let a peer's outbox begin after a head for which it signed."""
         self._released.append((node, head, encoded))
+
+    def claim(self, node: bytes, group: bytes, feed: bytes, size: int) -> None:
+        """Keep that a member signed that it holds more of a feed than is held here."""
+        claim = Holder(node, size, self._circle.me.unix_ms() or None)
+        self._claims.setdefault((group, node), {})[feed] = claim
+
+    def heard(self, relation: Relation, group: bytes, now_ms: int) -> None:
+        """Keep, to the minute, that a member was heard in a group, in its own signed words."""
+        if relation.is_heard_anew(group, now_ms):
+            self._heard[group, relation.node] = self._circle.me.unix_ms()
 
     def remember(self, credentials: Credentials) -> None:
         """Keep the verified certificates of a peer's run."""
@@ -149,10 +168,20 @@ class Staged:
             membership.refold(db, group)
         for node, head, encoded in self._released:
             outbox.acknowledged(db, node, head, encoded)
+        self._keep_said(db)
         for credentials in self._runs:
             peers.remember(db, credentials)
         for alarm, heard_ms in self.alarms:
             alarms.keep(db, alarm, heard_ms)
+
+    def _keep_said(self, db: Connection) -> None:
+        """Store what members say that they hold, and let go of it where it has come."""
+        for name, feed in self._feeds.items():
+            claims.met(db, name, feed.size)
+        for (group, node), said in self._claims.items():
+            self._counts[UNKEPT_CLAIM] += claims.keep(db, group, node, said)
+        for (group, node), unix_ms in self._heard.items():
+            claims.heard(db, group, node, unix_ms)
 
     def _size_max(self, group: Group, feed: Feed) -> int:
         """Give up to which size a feed is taken; raise BeyondCut where it is already longer."""

@@ -213,6 +213,12 @@ def _keep(db: apsw.Connection, number: int, founding: Founding, folded: Membersh
             for each in folded.members
         ],
     )
+    for table in ("claims", "hearings"):  # What those say who are members no more counts nothing.
+        db.execute(
+            f"DELETE FROM {table} WHERE in_group = ?1"
+            " AND node NOT IN (SELECT node FROM members WHERE in_group = ?1)",
+            (number,),
+        )
     db.execute("DELETE FROM cuts WHERE in_group = ?", (number,))
     db.executemany(
         "INSERT INTO cuts VALUES (?, ?, ?, ?)",

@@ -16,6 +16,7 @@ THOUGHT = (
     "activities",
     "exchange",
     "sync",
+    "completeness",
     "query",
 )
 WIRING = frozenset({"agent", "company", "acts", "upkeep", "clock", "demo", "cli", "__main__"})
