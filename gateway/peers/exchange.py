@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from gateway.groups.group import Group
 from gateway.peers import wire
 from gateway.peers.circle import Circle, Me
-from gateway.peers.hearing import Hearing, Store
+from gateway.peers.hearing import Hearing
 from gateway.peers.inviting import Invited, Inviting
 from gateway.peers.letters import Letters
 from gateway.peers.relation import Owed, Relation
+from gateway.peers.staging import Store
 from gateway.peers.voice import Voice
 from gateway.peers.wire import Arrived, Outgoing
 from gateway.records.feed import feed_id

@@ -6,8 +6,6 @@ ACK never before. Whatever is wrong with one arrival is counted under its code a
 
 from collections import Counter, deque
 from collections.abc import Mapping
-from concurrent.futures import Future
-from typing import Protocol, TypeVar
 
 from gateway.errors import (
     AuthorError,
@@ -27,13 +25,12 @@ from gateway.peers import enclosing
 from gateway.peers.circle import Circle
 from gateway.peers.greeting import UNANSWERED, Greeter
 from gateway.peers.relation import AWAY_MS, RELAYED_MS, Relation
-from gateway.peers.staging import Staged
+from gateway.peers.staging import Staged, Store
 from gateway.peers.voice import Voice
 from gateway.peers.wire import Arrived, Outgoing
 from gateway.records.feed import Head, feed_id
 from gateway.store import feeds
 from gateway.store.database import Connection
-from gateway.store.writer import Job
 from gateway.sync import control, decide, envelope, message
 from gateway.sync.clones import Alarm
 from gateway.sync.control import Control
@@ -53,7 +50,6 @@ from gateway.sync.envelope import Seal
 from gateway.sync.message import Body, Bwant, Heads, Message, Recs, Want
 from gateway.sync.session import Session
 
-T = TypeVar("T")
 # Counted by the edge itself, beside the reasons of `decide` and the codes of errors.
 REFUSED_CREDIT = "sync.credit"
 DOUBTFUL_HINT = "sync.hint"
@@ -62,13 +58,6 @@ FORK = ForkedFeed.code
 FORKS_MAX = 1024
 # What one BWANT is answered with; each roster is below it.
 BODIES_BYTES_MAX = 128 * 1024
-
-
-class Store(Protocol):
-    """Who commits: the writer's thread, or a simulator on the spot."""
-
-    def submit(self, job: Job[T]) -> "Future[T]":
-        """Do a job in the next commit; the future is resolved when it is durable."""
 
 
 class Hearing:

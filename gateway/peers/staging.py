@@ -9,7 +9,9 @@ Bodies are opened where this node holds their key, so that what they say can be 
 
 from collections import Counter
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from gateway.completeness import Holder
 from gateway.errors import (
@@ -31,11 +33,20 @@ from gateway.records.record import FIXED_KINDS, SALT_BYTES, Kind, Record
 from gateway.records.roster import Roster
 from gateway.store import alarms, claims, feeds, groups, membership, outbox, peers
 from gateway.store.database import Connection
+from gateway.store.writer import Job
 from gateway.sync.clones import Alarm
 from gateway.sync.decide import Append
 from gateway.sync.message import Carried
 
+T = TypeVar("T")
 UNKEPT_CLAIM = "sync.unkept-claim"
+
+
+class Store(Protocol):
+    """Who commits: the writer's thread, or a simulator on the spot."""
+
+    def submit(self, job: Job[T]) -> "Future[T]":
+        """Do a job in the next commit; the future is resolved when it is durable."""
 
 
 @dataclass(frozen=True, slots=True)
