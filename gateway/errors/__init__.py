@@ -110,6 +110,18 @@ from gateway.errors.line import (
     NoMatch as NoMatch,
     NoReply as NoReply,
 )
+from gateway.errors.link import (
+    BadHttp as BadHttp,
+    BadProof as BadProof,
+    ExpiredCertificate as ExpiredCertificate,
+    LinkIntercepted as LinkIntercepted,
+    LinkRefused as LinkRefused,
+    LinkSlow as LinkSlow,
+    LinkTooLarge as LinkTooLarge,
+    LinkUnbindable as LinkUnbindable,
+    LinkUnreachable as LinkUnreachable,
+    MalformedLink as MalformedLink,
+)
 from gateway.errors.modbus import (
     AnswerError as AnswerError,
     BadRegister as BadRegister,

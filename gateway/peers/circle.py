@@ -13,6 +13,7 @@ from gateway.groups import seal
 from gateway.groups.agreement import Ack, Claim
 from gateway.groups.group import Group
 from gateway.groups.membership import Membership
+from gateway.peers.guests import Guests
 from gateway.peers.relation import Relation
 from gateway.records.feed import Credentials, Feed
 from gateway.records.identity import EncryptionKey
@@ -65,7 +66,16 @@ class Circle:
         before, self.relations = self.relations, {}
         for node, shared in self._near().items():
             self.relations[node] = self._relation(before.get(node), node, tuple(shared))
+        self.guests = self._guests(known)
         return [each for node, each in self.relations.items() if node not in before]
+
+    def _guests(self, known: Mapping[bytes, Roster]) -> Guests:
+        newest: dict[bytes, Roster] = {}
+        for each in sorted(known.values(), key=lambda one: one.number):
+            newest[each.consortium] = each
+        within = {tag: newest[each.founding.consortium] for tag, each in self.groups.items()}
+        members = {tag: self._members[each.id] for tag, each in self.groups.items()}
+        return Guests(self.me.node, members, within, tuple(newest.values()), self._revoked)
 
     def members(self, group: bytes) -> Membership:
         """Give the members of a group."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from gateway.groups.group import Group
 from gateway.peers import wire
 from gateway.peers.circle import Circle, Me
+from gateway.peers.guests import Guests
 from gateway.peers.hearing import Hearing
 from gateway.peers.inviting import Invited, Inviting
 from gateway.peers.letters import Letters
@@ -93,6 +94,11 @@ class Exchange:
     def run(self) -> bytes:
         """Name this node's run."""
         return self._me.run.key.id
+
+    @property
+    def guests(self) -> Guests:
+        """Give who may be at the other end of a link; from any thread, as it was last seen."""
+        return self._circle.guests
 
     @property
     def subscriptions(self) -> tuple[str, ...]:

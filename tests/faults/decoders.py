@@ -54,7 +54,7 @@ from gateway.records import (
     roster,
 )
 from gateway.records.record import SALT_BYTES
-from gateway.sync import control, envelope, message
+from gateway.sync import control, envelope, link, message
 from tests import mutate
 from tests.test_fields import reading_of
 from tests.test_framing import source
@@ -84,6 +84,11 @@ class Decoder:
     decode: Callable[[bytes], object]
     branch: type[GatewayError]
     known: Callable[[], list[bytes]]
+
+
+def _link(kind: str) -> Callable[[], list[bytes]]:
+    every = mutate.vectors("link")
+    return lambda: [bytes.fromhex(each["hex"]) for each in every if each["kind"] == kind]
 
 
 def _known(noun: str) -> Callable[[], list[bytes]]:
@@ -225,6 +230,10 @@ DECODERS = {
     "message": Decoder(message.decode, PeerError, _known("message")),
     "envelope": Decoder(envelope.decode, PeerError, _known("envelope")),
     "control": Decoder(control.decode, BadControl, _known("control")),
+    "link": Decoder(link.decode, PeerError, _link("proof")),
+    "link challenge": Decoder(link.decode_challenge, PeerError, _link("challenge")),
+    "link batch": Decoder(link.decode_batch, PeerError, _link("batch")),
+    "link heard": Decoder(link.decode_heard, PeerError, _link("heard")),
     "ack": Decoder(agreement.decode, BadAck, _known("ack")),
     "pairing": Decoder(pairing.decode, PeerError, _known("pairing")),
     "address": Decoder(
