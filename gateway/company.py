@@ -11,12 +11,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gateway.acts import Acting, Acts
+from gateway.carrying import PREFIX, Carrying, Ways, Write
 from gateway.clock import random_bytes
 from gateway.config import Config
 from gateway.errors import StateError
 from gateway.groups.group import Group
 from gateway.peers.circle import Me
-from gateway.peers.exchange import Exchange, PeerStatus, Storage
+from gateway.peers.exchange import Brought, Exchange, PeerStatus, Storage
 from gateway.peers.inviting import Invited
 from gateway.peers.mqtt import LinkStatus, Peers
 from gateway.sources.intake import Routes
@@ -25,6 +26,7 @@ from gateway.store.authoring import Author, Venue
 from gateway.store.database import Connection
 from gateway.store.state import State
 from gateway.store.writer import Writer
+from gateway.sync.bundle import Entry
 from gateway.upkeep import Around, Upkeep
 
 
@@ -55,6 +57,8 @@ class Company:
         self._acts = Acts(acting)
         around = Around(config.accept, self._invitations, self._meet_again, self._reroute)
         self._upkeep = Upkeep(acting, self._acts, around)
+        ways = Ways(self._carry, self._letters, self._upkeep.follow)
+        self._carrying = Carrying(author.run, ways)
         self.routes = Routes(config.route, self._venues())
 
     def start(self) -> None:
@@ -79,6 +83,8 @@ class Company:
 
     def act(self, asked: dict[str, object]) -> dict[str, object]:
         """Do what somebody at the door asks, from any thread; raise a GatewayError."""
+        if str(asked.get("act")).startswith(PREFIX):
+            return self._carrying.do(asked)
         return self._acts.do(asked)
 
     def written(self, written: Iterable[bytes]) -> None:
@@ -169,6 +175,14 @@ class Company:
         """This gateway wrote who is a member: see it at once, and tell the others."""
         with self._turn:
             self._peers.regroup(group)
+
+    def _carry(self, envelopes: Sequence[bytes]) -> Brought:
+        with self._turn:
+            return self._peers.carry(envelopes)
+
+    def _letters(self, write: Write) -> Sequence[Entry]:
+        with self._turn:
+            return self._peers.letters(write)
 
     def _invitations(self) -> Sequence[Invited]:
         with self._turn:

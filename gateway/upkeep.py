@@ -85,13 +85,17 @@ class Upkeep:
     def once(self) -> None:
         """Do all that is due now; what fails is told once, and tried again next time."""
         self._try("rosters", self._learn_rosters)
-        for invited in self._around.take_invitations():
-            self._try("invitations", partial(self._follow, invited))
+        self.follow()
         for name, group in list(self._by.groups.items()):
             self._try(name, partial(self._keep_up, name, group))
         self._try("routes", self._look_where)
         self._try("consortium", self._consortia)
         self._try("revocations", self._revoke)
+
+    def follow(self) -> None:
+        """Follow the invitations that came, or keep them for a person."""
+        for invited in self._around.take_invitations():
+            self._try("invitations", partial(self._follow, invited))
 
     def _held(self) -> State:
         """Give the state directory as it is now, read again only where pairing changed it."""

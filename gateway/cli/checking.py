@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from gateway.cli import place
+from gateway.cli.carrying import export_bundle
 from gateway.cli.words import pad, retell, say
 from gateway.errors import FileUnusable, StoreDamaged, WrongValue
 from gateway.groups import verdict
@@ -27,13 +28,8 @@ def register(app: typer.Typer) -> None:
     app.command()(fsck)
     export = typer.Typer(no_args_is_help=True, help="For somebody outside.")
     export.command("proof")(export_proof)
-    # One command alone would be taken for the whole of `export`.
-    export.callback()(_export)
+    export.command("bundle")(export_bundle)
     app.add_typer(export, name="export")
-
-
-def _export() -> None:
-    """For an auditor, offline."""
 
 
 def verify(

@@ -17,6 +17,7 @@ from typer.main import get_command
 from gateway import VERSION
 from gateway.cli import (
     asking,
+    carrying,
     checking,
     consortium,
     grouping,
@@ -48,6 +49,7 @@ for commands in (
     scanning,
     asking,
     checking,
+    carrying,
     kept,
     grouping,
     consortium,

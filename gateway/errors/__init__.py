@@ -49,6 +49,7 @@ from gateway.errors.bundle import (
     BundleUnwritable as BundleUnwritable,
     DamagedBundle as DamagedBundle,
     ForeignBundle as ForeignBundle,
+    NobodyToCarryTo as NobodyToCarryTo,
     RefusedBundle as RefusedBundle,
 )
 from gateway.errors.device import (

@@ -52,3 +52,12 @@ class BundleUnwritable(OperatorError):
     what = "{path} cannot be written: {reason}"
     why = "it has its name only when it is whole, so there is none"
     next = "make room or choose another place, and type the same command again"
+
+
+class NobodyToCarryTo(OperatorError):
+    """No group of this gateway has another member for whom a bundle could be."""
+
+    code = "bundle.nobody"
+    what = "there is nobody to carry anything to"
+    why = "a bundle is for members of the groups of this gateway, and for nobody else"
+    next = "see 'hulian group list' and 'hulian group show GROUP'; pair and make a group first"

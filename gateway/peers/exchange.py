@@ -148,8 +148,7 @@ class Exchange:
         for each in envelopes:
             self._hearing.carry(each, now_ms)
         said = self._hearing.settle()
-        if self._hearing.changed:
-            self._inviting.refresh()
+        self._inviting.refresh()  # Who was invited may have come, without a change of members.
         if self._hearing.faults:
             raise self._hearing.faults[0]
         counted = dict(self.counts - before)

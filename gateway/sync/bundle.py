@@ -21,7 +21,7 @@ KIND: Final = "bundle"
 NODES_MAX: Final = 1024
 ELEMENT_BYTES_MAX: Final = ENVELOPE_BYTES_MAX + 32
 _ID_BYTES: Final = 16
-_HASH_BYTES: Final = 32
+HASH_BYTES: Final = 32
 _SIGNED: Final = b"\xd2"  # tag 18: no entry begins with it
 _WIDTHS: Final = {0x58: 1, 0x59: 2, 0x5A: 4}
 
@@ -184,7 +184,7 @@ def _trailer(content: bytes) -> tuple[Trailer, Signed]:
         raise DamagedBundle(reason=fault) from None
     match _decoded(signed.payload):
         case [int() as count, bytes() as digest, bool() as has_more] if (
-            is_number(count) and len(digest) == _HASH_BYTES
+            is_number(count) and len(digest) == HASH_BYTES
         ):
             return Trailer(count, digest, has_more), signed
     raise DamagedBundle(reason="its trailer is not a count, a digest and whether more follows")

@@ -14,8 +14,9 @@ from gateway.errors import AskedWrongly, GatewayError, StoreUnwritable
 from gateway.readings.reading import Reading
 
 SOCKET = "agent.sock"
-# A group of 64 whose names are as long as names get, every letter of them escaped, is below this.
-LINE_BYTES_MAX = 64 * 1024
+# A group of 64 whose names are as long as names get, every letter of them escaped, is below this;
+# so are the envelopes of a bundle that are taken in at once.
+LINE_BYTES_MAX = 1024 * 1024
 _WAITING_MAX = 1000
 
 Status = Callable[[], dict[str, object]]

@@ -1,0 +1,189 @@
+"""A file carried by hand: written whole or not at all, read with nothing followed or waited for.
+
+In: entries to write and who signs; or a path that somebody names. Out: files, one a part; or a way
+to read one from its beginning, or BundleUnwritable, BundleUnreadable. It holds one entry in memory.
+Nothing is opened or judged here. docs/protocol/bundle.md.
+"""
+
+import os
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from gateway.errors import BundleUnreadable, BundleUnwritable
+from gateway.groups.group import Group
+from gateway.peers import enclosing
+from gateway.records.sealing import NONCE_BYTES
+from gateway.store import feeds
+from gateway.store.carried import Span
+from gateway.store.database import Connection
+from gateway.sync import bundle, message
+from gateway.sync.bundle import Binding, Entry, Head, Trailer
+from gateway.sync.message import RECORDS_MAX, Carried, Recs
+
+PART: Final = ".part"  # what a file is called until it is whole
+BYTES_MIN: Final = 256 * 1024
+# Of records and bodies in one message; with what CBOR and the envelope add it is below 64 KiB.
+_RECORDS_BYTES_MAX: Final = 56 * 1024
+_TRAILER_BYTES: Final = 1024
+_ORDINARY: Final = os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What all parts have: the head but for its number, what each begins with, and who signs."""
+
+    head: Head
+    preamble: Sequence[Entry]
+    sign: Callable[[Trailer], bytes]
+
+
+class Parts:
+    """The files of one bundle, as they are written."""
+
+    def __init__(self, path: Path, frame: Frame, bytes_max: int | None) -> None:
+        self._path, self._frame, self._bytes_max = path, frame, bytes_max
+        self.written: list[Path] = []
+        self.bytes = 0
+        self._file: BinaryIO | None = None
+        self._binding = Binding()
+        self._begun = 0
+
+    def add(self, entry: Entry) -> None:
+        """Write an entry, into a further part where this one is full."""
+        size = len(entry.envelope) + _TRAILER_BYTES
+        is_full = self._bytes_max is not None and self._binding.size + size > self._bytes_max
+        if self._file is not None and is_full and self._binding.size > self._begun:
+            self._finish(True)
+        with self._explained():
+            if self._file is None:
+                self._begin()
+            self._put(self._binding.entry(entry))
+
+    def close(self) -> None:
+        """Finish the last part."""
+        with self._explained():
+            if self._file is None:
+                self._begin()
+        self._finish(False)
+
+    def abandon(self) -> None:
+        """Let go of the part that is not whole."""
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.close()
+            with suppress(OSError):
+                _part(self._current).unlink()
+            self._file = None
+
+    @property
+    def _current(self) -> Path:
+        number = len(self.written) + 1
+        if number == 1:
+            return self._path
+        return self._path.with_name(f"{self._path.stem}-{number}{self._path.suffix}")
+
+    def _begin(self) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _ORDINARY
+        opened = os.open(_part(self._current), flags, 0o600)
+        self._file, self._binding = os.fdopen(opened, "wb"), Binding()
+        head = self._frame.head
+        number = len(self.written) + 1
+        self._put(self._binding.head(Head(head.name, head.sender, head.receivers, number)))
+        for entry in self._frame.preamble:
+            self._put(self._binding.entry(entry))
+        self._begun = self._binding.size
+
+    def _finish(self, has_more: bool) -> None:
+        signed = bundle.enclose(self._frame.sign(self._binding.close(has_more)))
+        with self._explained():
+            assert self._file is not None
+            self._put(signed)
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            path = self._current
+            _part(path).replace(path)
+            _sync_folder(path.parent)
+        self._file = None
+        self.written.append(path)
+        self.bytes += self._binding.size + len(signed)
+
+    def _put(self, content: bytes) -> None:
+        assert self._file is not None
+        self._file.write(content)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as fault:
+            raise BundleUnwritable(path=self._current, reason=fault.strerror) from fault
+
+
+def records(
+    read: Connection, group: Group, span: Span, random: Callable[[int], bytes]
+) -> Iterator[tuple[int, Entry]]:
+    """Put a span of records into envelopes for all members; give each with its count."""
+    start = span.start
+    while start < span.stop:
+        stop = min(span.stop, start + RECORDS_MAX)
+        held = feeds.slice_of(read, span.feed, start, stop, _RECORDS_BYTES_MAX)
+        if not held:
+            return
+        carried = tuple(Carried(each.encoded, each.body) for each in held)
+        said = message.encode(Recs(span.feed, start, carried))
+        yield len(held), Entry(None, enclosing.enclose(group, said, random(NONCE_BYTES)))
+        start += len(held)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator["Opened"]:
+    """Open a file that somebody names: a plain one, no link, nothing that waits; or raise."""
+    try:
+        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | _ORDINARY)
+    except OSError as fault:
+        raise BundleUnreadable(path=path, reason=fault.strerror) from fault
+    with os.fdopen(number, "rb") as file:
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            raise BundleUnreadable(path=path, reason="it is no ordinary file")
+        yield Opened(path, file)
+
+
+class Opened:
+    """An open file: `read` gives its bytes in order."""
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self._path, self._file = path, file
+
+    @property
+    def at(self) -> int:
+        """Say how far it was read."""
+        return self._file.tell()
+
+    def rewind(self) -> None:
+        """Begin again."""
+        self._file.seek(0)
+
+    def read(self, size: int) -> bytes:
+        """Give so many bytes, fewer at the end; raise BundleUnreadable."""
+        try:
+            return self._file.read(size)
+        except OSError as fault:
+            raise BundleUnreadable(path=self._path, reason=fault.strerror) from fault
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(path.name + PART)
+
+
+def _sync_folder(folder: Path) -> None:
+    with suppress(OSError):  # Not every file system of a stick can.
+        number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
