@@ -21,6 +21,7 @@ from gateway.sync.bundle import Survey
 
 # What a member of another group wrote, and what is refused while an invitation waits.
 _ELSEWHERE, _STRANGER = "message.envelope", "group.not-a-member"
+exports = typer.Typer(no_args_is_help=True, help="For somebody outside.")
 Json = Annotated[bool, typer.Option("--json", help="facts for programs")]
 
 
@@ -36,6 +37,7 @@ def _import() -> None:
     """What somebody carried by hand."""
 
 
+@exports.command("bundle")
 def export_bundle(
     out: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="the file to write")],
     whom: Annotated[

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from gateway.cli import place
-from gateway.cli.carrying import export_bundle
+from gateway.cli.carrying import exports
 from gateway.cli.words import pad, retell, say
 from gateway.errors import FileUnusable, StoreDamaged, WrongValue
 from gateway.groups import verdict
@@ -26,10 +26,8 @@ def register(app: typer.Typer) -> None:
     """Add these commands."""
     app.command()(verify)
     app.command()(fsck)
-    export = typer.Typer(no_args_is_help=True, help="For somebody outside.")
-    export.command("proof")(export_proof)
-    export.command("bundle")(export_bundle)
-    app.add_typer(export, name="export")
+    exports.command("proof")(export_proof)
+    app.add_typer(exports, name="export")
 
 
 def verify(

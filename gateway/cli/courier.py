@@ -7,7 +7,7 @@ has the run; where none runs, this command is a run of its own, and the only one
 from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,20 +69,14 @@ def acting() -> Iterator[Act]:
     with lock:
         held, path = state.load(place.state_dir()), str(place.state_dir() / state.STORE_FILE)
         writer = Writer(database.connect(path), path)
-        try:
+        with ExitStack() as ends:
+            ends.callback(writer.close)
             run = runs.start(held.node_key, held.node, held.encryption, random_bytes(32))
             author = Author(run, KernelClock().now, random_bytes)
             alone = structs.replace(place.config(), link=())
             company = Company(alone, held, author, Kept(writer, path))
-        except BaseException:
-            writer.close()
-            raise
-        try:
+            ends.callback(company.close)
             yield lambda name, **facts: company.act({"act": name, **facts})
-        finally:
-            company.stop()
-            writer.close()
-            company.close()
 
 
 def load(db: Connection, held: State, whom: Sequence[str], among: Sequence[str]) -> Load:
@@ -114,23 +108,28 @@ def export(act: Act, db: Connection, held: State, what: Load, out: Path) -> dict
     head = Head(random_bytes(_NAME_BYTES), held.node_id, tuple(what.nodes))
     parts = Parts(out, Frame(head, _entries(greeted), _signer(act)), what.bytes_max)
     count = 0
-    try:
-        for group in what.groups:
-            there = [each for each in what.nodes if _is_member(db, group, each)]
-            for span in carried.spans(db, group.id, there, what.wanted):
-                for some, entry in files.records(db, group, span, random_bytes):
-                    parts.add(entry)
-                    count += some
-        for group in what.groups:
-            for node in (each for each in what.nodes if _is_member(db, group, each)):
-                facts = {"nodes": [node.hex()], "groups": [group.id.hex()]}
-                for entry in _entries(act("bundle.receipts", **facts)):
-                    parts.add(entry)
-        parts.close()
-    except BaseException:
-        parts.abandon()
-        raise
+    with parts:
+        for some, entry in _records(db, what):
+            parts.add(entry)
+            count += some
+        for entry in _receipts(act, db, what):
+            parts.add(entry)
     return {"files": [str(each) for each in parts.written], "bytes": parts.bytes, "records": count}
+
+
+def _records(db: Connection, what: Load) -> Iterator[tuple[int, Entry]]:
+    for group in what.groups:
+        there = [each for each in what.nodes if _is_member(db, group, each)]
+        for span in carried.spans(db, group.id, there, what.wanted):
+            yield from files.records(db, group, span, random_bytes)
+
+
+def _receipts(act: Act, db: Connection, what: Load) -> Iterator[Entry]:
+    """Give what is signed for, after all records: who lacks them can compare nothing yet."""
+    for group in what.groups:
+        for node in (each for each in what.nodes if _is_member(db, group, each)):
+            facts = {"nodes": [node.hex()], "groups": [group.id.hex()]}
+            yield from _entries(act("bundle.receipts", **facts))
 
 
 def examine(opened: files.Opened, db: Connection, held: State) -> tuple[Survey, Found]:

@@ -63,6 +63,17 @@ class Parts:
                 self._begin()
             self._put(self._binding.entry(entry))
 
+    def __enter__(self) -> "Parts":
+        """Write the parts; the last is finished at the end, and what is not whole is let go of."""
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        try:
+            if kind is None:
+                self.close()
+        finally:
+            self.abandon()
+
     def close(self) -> None:
         """Finish the last part."""
         with self._explained():

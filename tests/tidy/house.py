@@ -19,7 +19,9 @@ THOUGHT = (
     "completeness",
     "query",
 )
-WIRING = frozenset({"agent", "company", "acts", "upkeep", "clock", "demo", "cli", "__main__"})
+WIRING = frozenset(
+    {"agent", "company", "acts", "carrying", "upkeep", "clock", "demo", "cli", "__main__"}
+)
 TREES = ("gateway", "tests", "benchmarks")
 # Not Python of ours: what a build puts there, or a compiler of other files.
 FOREIGN = ("gateway/web/static/", "_pb2.py", "__pycache__")
