@@ -8,9 +8,10 @@ Bodies are opened where this node holds their key, so that what they say can be 
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Protocol, TypeVar
 
 from gateway.completeness import Holder
@@ -168,13 +169,8 @@ class Staged:
                 raise BrokenChain(seq=based, previous=size - 1, wanted=size)
         for known in self._rosters:
             groups.keep_roster(db, known)
-        for kept in self._kept:
-            place = feeds.append(db, kept.record, kept.body, kept.after)
-            if kept.body is None:
-                continue
-            self._reader.read(db, place, kept.record, kept.body)
-            if _changes(db, kept, kept.body):
-                self.changed.add(kept.record.group)
+        for _, following in groupby(self._kept, lambda each: each.record.feed):
+            self._store(db, list(following))
         for group in self.changed:
             membership.refold(db, group)
         for node, head, encoded in self._released:
@@ -193,6 +189,17 @@ class Staged:
             self._counts[UNKEPT_CLAIM] += claims.keep(db, group, node, said)
         for (group, node), unix_ms in self._heard.items():
             claims.heard(db, group, node, unix_ms)
+
+    def _store(self, db: Connection, following: Sequence[Kept]) -> None:
+        """Store records that follow one another in one feed, and read what they say."""
+        both = [(kept.record, kept.body) for kept in following]
+        first = feeds.extend(db, both, following[-1].after)
+        for place, kept in enumerate(following, first):
+            if kept.body is None:
+                continue
+            self._reader.read(db, place, kept.record, kept.body)
+            if _changes(db, kept, kept.body):
+                self.changed.add(kept.record.group)
 
     def _size_max(self, group: Group, feed: Feed) -> int:
         """Give up to which size a feed is taken; raise BeyondCut where it is already longer."""

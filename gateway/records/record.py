@@ -79,6 +79,9 @@ class ClockSource(IntEnum):
     PEERS = 5
 
 
+_LAST_KIND, _LAST_SOURCE = max(Kind), max(ClockSource)
+
+
 @dataclass(frozen=True, slots=True)
 class Moment:
     """Now, by both of the kernel's clocks; `unix_ms` counts only where a source set the clock."""
@@ -309,7 +312,7 @@ def _check_numbers(*numbers: object) -> None:
 
 
 def _kind(number: int, key_number: int) -> Kind:
-    if type(number) is not int or not 0 <= number <= max(Kind):
+    if type(number) is not int or not 0 <= number <= _LAST_KIND:
         raise MalformedRecord(reason="an unknown kind")
     kind = Kind(number)
     if kind in FIXED_KINDS and key_number:
@@ -332,7 +335,7 @@ def _moment(time: object, boot: object) -> Moment:
             int() as monotonic_ms,
         ] if len(boot_id) == 8:
             _check_numbers(unix_ms, uncertainty_ms, source, monotonic_ms)
-            if source > max(ClockSource) or (source == 0 and (unix_ms or uncertainty_ms)):
+            if source > _LAST_SOURCE or (source == 0 and (unix_ms or uncertainty_ms)):
                 raise MalformedRecord(reason="an unset or unknown clock that tells a time")
             return Moment(unix_ms, uncertainty_ms, ClockSource(source), boot_id, monotonic_ms)
     raise MalformedRecord(reason="time or boot have the wrong shape")

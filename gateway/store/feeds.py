@@ -4,6 +4,7 @@ In: verified records with the feed they end, from `records`. Out: feeds, heads, 
 Every function takes the connection it works on, so that one transaction can hold several.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import apsw
@@ -56,24 +57,31 @@ def load(db: apsw.Connection, feed: bytes) -> Feed | None:
 
 def append(db: apsw.Connection, record: Record, body: bytes | None, after: Feed) -> int:
     """Keep a verified record and the feed that now ends in it; give its place."""
-    number = feed_number(db, after.id)
+    return extend(db, [(record, body)], after)
+
+
+def extend(db: apsw.Connection, kept: Sequence[tuple[Record, bytes | None]], after: Feed) -> int:
+    """Keep verified records, each the next of one feed, and the feed that now ends in the last.
+
+    Gives the place of the first.
+    """
+    (first, body), number = kept[0], feed_number(db, after.id)
     if number is None:
         number = _open(db, after)
-        if record.kind is Kind.GENESIS and body is not None:
+        if first.kind is Kind.GENESIS and body is not None:
             _keep_successions(db, number, body)
-    where = place(number, record.seq)
-    db.execute(
+    db.executemany(
         "INSERT INTO records VALUES (?, ?, ?, ?, ?)",
-        (where, int(record.kind), record.id, record.encoded, body),
+        [(place(number, it.seq), int(it.kind), it.id, it.encoded, body) for it, body in kept],
     )
     db.execute(
         "UPDATE heads SET size = ?, frontier = ?, last = ? WHERE feed = ?",
         (after.size, b"".join(after.frontier.roots), after.last, number),
     )
-    if after.size % (1 << _TILE_LEVELS) == 0:
-        _keep_tiles(db, number, after.size)
-    db.execute("UPDATE totals SET value = value + 1 WHERE name = 'records'")
-    return where
+    for tile in range((first.seq >> _TILE_LEVELS) + 1, (after.size >> _TILE_LEVELS) + 1):
+        _keep_tiles(db, number, tile << _TILE_LEVELS)
+    db.execute("UPDATE totals SET value = value + ? WHERE name = 'records'", (len(kept),))
+    return place(number, first.seq)
 
 
 def heads(db: apsw.Connection, group: bytes) -> list[Head]:
