@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gateway import query
+from gateway.completeness import Holder
 from gateway.query import Missing, Question
 from gateway.readings import senml
 from gateway.readings.reading import Provenance
@@ -38,8 +39,7 @@ def run() -> list[str]:
         few = _ms(lambda: _said(read))
         with (db := database.connect(path)):
             said = {
-                seed(f"{at}"): claims.Holder(_BOLT.node.id, 1 + at, None)
-                for at in range(claims.FEEDS_MAX)
+                seed(f"{at}"): Holder(_BOLT.node.id, 1 + at, None) for at in range(claims.FEEDS_MAX)
             }
             claims.keep(db, _GROUP.id, _BOLT.node.id, said)
         many = _ms(lambda: _said(read))
