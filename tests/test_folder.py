@@ -15,7 +15,7 @@ from gateway.store import database, folder
 from gateway.store.authoring import Author
 from gateway.store.writer import Writer
 from tests.people import group_of, moment, party, run_of
-from tests.sim.gateway import Desk
+from tests.sim.disk import Desk
 
 ACE, BOLT = party("ace"), party("bolt")
 

@@ -18,7 +18,8 @@ from tests.damage import all_refused, flips, never_escapes, truncations
 from tests.holding import Holding, strokes
 from tests.mutate import known, mutations
 from tests.sharing import shared_with_peers
-from tests.sim.consortium import Consortium, options_of
+from tests.sim.consortium import Consortium
+from tests.sim.options import plain_options
 from tests.vectors import build_proof, load
 from tests.vectors.build_proof import CHAIN, LONG, ROSTER, SHORT, expect, refused
 
@@ -148,7 +149,7 @@ def test_a_body_that_is_owed_is_no_receipt(shared: Connection) -> None:
 
 def test_after_a_sync_every_author_can_show_who_holds_its_records() -> None:
     """Once a world has settled, the proof of any own record names all other members as holders."""
-    world = Consortium(options_of(5))
+    world = Consortium(plain_options(5))
     world.live()
     shown = 0
     for gateway in world.gateways:

@@ -113,6 +113,11 @@ class Exchange:
         return frozenset(self._hearing.frozen.union(self._hearing.forks))
 
     @property
+    def frozen(self) -> frozenset[bytes]:
+        """Give the feeds whose author itself signed two histories: no more is asked of them."""
+        return frozenset(self._hearing.frozen)
+
+    @property
     def invitations(self) -> dict[bytes, Invited]:
         """Give the invitations that came, by group; take away what was decided on."""
         return self._hearing.greeter.invitations

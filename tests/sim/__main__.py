@@ -1,20 +1,25 @@
-"""Live through seeded worlds again: `make worlds SEED=7`, or a hundred of them without a seed."""
+"""Live through seeded worlds again: `make worlds SEED=7`, or a hundred of them without a seed.
+
+Without a seed, those that ever failed come first. A seed's options are printed, expanded.
+"""
 
 import sys
 from dataclasses import asdict
 
-from tests.sim.consortium import live, options_of
+from tests.sim.mishaps import live
+from tests.sim.options import options_of
+from tests.sim.seeds import kept
 
 _MANY = 100
 
 
 def main(arguments: list[str]) -> int:
     """Run the worlds that are named; give the exit status."""
-    seeds = [int(each) for each in arguments] or list(range(_MANY))
+    seeds = [int(each) for each in arguments] or [*kept(), *range(_MANY)]
     failed = 0
     for seed in seeds:
         if arguments:
-            print(f"world {seed}: {asdict(options_of(seed))}")
+            print(f"world {seed}: {asdict(options_of(seed))}", flush=True)
         try:
             print(f"world {seed}: {asdict(live(seed))}", flush=True)
         except AssertionError as fault:

@@ -1,70 +1,34 @@
-"""A consortium whose whole life is decided by a seed, and what must hold at every moment of it.
+"""A consortium whose whole life is decided by a seed, and what it must come to.
 
-In: a seed. Out: figures; or an AssertionError that names the seed and what it stands for. After
-each event: no cursor of an outbox is ahead of the ACKs that its peer really signed; no ACK says
-more than its signer has committed; nothing committed is gone. In the end all hold the same.
+In: options. Out: figures; or an AssertionError that names the seed and what it stands for. What
+must hold after each event is in `safety`. In the end, when ways and disks are mended, all honest
+members hold the same of each other, and of who lies all that does not conflict.
 """
 
 import random
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import cache
 
-from gateway.groups.agreement import Claim
 from gateway.groups.group import Group
-from gateway.peers.wire import Arrived, Outgoing
+from gateway.peers.wire import Outgoing
 from gateway.records.feed import Head
-from gateway.store import feeds
-from gateway.sync import envelope, message
-from gateway.sync.envelope import Seal
+from gateway.store import alarms, feeds
 from tests import people
+from tests.sim import safety
 from tests.sim.clock import Clock
 from tests.sim.device import Device
 from tests.sim.gateway import Gateway
+from tests.sim.ledger import Ledger
+from tests.sim.liar import Liar
 from tests.sim.network import Network, Temper
+from tests.sim.options import HOUR_MS, Options
+from tests.sim.safety import Safety
 
-HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 SETTLING_MS_MAX = 12 * HOUR_MS
-_ACK_START = bytes((0x82, message.Type.ACK))
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What a seed stands for."""
-
-    seed: int
-    nodes: int
-    groups: int
-    sayings: int
-    loss: float
-    doubling: float
-    delay_ms: int
-    cuts: int
-    cut_ms_max: int
-    days_down: int
-    restarts: int
-    failing: float
-    sealed: float
-
-
-def options_of(seed: int) -> Options:
-    """Draw a world."""
-    dice = random.Random(seed)
-    return Options(
-        seed,
-        nodes=dice.choice((2, 2, 3, 3, 4, 5)),
-        groups=dice.randint(1, 3),
-        sayings=dice.randint(8, 40),
-        loss=dice.uniform(0, 0.3) if dice.random() < 0.8 else 0.0,
-        doubling=dice.uniform(0, 0.5) if dice.random() < 0.8 else 0.0,
-        delay_ms=dice.choice((2, 50, 500, 3_000)),
-        cuts=dice.randint(0, 3),
-        cut_ms_max=dice.choice((5_000, 60_000, 60_000, HOUR_MS // 3)),
-        days_down=dice.choice((0, 0, 0, 1, 5)),
-        restarts=dice.randint(0, 3),
-        failing=dice.choice((0.0, 0.0, 0.1)),
-        sealed=dice.choice((0.0, 0.5, 1.0)),
-    )
+_AGAIN_MS = 5_000
+_party = cache(people.party)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +39,7 @@ class Figures:
     messages: int
     lost: int
     hours: float
+    settled_s: int = 0  # from when all was mended until all held the same
 
 
 class Consortium:
@@ -87,15 +52,33 @@ class Consortium:
         self.dice = random.Random(options.seed ^ 0x5EED)
         self.clock = Clock()
         temper = Temper(options.loss, options.doubling, options.delay_ms)
-        self.network = Network(self.clock, self.dice, temper)
-        parties = [people.party(f"org {number}") for number in range(options.nodes)]
+        links = [f"broker {number}" for number in range(options.links)]
+        self.network = Network(self.clock, self.dice, temper, links)
+        parties = [_party(f"org {number}") for number in range(options.nodes)]
         self.groups = [self._group(parties, number) for number in range(options.groups)]
-        self.gateways = [self._gateway(each) for each in parties]
-        self._by_node = {each.node: each for each in self.gateways}
-        # The most that a node signed to another for a feed, as it went over the network.
-        self._signed: dict[tuple[bytes, bytes, bytes], int] = {}
-        self._committed: dict[tuple[str, bytes], int] = {}
+        self.safety, self.ledger = Safety(self.groups), Ledger()
+        if options.lies:
+            self.safety.liars.add(parties[-1].node.id)
+        self._by_name: dict[str, Gateway] = {}
+        self._said = 0
         self._watch()
+        self._leave_links(parties)
+        self.gateways: list[Gateway] = []
+        for each in parties:
+            self.gateways.append(self._gateway(each))
+            self.know(self.gateways[-1])
+
+    @property
+    def honest(self) -> list[Gateway]:
+        """Give all but who lies."""
+        return [each for each in self.gateways if each.node not in self.safety.liars]
+
+    def _leave_links(self, parties: list[people.Party]) -> None:
+        """Have some not be on each link but the first."""
+        for link in self.network.links[1:]:
+            for who in parties:
+                if self.dice.random() < 0.3:
+                    self.network.absent.add((who.name, link))
 
     def _group(self, parties: list[people.Party], number: int) -> Group:
         chosen = (
@@ -113,7 +96,8 @@ class Consortium:
             for group in self.groups
             if any(each.node == who.node.id for each in group.founding.members)
         ]
-        gateway = Gateway(who, joined, self.clock, self.network, self.options.seed)
+        kind = Liar if who.node.id in self.safety.liars else Gateway
+        gateway = kind(who, joined, self.clock, self.network, self.options.seed)
         gateway.desk.failing = self.options.failing
         return gateway
 
@@ -122,11 +106,12 @@ class Consortium:
         self.befall(self.span_ms)
         self.clock.run(self.span_ms + self.options.days_down * DAY_MS)
         self._heal()
-        self.settle(self.agreed, 5_000)
-        self._check_readings()
+        settled_ms = self.settle(self.agreed, 5_000)
+        self.check_ends()
         records = sum(head.size for group in self.groups for head in self._anybody(group))
-        hours = self.clock.now_ms / HOUR_MS
-        return Figures(records, self.network.carried, self.network.lost, round(hours, 2))
+        hours = round(self.clock.now_ms / HOUR_MS, 2)
+        network = self.network
+        return Figures(records, network.carried, network.lost, hours, settled_ms // 1000)
 
     @property
     def span_ms(self) -> int:
@@ -137,8 +122,7 @@ class Consortium:
         """Draw when machines speak, ways are cut, gateways start again and the broker is down."""
         for _ in range(self.options.sayings):
             gateway = self.dice.choice(self.gateways)
-            device = Device(f"press {gateway.name}", self.dice)
-            self.clock.at(self.dice.randrange(span_ms), self._saying(gateway, device))
+            self.clock.at(self.dice.randrange(span_ms), self._speaks(gateway))
         for _ in range(self.options.cuts):
             self._cut(self.dice.choice(self.gateways), self.dice.randrange(span_ms))
         for _ in range(self.options.restarts):
@@ -157,25 +141,81 @@ class Consortium:
         return self.clock.now_ms - start_ms
 
     def agreed(self) -> bool:
-        """Say whether all members of each group hold the same, and have signed for it."""
-        return not any(gateway.lacking() for gateway in self.gateways) and all(
-            gateway.heads(group) == self._anybody(group)
-            for group in self.groups
-            for gateway in self.gateways
-            if group in gateway.groups
-        )
+        """Say whether all honest members of each group hold the same, and have signed for it.
+
+        Of a feed that was forked they hold at least what came before the fork, which is the same.
+        """
+        forked = self.forked()
+        for group in self.groups:
+            among = [each for each in self.honest if group in each.groups]
+            held = [{head.feed: head for head in each.heads(group)} for each in among]
+            if any(_without(each, forked) != _without(held[0], forked) for each in held[1:]):
+                return False
+            known = {feed for each in held for feed in each if feed in forked}
+            if not all(self._is_common(feed, forked[feed], among) for feed in known):
+                return False
+        return not any(safety.lacking(self.honest, frozenset(forked)))
+
+    def forked(self) -> dict[bytes, int]:
+        """Give the feeds of which somebody signed two histories, with how far both are one."""
+        liars = (each for each in self.gateways if isinstance(each, Liar))
+        return {feed: at for liar in liars for feed, at in liar.forked.items()}
+
+    def _is_common(self, feed: bytes, fork: int, among: list[Gateway]) -> bool:
+        """Say whether all hold as much of a forked feed as any of them, up to the fork."""
+        most = [each.size or 0 for gateway in among if (each := feeds.load(gateway.db, feed))]
+        wanted = min(fork, max(most, default=0))
+        if not wanted:
+            return True
+        if len(most) < len(among) or min(most) < wanted:
+            return False
+        return len({feeds.root_at(gateway.db, feed, wanted) for gateway in among}) == 1
+
+    def check_ends(self) -> None:
+        """Look at the readings, and whether anybody is taken for a clone."""
+        self.ledger.check(self.honest, self.groups)
+        raised = {kept.alarm.node for each in self.honest for kept in alarms.load(each.db)}
+        assert raised <= self.safety.liars, "an honest node is taken for a clone"
 
     def _anybody(self, group: Group) -> list[Head]:
-        return next(each for each in self.gateways if group in each.groups).heads(group)
+        return next(each for each in self.honest if group in each.groups).heads(group)
+
+    def _speaks(self, gateway: Gateway) -> Callable[[], None]:
+        """Have a machine say something once; it says it again until it is acknowledged."""
+        self._said += 1
+        return self._saying(gateway, Device(f"press {gateway.name}/{self._said}", self.dice))
 
     def _saying(self, gateway: Gateway, device: Device) -> Callable[[], None]:
         group = self.dice.choice(gateway.groups)
-        return lambda: gateway.say(group, device.say(self.clock.now_ms))
+
+        def say() -> None:
+            readings = device.say(self.clock.now_ms)
+            attempt(lambda: gateway.say(group, readings))
+
+        def attempt(saying: Callable[[], bool]) -> None:
+            if not saying():
+                self.clock.after(_AGAIN_MS, lambda: attempt(saying))
+            elif gateway.node not in self.safety.liars:
+                self.ledger.acknowledged(gateway, group, device.name)
+
+        return say
 
     def _cut(self, gateway: Gateway, start_ms: int) -> None:
+        """Cut a way for a while: of one link, or of all."""
         stop_ms = start_ms + self.dice.randrange(1, self.options.cut_ms_max)
+        link = self.dice.choice(self.network.links) if self.options.links > 1 else ""
+        way, severed = (gateway.name, link), self.network.severed
+        if link and self.dice.random() < 0.7:
+            self.clock.at(start_ms, lambda: severed.add(way))
+            self.clock.at(stop_ms, lambda: self._rejoin(gateway, link))
+            return
         self.clock.at(start_ms, lambda: self.network.cut.add(gateway.name))
         self.clock.at(stop_ms, lambda: self._join(gateway))
+
+    def _rejoin(self, gateway: Gateway, link: str) -> None:
+        self.network.severed.discard((gateway.name, link))
+        if self.network.has_way(gateway.name, link):
+            gateway.reconnect()
 
     def _join(self, gateway: Gateway) -> None:
         self.network.cut.discard(gateway.name)
@@ -183,124 +223,61 @@ class Consortium:
             gateway.reconnect()
 
     def _stop_broker(self, start_ms: int) -> None:
-        """Have the broker down for days, while machines speak on."""
+        """Have a broker down for days, while machines speak on."""
         stop_ms = start_ms + self.options.days_down * DAY_MS
-        self.clock.at(start_ms, lambda: self._switch(False))
+        link = self.dice.choice(self.network.links) if self.options.links > 1 else ""
+        down = [link] if link and self.dice.random() < 0.5 else self.network.links
+        self.clock.at(start_ms, lambda: self._switch(down, False))
         for _ in range(self.options.sayings // 4):
             gateway = self.dice.choice(self.gateways)
-            device = Device(f"press {gateway.name}", self.dice)
-            self.clock.at(self.dice.randrange(start_ms, stop_ms), self._saying(gateway, device))
-        self.clock.at(stop_ms, lambda: self._switch(True))
+            self.clock.at(self.dice.randrange(start_ms, stop_ms), self._speaks(gateway))
+        self.clock.at(stop_ms, lambda: self._switch(down, True))
 
-    def _switch(self, is_up: bool) -> None:
-        self.network.is_up = is_up
+    def _switch(self, links: list[str] | tuple[str, ...], is_up: bool) -> None:
+        for link in links:
+            (self.network.down.discard if is_up else self.network.down.add)(link)
         for gateway in self.gateways:
-            if self.network.reaches(gateway.name):
+            if any(self.network.has_way(gateway.name, link) for link in links):
                 gateway.reconnect()
 
     def _heal(self) -> None:
         """End the cuts and the full disks; loss, doubling and reordering go on."""
+        self.network.severed.clear()
         for gateway in self.gateways:
-            gateway.desk.failing = 0.0
+            gateway.desk.failing, gateway.desk.is_full = 0.0, False
+            gateway.desk.coming.clear()
+            gateway.rise()
             self._join(gateway)
 
     def know(self, gateway: Gateway) -> None:
-        """Have what a gateway says looked at."""
+        """Look over a gateway's shoulder: at what it publishes, and after all it does."""
         self._by_name[gateway.name] = gateway
+        gateway.watched = self.safety.check
 
     def _watch(self) -> None:
-        """Look over every gateway's shoulder: at what it publishes, and after all it hears."""
-        publish, self._by_name = self.network.publish, {each.name: each for each in self.gateways}
+        publish = self.network.publish
 
         def watched(name: str, outgoing: Outgoing) -> None:
-            self._check_ack(self._by_name[name], outgoing)
+            if name in self._by_name:
+                self.safety.published(self._by_name[name], outgoing)
             publish(name, outgoing)
 
         self.network.publish = watched  # type: ignore[method-assign]
-        for gateway in self.gateways:
-            self._watch_hearing(gateway)
-
-    def _watch_hearing(self, gateway: Gateway) -> None:
-        hear = gateway.hear
-
-        def watched(arrived: Arrived) -> None:
-            hear(arrived)
-            self.check(gateway)
-
-        gateway.hear = watched  # type: ignore[method-assign]
-        self.network.listen(gateway.name, gateway.exchange.subscriptions, watched)
-
-    def _check_ack(self, gateway: Gateway, outgoing: Outgoing) -> None:
-        content = self._opened(outgoing)
-        if not content.startswith(_ACK_START):
-            return
-        said = message.decode(content)
-        assert isinstance(said, Claim)
-        for entry in said.ack.entries:
-            head = feeds.head(gateway.db, entry.head.feed)
-            assert head is not None and head.size >= entry.head.size, "signed for what is not held"
-            assert feeds.root_at(gateway.db, head.feed, entry.head.size) == entry.head.root
-            key = (gateway.node, said.ack.receiver, entry.head.feed)
-            self._signed[key] = max(self._signed.get(key, 0), entry.head.size)
-
-    def _opened(self, outgoing: Outgoing) -> bytes:
-        """Open what goes over the network in a group; what is sealed to a node stays shut."""
-        sent = envelope.decode(outgoing.payload)
-        if sent.seal is Seal.NODE:
-            return b""
-        group = next(each for each in self.groups if each.tag == sent.tag)
-        if sent.seal is Seal.NONE:
-            return sent.content
-        return envelope.open_in(group.secret, group.id, sent)
-
-    def check(self, gateway: Gateway) -> None:
-        """Hold a gateway's store against what was signed and committed."""
-        rows = gateway.db.execute(
-            "SELECT f.id, a.node, a.size FROM acks a JOIN feeds f ON f.number = a.feed"
-        )
-        for feed, peer, size in rows:
-            assert size <= self._signed.get((peer, gateway.node, feed), 0), (
-                "released without an ACK"
-            )
-        rows = gateway.db.execute(
-            "SELECT f.id, h.size FROM heads h JOIN feeds f ON f.number = h.feed"
-        )
-        for feed, size in rows:
-            assert size >= self._committed.get((gateway.name, feed), 0), (
-                "what was committed is gone"
-            )
-            self._committed[gateway.name, feed] = size
-
-    def _check_readings(self) -> None:
-        """What was said of machines is indexed with every member of the group."""
-        for group in self.groups:
-            counted = {_readings(each, group) for each in self.gateways if group in each.groups}
-            assert len(counted) == 1, f"members index different readings: {counted}"
 
     def differences(self, waited_ms: int) -> str:
         """Say how it stands with whoever is not agreed."""
         lines = [f"no agreement after {waited_ms / HOUR_MS} h:"]
         for gateway in self.gateways:
-            held = {group.founding.purpose: len(gateway.heads(group)) for group in gateway.groups}
-            counts = dict(gateway.exchange.counts)
-            lines.append(f"  {gateway.name}: {held}, lacking {gateway.lacking()}, {counts}")
-        return "\n".join(lines)
+            held = {
+                group.founding.purpose: {
+                    f"{head.feed.hex()[:6]}": head.size for head in gateway.heads(group)
+                }
+                for group in gateway.groups
+            }
+            lines.append(f"  {gateway.name}: {held}, {dict(gateway.exchange.counts)}")
+        lines.append(f"  forked: { {feed.hex()[:6]: at for feed, at in self.forked().items()} }")
+        return "\n".join([*lines, *safety.lacking(self.honest, frozenset(self.forked()))])
 
 
-def _readings(gateway: Gateway, group: Group) -> int:
-    return int(
-        gateway.db.execute(
-            "SELECT coalesce(sum(o.readings), 0) FROM observations o JOIN feeds f"
-            " ON f.number = o.place >> 32 JOIN groups g ON g.number = f.in_group WHERE g.id = ?",
-            (group.id,),
-        ).get
-    )
-
-
-def live(seed: int) -> Figures:
-    """Run the world of a seed; an AssertionError says how to run it again."""
-    options = options_of(seed)
-    try:
-        return Consortium(options).live()
-    except AssertionError as fault:
-        raise AssertionError(f"{fault}\nmake worlds SEED={seed}: {asdict(options)}") from fault
+def _without(heads: dict[bytes, Head], forked: dict[bytes, int]) -> list[Head]:
+    return [head for feed, head in heads.items() if feed not in forked]

@@ -6,17 +6,17 @@ member, and nobody else's node does; a restored copy raises none, and gets back 
 """
 
 import random
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
-from itertools import product
 
 import apsw
 
-from gateway.groups.group import Group
-from gateway.store import alarms, database
-from tests.sim.consortium import Consortium, Options, options_of
+from gateway.store import alarms
+from tests.sim.consortium import Consortium
 from tests.sim.device import Device
+from tests.sim.disk import copy_of
 from tests.sim.gateway import Gateway
+from tests.sim.options import Options, plain_options
+from tests.sim.safety import sizes
 
 _ROUND_MS = 1_000
 _SAYINGS = 4
@@ -36,15 +36,6 @@ class Restored:
 
     returned: int
     lost: int
-
-
-def copy_of(db: apsw.Connection) -> apsw.Connection:
-    """Copy a store as it is at this moment."""
-    copied = apsw.Connection(database.MEMORY)
-    with copied.backup("main", db, "main") as backup:
-        while not backup.done:
-            backup.step()
-    return copied
 
 
 class Copy(Gateway):
@@ -91,7 +82,6 @@ class Copied(Consortium):
         alarm_ms = self.settle(self._all_alarmed, _ROUND_MS)
         raised = [each for gateway in self.gateways for each in alarms.load(gateway.db)]
         assert {each.alarm.node for each in raised} == {self.victim.node}, "of another node"
-        self._check_numbers([*self.gateways, *self._copies])
         self.network.cut.add(self._copies[0].name)
         self.victim.start()
         self.settle(self.agreed, 5_000)
@@ -106,8 +96,7 @@ class Copied(Consortium):
         self._live_on()
         self.settle(self.agreed, 5_000)
         assert not any(alarms.load(each.db) for each in self.gateways), "a restart is no clone"
-        self._check_numbers(self.gateways)
-        held = _sizes([self.victim], self.victim.groups)
+        held = sizes([self.victim], self.victim.groups)
         for feed, size in self._promised.items():
             assert held.get(feed, 0) >= size, "what a peer held did not come back"
         return self._figures
@@ -124,7 +113,6 @@ class Copied(Consortium):
         """Start a copy; both go on, and have something to say."""
         copy = Copy(self.victim, self)
         self._copies.append(copy)
-        self._watch_hearing(copy)
         for each in (copy, self.victim):
             for _ in range(_SAYINGS):
                 device = Device(f"press {each.name}", self.fate)
@@ -133,14 +121,12 @@ class Copied(Consortium):
     def _restore(self) -> None:
         """End the run that there is, and begin another over the copy."""
         groups = self.victim.groups
-        had, kept = _sizes([self.victim], groups), _sizes(self.others, groups)
+        had, kept = sizes([self.victim], groups), sizes(self.others, groups)
         own = self._own_feeds()
         self.victim.hold(self._backups[0])
-        self._committed = {
-            key: size for key, size in self._committed.items() if key[0] != self.victim.name
-        }
+        self.safety.replaced(self.victim)
         self.victim.start()
-        copied = _sizes([self.victim], groups)
+        copied = sizes([self.victim], groups)
         self._promised = kept
         returned = sum(max(0, kept.get(feed, 0) - copied.get(feed, 0)) for feed in own)
         lost = sum(max(0, had[feed] - kept.get(feed, 0)) for feed in own)
@@ -150,30 +136,10 @@ class Copied(Consortium):
         rows = self.victim.db.execute("SELECT id FROM feeds WHERE node = ?", (self.victim.node,))
         return [bytes(feed) for (feed,) in rows]
 
-    def _check_numbers(self, gateways: Iterable[Gateway]) -> None:
-        """No two records, of whichever stores, share a feed and a number (I3)."""
-        found: dict[tuple[bytes, int], bytes] = {}
-        for gateway in gateways:
-            rows = gateway.db.execute(
-                "SELECT f.id, r.place & 0xFFFFFFFF, r.id FROM records r"
-                " JOIN feeds f ON f.number = r.place >> 32"
-            )
-            for feed, seq, record in rows:
-                assert found.setdefault((feed, seq), record) == record, "two records share a number"
-
-
-def _sizes(gateways: Iterable[Gateway], groups: Iterable[Group]) -> dict[bytes, int]:
-    """Give of each feed of these groups how much any of these gateways holds."""
-    sizes: dict[bytes, int] = {}
-    for gateway, group in product(gateways, groups):
-        for head in gateway.heads(group):
-            sizes[head.feed] = max(sizes.get(head.feed, 0), head.size)
-    return sizes
-
 
 def options_with_copy(seed: int) -> Options:
     """Draw a world; its broker is never down for days."""
-    return replace(options_of(seed), days_down=0)
+    return replace(plain_options(seed), days_down=0)
 
 
 def cloned(seed: int) -> Cloned:

@@ -1,13 +1,11 @@
 """A gateway without sockets: the production exchange over a real store in memory."""
 
 import random
-from collections.abc import Sequence
-from concurrent.futures import Future
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import apsw
 
-from gateway.errors import StoreFull
 from gateway.groups.group import Group
 from gateway.peers.circle import Me
 from gateway.peers.exchange import Exchange, Storage
@@ -16,43 +14,27 @@ from gateway.readings import senml
 from gateway.readings.reading import Provenance, Reading
 from gateway.records.feed import Head
 from gateway.records.record import ClockSource, Kind, Moment, Said
-from gateway.store import authoring, database, feeds, groups, observations
+from gateway.store import authoring, feeds, groups, observations
 from gateway.store.authoring import Author, Venue
-from gateway.store.writer import Job
 from tests import people
+from tests.sim import disk
 from tests.sim.clock import Clock
 from tests.sim.device import T0_MS
+from tests.sim.disk import Desk, PowerCut
 from tests.sim.network import Network
 
-T = TypeVar("T")
 SERVED_BYTES = 256 * 1024
-
-
-class Desk:
-    """The writer, on the spot: a job is one commit; now and then the disk is full."""
-
-    def __init__(self, connection: apsw.Connection, dice: random.Random, failing: float) -> None:
-        self._connection, self._dice, self.failing = connection, dice, failing
-
-    def submit(self, job: Job[T]) -> "Future[T]":
-        """Do a job in one commit."""
-        future: Future[T] = Future()
-        try:
-            with self._connection:
-                result = job(self._connection)
-                if self._dice.random() < self.failing:
-                    raise StoreFull(path=database.MEMORY)
-        except StoreFull as fault:
-            future.set_exception(fault)
-        else:
-            future.set_result(result)
-        return future
+_OFF_MS_MAX = 60_000
 
 
 class Gateway:
     """One node of one organisation; started again it is the next run over the same store."""
 
     first_run = 0
+    is_down = False
+    step_ms: int | None = 0  # how wrong its time of day is; None: nobody has set it
+    # Called after all that it hears, says or does by itself.
+    watched: Callable[["Gateway"], None] = staticmethod(lambda _: None)
 
     def __init__(
         self,
@@ -82,16 +64,26 @@ class Gateway:
 
     def opened(self) -> apsw.Connection:
         """Give the store to begin with: an empty one."""
-        return database.connect(database.MEMORY)
+        return disk.empty()
 
     def hold(self, db: apsw.Connection) -> None:
         """Have another store; what ran over the one before must be started again."""
         self.db, self.desk = db, Desk(db, self.dice, 0.0)
 
+    def die(self) -> None:
+        """Lose all that is in memory, and be started again after a while."""
+        self.is_down = True
+        self._clock.after(self.dice.uniform(100, _OFF_MS_MAX), self.rise)
+
+    def rise(self) -> None:
+        """Start again if it is down."""
+        if self.is_down:
+            self.start()
+
     def start(self) -> None:
         """Begin a run; what the one before had in memory is gone."""
         self.run = people.run_of(self.who, self.runs)
-        self.runs += 1
+        self.runs, self.is_down = self.runs + 1, False
         self._wakes_ms = -1
         self.author = Author(self.run, self._moment, self.dice.randbytes)
         self.exchange = Exchange(
@@ -103,15 +95,27 @@ class Gateway:
         self._network.listen(self.name, self.exchange.subscriptions, self.hear)
         self.wake()
 
-    def say(self, group: Group, readings: Sequence[Reading]) -> None:
-        """Sign and keep readings, and tell the others, as the agent does."""
+    def say(self, group: Group, readings: Sequence[Reading]) -> bool:
+        """Sign and keep readings, and tell the others, as the agent does; say whether it is done.
+
+        Only then are they acknowledged to the machine; else it says them again.
+        """
+        if self.is_down:
+            return False
         venue = self.venue(group)
-        with self.db:
+
+        def job(db: apsw.Connection) -> None:
             for pack in senml.encode(readings, Provenance.GATEWAY_ATTESTED):
                 said = Said(Kind.OBSERVATION, pack.encoded, senml.CONTENT_TYPE)
-                place = authoring.say(self.db, self.author, venue, said)
-                observations.keep(self.db, place, pack.spans)
-        self._speak(self.exchange.written(group.id, self._clock.now_ms))
+                place = authoring.say(db, self.author, venue, said)
+                observations.keep(db, place, pack.spans)
+
+        is_done = False
+        with self._powered() as power:
+            is_done = self.desk.submit(job).exception() is None
+            if is_done:
+                self._speak(self.exchange.written(group.id, self._clock.now_ms))
+        return is_done or power.is_kept
 
     def venue(self, group: Group) -> Venue:
         """Say where this run writes in a group."""
@@ -120,17 +124,21 @@ class Gateway:
 
     def hear(self, arrived: Arrived) -> None:
         """Take in one message."""
-        self._speak(self.exchange.receive([arrived], self._clock.now_ms))
+        if not self.is_down:
+            with self._powered():
+                self._speak(self.exchange.receive([arrived], self._clock.now_ms))
 
     def reconnect(self) -> None:
-        """The way to the broker is there again."""
-        self.exchange.reconnected(self._clock.now_ms)
-        self.wake()
+        """A way to a broker is there again."""
+        if not self.is_down:
+            self.exchange.reconnected(self._clock.now_ms)
+            self.wake()
 
     def wake(self) -> None:
         """Do what time asks for, and see when it is next wanted; a node without a link sleeps."""
-        if self._network.reaches(self.name):
-            self._speak(self.exchange.tick(self._clock.now_ms))
+        if self._network.reaches(self.name) and not self.is_down:
+            with self._powered():
+                self._speak(self.exchange.tick(self._clock.now_ms))
 
     def heads(self, group: Group) -> list[Head]:
         """Give what is held of a group."""
@@ -140,11 +148,22 @@ class Gateway:
         """Count what this node's peers have not signed for."""
         return sum(each.lacking for each in self.exchange.status(self._clock.now_ms))
 
+    @contextmanager
+    def _powered(self) -> Iterator["_Power"]:
+        """Do something that a cut of the power ends; then have it looked at."""
+        power = _Power()
+        try:
+            yield power
+        except PowerCut as cut:
+            power.is_kept = cut.is_kept
+            self.die()
+        self.watched(self)
+
     def _speak(self, said: list[Outgoing]) -> None:
         while self.exchange.owes():
             said = said + self.exchange.serve(SERVED_BYTES)
         for outgoing in said:
-            self._network.publish(self.name, outgoing)
+            self._publish(outgoing)
         due_ms = max(self.exchange.due_ms(), self._clock.now_ms + 1)
         if self._wakes_ms <= self._clock.now_ms or due_ms < self._wakes_ms:
             self._wakes_ms = due_ms
@@ -155,6 +174,17 @@ class Gateway:
             self._wakes_ms = -1
             self.wake()
 
+    def _publish(self, outgoing: Outgoing) -> None:
+        self._network.publish(self.name, outgoing)
+
     def _moment(self) -> Moment:
         now_ms = self._clock.now_ms
-        return Moment(T0_MS + now_ms, 5, ClockSource.NTP, people.BOOT, now_ms)
+        if self.step_ms is None:
+            return Moment(0, 0, ClockSource.UNSET, people.BOOT, now_ms)
+        return Moment(T0_MS + now_ms + self.step_ms, 5, ClockSource.NTP, people.BOOT, now_ms)
+
+
+class _Power:
+    """What became of something: whether its commit was durable when the power was cut."""
+
+    is_kept = False

@@ -1,10 +1,11 @@
-"""A broker and the ways to it: it loses, doubles, delays and so reorders; parts of it are cut off.
+"""Brokers and the ways to them: they lose, double, delay and so reorder; parts of them are cut off.
 
-In: what a node publishes. Out: deliveries to those who listen, later, never, or twice.
+In: what a node publishes. Out: deliveries to those who listen, later, never, or twice; over each
+link that both have.
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gateway.peers.wire import Arrived, Outgoing
@@ -23,39 +24,58 @@ class Temper:
 
 
 class Network:
-    """One broker for all."""
+    """Some brokers: one for all, and others that not everybody is on."""
 
-    def __init__(self, clock: Clock, dice: random.Random, temper: Temper) -> None:
-        self._clock, self._dice, self.temper = clock, dice, temper
-        self._listeners: dict[str, list[tuple[str, Deliver]]] = {}
+    def __init__(
+        self, clock: Clock, dice: random.Random, temper: Temper, links: Sequence[str] = ("broker",)
+    ) -> None:
+        self._clock, self._dice, self.temper, self.links = clock, dice, temper, tuple(links)
+        self._listeners: dict[str, list[str]] = {}
         self._names: dict[str, Deliver] = {}
-        self.is_up = True
-        self.cut: set[str] = set()
+        self._topics: dict[str, tuple[str, ...]] = {}
+        self.down: set[str] = set()  # links
+        self.cut: set[str] = set()  # nodes without any way
+        self.severed: set[tuple[str, str]] = set()  # nodes without the way to a link
+        self.absent: set[tuple[str, str]] = set()  # nodes that are not on a link at all
         self.carried = self.lost = 0
 
     def reaches(self, name: str) -> bool:
-        """Say whether a node has a way to the broker, and the broker is up."""
-        return self.is_up and name not in self.cut
+        """Say whether a node has a way to a broker that is up."""
+        return any(self.has_way(name, link) for link in self.links)
+
+    def has_way(self, name: str, link: str) -> bool:
+        """Say whether a node has a way to this broker, and it is up."""
+        way = (name, link)
+        return not (
+            link in self.down or name in self.cut or way in self.severed or way in self.absent
+        )
 
     def listen(self, name: str, topics: tuple[str, ...], deliver: Deliver) -> None:
         """Let a node hear its topics; a later call replaces an earlier one."""
         self._names[name] = deliver
-        for listeners in self._listeners.values():
-            listeners[:] = [(who, each) for who, each in listeners if who != name]
+        for topic in self._topics.get(name, ()):
+            self._listeners[topic].remove(name)
+        self._topics[name] = topics
         for topic in topics:
-            self._listeners.setdefault(topic, []).append((name, deliver))
+            self._listeners.setdefault(topic, []).append(name)
 
     def publish(self, name: str, outgoing: Outgoing) -> None:
         """Carry a message to all who listen."""
-        if not self.reaches(name):
+        links = [link for link in self.links if self.has_way(name, link)]
+        if not links:
             self.lost += 1
             return
         head = outgoing.topic.rpartition("/")[0]
-        for pattern in (outgoing.topic, f"{head}/+"):
-            for who, _ in self._listeners.get(pattern, []):
-                self._carry(who, Arrived(outgoing.topic, outgoing.payload))
+        arrived = Arrived(outgoing.topic, outgoing.payload)
+        for link in links:
+            for pattern in (outgoing.topic, f"{head}/+"):
+                for who in self._listeners.get(pattern, ()):
+                    if who != name:  # What one says oneself is heard again, and leads to nothing.
+                        self._carry(who, link, arrived)
 
-    def _carry(self, who: str, arrived: Arrived) -> None:
+    def _carry(self, who: str, link: str, arrived: Arrived) -> None:
+        if (who, link) in self.absent:
+            return
         copies = 2 if self._dice.random() < self.temper.doubling else 1
         for _ in range(copies):
             if self._dice.random() < self.temper.loss:
@@ -63,10 +83,10 @@ class Network:
                 continue
             self.carried += 1
             wait_ms = self._dice.uniform(1, self.temper.delay_ms)
-            self._clock.after(wait_ms, lambda: self._arrive(who, arrived))
+            self._clock.after(wait_ms, lambda: self._arrive(who, link, arrived))
 
-    def _arrive(self, who: str, arrived: Arrived) -> None:
-        if not self.reaches(who):
+    def _arrive(self, who: str, link: str, arrived: Arrived) -> None:
+        if not self.has_way(who, link):
             self.lost += 1
         else:
             self._names[who](arrived)

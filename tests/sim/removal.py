@@ -22,10 +22,11 @@ from gateway.store import acting, authoring, heard
 from tests import people
 from tests.people import Party
 from tests.sim.after import Figures, Left, look
-from tests.sim.consortium import Consortium, Options, options_of
+from tests.sim.consortium import Consortium
 from tests.sim.device import Device
 from tests.sim.gateway import Gateway
 from tests.sim.members import Member, Rebel, Wish
+from tests.sim.options import Options, plain_options
 
 _PAUSE_MS = 3_000
 _ORDINARY = (Role.RECEIVER, Role.OBSERVER)
@@ -77,7 +78,7 @@ def fate_of(seed: int) -> Fate:
 
 def options_with_members(seed: int) -> Options:
     """Draw a small world whose broker is never down for days."""
-    drawn, fate = options_of(seed), fate_of(seed)
+    drawn, fate = plain_options(seed), fate_of(seed)
     return replace(
         drawn,
         nodes=fate.members + fate.outsiders,

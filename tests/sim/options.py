@@ -1,0 +1,92 @@
+"""What a seed stands for: how many there are, how bad their ways and disks, who lies, and how.
+
+In: a seed. Out: options, which are all that a world is made of.
+"""
+
+import random
+from dataclasses import dataclass, replace
+
+HOUR_MS = 3_600_000
+LIES = (
+    "forks",
+    "dates back",
+    "withholds",
+    "replays",
+    "false ACKs",
+    "false heads",
+    "huge counts",
+    "floods",
+    "tampers",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a seed stands for."""
+
+    seed: int
+    nodes: int
+    groups: int
+    sayings: int
+    loss: float
+    doubling: float
+    delay_ms: int
+    cuts: int
+    cut_ms_max: int
+    days_down: int
+    restarts: int
+    failing: float
+    sealed: float
+    links: int = 1  # each a broker; some nodes are not on all of them
+    crashes: int = 0  # the process dies in a commit, before it is durable or right after
+    tears: int = 0  # commits that fail by themselves, with nothing changed
+    fills: int = 0  # times in which a disk has no space
+    restores: int = 0  # an old copy of a store comes in its place
+    clock_steps: int = 0  # a node's time of day goes years ahead or back, or is not set
+    lies: tuple[str, ...] = ()  # what the hostile member, the last of them, does; none: nobody is
+    lyings: int = 0  # how often
+    is_relentless: bool = False  # it goes on when all else is mended
+
+
+def plain_options(seed: int) -> Options:
+    """Draw a world whose ways are bad, and in which nobody lies and no disk fails but by space."""
+    dice = random.Random(seed)
+    return Options(
+        seed,
+        nodes=dice.choice((2, 2, 3, 3, 4, 5)),
+        groups=dice.randint(1, 3),
+        sayings=dice.randint(8, 40),
+        loss=dice.uniform(0, 0.3) if dice.random() < 0.8 else 0.0,
+        doubling=dice.uniform(0, 0.5) if dice.random() < 0.8 else 0.0,
+        delay_ms=dice.choice((2, 50, 500, 3_000)),
+        cuts=dice.randint(0, 3),
+        cut_ms_max=dice.choice((5_000, 60_000, 60_000, HOUR_MS // 3)),
+        days_down=dice.choice((0, 0, 0, 1, 5)),
+        restarts=dice.randint(0, 3),
+        failing=dice.choice((0.0, 0.0, 0.1)),
+        sealed=dice.choice((0.0, 0.5, 1.0)),
+    )
+
+
+def options_of(seed: int) -> Options:
+    """Draw a world in which anything may fail."""
+    plain, dice = plain_options(seed), random.Random(f"world {seed}")
+    nodes = dice.choice((2, 3, 3, 3, 4, 4, 5, 6, 7))
+    lies: tuple[str, ...] = ()
+    if nodes > 2 and dice.random() < 0.5:
+        lies = tuple(sorted(dice.sample(LIES, dice.randint(1, len(LIES)))))
+    return replace(
+        plain,
+        nodes=nodes,
+        groups=dice.choice((1, 1, 2, 3)) if nodes < 5 else 1,
+        sayings=dice.randint(6, 60 // nodes),
+        links=dice.choice((1, 1, 2, 3)) if nodes < 6 else 1,
+        crashes=dice.choice((0, 0, 1, 3)),
+        tears=dice.choice((0, 0, 2)),
+        fills=dice.choice((0, 0, 1, 2)),
+        restores=dice.choice((0, 0, 0, 1, 2)),
+        clock_steps=dice.choice((0, 0, 2)),
+        lies=lies,
+        lyings=dice.randint(3, 12) if lies else 0,
+        is_relentless=bool(lies) and dice.random() < 0.5,
+    )

@@ -1,0 +1,151 @@
+"""What must hold after every event of a world, whoever lies in it and whatever fails.
+
+In: what goes over the network, and gateways that have just done something. Out: nothing; or an
+AssertionError. Only what changed since the last look is looked at.
+
+- Released: no cursor of an outbox is ahead of the ACKs that its peer really signed.
+- Signed: no honest ACK says more than its signer has committed.
+- Kept: a store never holds less of a feed than it once held. Where an old copy takes its place,
+  this begins anew: what another honest store holds must come back, so that what was acknowledged
+  is lost only where every store that ever held it was replaced by an older one.
+- One history: no two records of an honest author share a feed and a number, in whichever stores.
+- Nobody accused: only feeds of who lies are frozen; and where nobody lies no history is doubted.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+
+from gateway.errors import GatewayError
+from gateway.groups.agreement import Claim
+from gateway.groups.group import Group
+from gateway.peers.wire import Outgoing
+from gateway.store import feeds
+from gateway.sync import envelope, message
+from gateway.sync.envelope import Seal
+from tests.sim.gateway import Gateway
+
+_ACK_START = bytes((0x82, message.Type.ACK))
+_TO_ALL = "hl/1/g/"
+
+
+class Safety:
+    """The eyes of a world."""
+
+    def __init__(self, groups: Sequence[Group]) -> None:
+        self._groups = {group.tag: group for group in groups}
+        self.liars: set[bytes] = set()  # nodes
+        # The most that a node signed to another for a feed, as it went over the network.
+        self._signed: dict[tuple[bytes, bytes, bytes], int] = {}
+        self._committed: dict[tuple[str, bytes], int] = {}
+        self._records: dict[tuple[bytes, int], bytes] = {}
+        self._seen: dict[str, tuple[int, int]] = {}
+
+    def published(self, gateway: Gateway, outgoing: Outgoing) -> None:
+        """Look at what goes over the network: an ACK of who is honest is true."""
+        if outgoing.topic.startswith(_TO_ALL):
+            return
+        try:
+            content = self._opened(outgoing)
+            if not content.startswith(_ACK_START):
+                return
+            said = message.decode(content)
+        except GatewayError:
+            assert gateway.node in self.liars, "what it says cannot be read"
+            return
+        assert isinstance(said, Claim)
+        is_own = said.kid == gateway.run.key.id[:8]
+        assert is_own or gateway.node in self.liars, "signed with another's key"
+        for entry in said.ack.entries if is_own else ():
+            if gateway.node not in self.liars:
+                held = feeds.head(gateway.db, entry.head.feed)
+                assert held is not None and held.size >= entry.head.size, "signed for too much"
+                assert feeds.root_at(gateway.db, held.feed, entry.head.size) == entry.head.root
+            key = (gateway.node, said.ack.receiver, entry.head.feed)
+            self._signed[key] = max(self._signed.get(key, 0), entry.head.size)
+
+    def _opened(self, outgoing: Outgoing) -> bytes:
+        """Open what goes over the network in a group; what is sealed to a node stays shut."""
+        sent = envelope.decode(outgoing.payload)
+        if sent.seal is Seal.NODE or sent.tag is None:
+            return b""
+        group = self._groups[sent.tag]
+        if sent.seal is Seal.NONE:
+            return sent.content
+        return envelope.open_in(group.secret, group.id, sent)
+
+    def check(self, gateway: Gateway) -> None:
+        """Hold a gateway that did something against what was signed and committed."""
+        if gateway.node in self.liars:
+            return
+        self._check_accused(gateway)
+        seen = id(gateway.db), gateway.db.total_changes()
+        if self._seen.get(gateway.name) == seen:
+            return
+        self._seen[gateway.name] = seen
+        rows = gateway.db.execute(
+            "SELECT f.id, a.node, a.size FROM acks a JOIN feeds f ON f.number = a.feed"
+        )
+        for feed, peer, size in rows:
+            signed = self._signed.get((peer, gateway.node, feed), 0)
+            assert size <= signed, "released without an ACK"
+        rows = gateway.db.execute(
+            "SELECT f.id, f.number, f.node, h.size FROM heads h JOIN feeds f ON f.number = h.feed"
+        )
+        for feed, number, node, size in list(rows):
+            before = self._committed.get((gateway.name, feed), 0)
+            assert size >= before, "what was committed is gone"
+            if size > before:
+                self._committed[gateway.name, feed] = size
+                if node not in self.liars:
+                    self._check_records(gateway, feed, number, (before, size))
+
+    def replaced(self, gateway: Gateway) -> None:
+        """Begin anew with a gateway that now has another store, over which no run began yet."""
+        self._seen.pop(gateway.name, None)
+        for name, feed in [key for key in self._committed if key[0] == gateway.name]:
+            del self._committed[name, feed]
+
+    def _check_records(
+        self, gateway: Gateway, feed: bytes, number: int, span: tuple[int, int]
+    ) -> None:
+        """No two records, of whichever stores, share a feed and a number (I3)."""
+        start = feeds.place(number, 0)
+        rows = gateway.db.execute(
+            "SELECT place, id FROM records WHERE place >= ? AND place < ?",
+            (start + span[0], start + span[1]),
+        )
+        for place, record in rows:
+            known = self._records.setdefault((feed, place - start), record)
+            assert known == record, "two records share a number"
+
+    def _check_accused(self, gateway: Gateway) -> None:
+        exchange = gateway.exchange
+        assert self.liars or not exchange.forks, "a history is doubted where nobody lies"
+        for feed in exchange.frozen:
+            held = feeds.load(gateway.db, feed)
+            assert held is not None and held.node in self.liars, "an honest feed is frozen"
+
+
+def sizes(gateways: Sequence[Gateway], groups: Sequence[Group]) -> dict[bytes, int]:
+    """Give of each feed of these groups how much any of these gateways holds."""
+    most: dict[bytes, int] = {}
+    for gateway, group in product(gateways, groups):
+        for head in gateway.heads(group) if group in gateway.groups else ():
+            most[head.feed] = max(most.get(head.feed, 0), head.size)
+    return most
+
+
+def lacking(gateways: Sequence[Gateway], besides: frozenset[bytes]) -> Iterator[str]:
+    """Say which of these gateways lacks another's ACK, but for some feeds."""
+    nodes = {each.node: each.name for each in gateways}
+    for gateway in gateways:
+        rows = gateway.db.execute(
+            "SELECT f.id, m.node FROM feeds f JOIN heads h ON h.feed = f.number"
+            " JOIN members m ON m.in_group = f.in_group AND m.node <> f.node AND m.node <> ?"
+            " LEFT JOIN acks a ON a.feed = f.number AND a.node = m.node"
+            " WHERE h.size > coalesce(a.size, 0)",
+            (gateway.node,),
+        )
+        for feed, node in rows:
+            if node in nodes and feed not in besides:
+                yield f"{gateway.name} has no ACK of {nodes[node]} for {feed.hex()[:8]}"
