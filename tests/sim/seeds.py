@@ -1,4 +1,4 @@
-"""The seeds that ever failed: kept in `seeds.txt`, a line each with what it found, and run first."""
+"""The seeds that ever failed: in `seeds.txt`, a line each with what it found, and run first."""
 
 from pathlib import Path
 
