@@ -152,7 +152,7 @@ class Consortium:
             if any(_without(each, forked) != _without(held[0], forked) for each in held[1:]):
                 return False
             known = {feed for each in held for feed in each if feed in forked}
-            if not all(self._is_common(feed, forked[feed], among) for feed in known):
+            if not all(self._is_agreed(feed, forked[feed], among) for feed in known):
                 return False
         return not any(safety.lacking(self.honest, frozenset(forked)))
 
@@ -161,7 +161,7 @@ class Consortium:
         liars = (each for each in self.gateways if isinstance(each, Liar))
         return {feed: at for liar in liars for feed, at in liar.forked.items()}
 
-    def _is_common(self, feed: bytes, fork: int, among: list[Gateway]) -> bool:
+    def _is_agreed(self, feed: bytes, fork: int, among: list[Gateway]) -> bool:
         """Say whether all hold as much of a forked feed as any of them, up to the fork."""
         most = [each.size or 0 for gateway in among if (each := feeds.load(gateway.db, feed))]
         wanted = min(fork, max(most, default=0))

@@ -66,12 +66,13 @@ class Network:
             self.lost += 1
             return
         head = outgoing.topic.rpartition("/")[0]
+        exact, any_node = (self._listeners.get(each, ()) for each in (outgoing.topic, f"{head}/+"))
+        # What one says oneself is heard again too, and leads to nothing.
+        others = [who for who in (*exact, *any_node) if who != name]
         arrived = Arrived(outgoing.topic, outgoing.payload)
         for link in links:
-            for pattern in (outgoing.topic, f"{head}/+"):
-                for who in self._listeners.get(pattern, ()):
-                    if who != name:  # What one says oneself is heard again, and leads to nothing.
-                        self._carry(who, link, arrived)
+            for who in others:
+                self._carry(who, link, arrived)
 
     def _carry(self, who: str, link: str, arrived: Arrived) -> None:
         if (who, link) in self.absent:
