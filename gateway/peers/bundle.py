@@ -158,9 +158,10 @@ def opened(path: Path) -> Iterator["Opened"]:
         number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | _ORDINARY)
     except OSError as fault:
         raise BundleUnreadable(path=path, reason=fault.strerror) from fault
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise BundleUnreadable(path=path, reason="it is no ordinary file")
     with os.fdopen(number, "rb") as file:
-        if not stat.S_ISREG(os.fstat(number).st_mode):
-            raise BundleUnreadable(path=path, reason="it is no ordinary file")
         yield Opened(path, file)
 
 

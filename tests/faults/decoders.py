@@ -12,6 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import sha256
+from io import BytesIO
 from multiprocessing import get_context
 
 from gateway import config
@@ -30,6 +31,7 @@ from gateway.errors import (
     PeerError,
 )
 from gateway.errors.author import MalformedCbor, MalformedGap, MalformedPack, MalformedProof
+from gateway.errors.bundle import DamagedBundle
 from gateway.errors.group import MalformedMembership
 from gateway.errors.peer import BadAck, BadControl
 from gateway.groups import agreement, announcement, group, membership, pairing, seal
@@ -54,7 +56,7 @@ from gateway.records import (
     roster,
 )
 from gateway.records.record import SALT_BYTES
-from gateway.sync import control, envelope, link, message
+from gateway.sync import bundle, control, envelope, link, message
 from tests import mutate
 from tests.test_fields import reading_of
 from tests.test_framing import source
@@ -229,6 +231,9 @@ DECODERS = {
     "group file": Decoder(group.decode_file, GroupError, _known("group")),
     "message": Decoder(message.decode, PeerError, _known("message")),
     "envelope": Decoder(envelope.decode, PeerError, _known("envelope")),
+    "bundle": Decoder(
+        lambda said: bundle.survey(BytesIO(said).read), DamagedBundle, _known("bundle")
+    ),
     "control": Decoder(control.decode, BadControl, _known("control")),
     "link": Decoder(link.decode, PeerError, _link("proof")),
     "link challenge": Decoder(link.decode_challenge, PeerError, _link("challenge")),
