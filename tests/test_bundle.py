@@ -18,7 +18,8 @@ from gateway.sync.bundle import Entry, Head, Trailer
 from tests.damage import refusal
 from tests.mutate import known, mutations
 from tests.vectors import load
-from tests.vectors.build_bundle import BUYER, HEAD, LONG, MAKERS, NAME, SHORT, read, write
+from tests.vectors.build_bundle import HEAD, LONG, MAKERS, NAME, SHORT, read, write
+from tests.vectors.build_message import BUYER
 
 VECTORS = load("bundle")
 SMALL = write(HEAD, [Entry(BUYER.node.id, SHORT), Entry(None, SHORT)])
