@@ -17,9 +17,14 @@ from gateway.config import Config
 from gateway.errors import StateError
 from gateway.groups.group import Group
 from gateway.peers.circle import Me
+from gateway.peers.dialling import Dialled
 from gateway.peers.exchange import Brought, Exchange, PeerStatus, Storage
+from gateway.peers.https import Own
 from gateway.peers.inviting import Invited
-from gateway.peers.mqtt import LinkStatus, Peers
+from gateway.peers.link import Link, LinkStatus
+from gateway.peers.links import Links
+from gateway.peers.listening import Listener
+from gateway.peers.mqtt import BrokerLink
 from gateway.sources.intake import Routes
 from gateway.store import council, database, groups, membership, observations, state
 from gateway.store.authoring import Author, Venue
@@ -27,6 +32,8 @@ from gateway.store.database import Connection
 from gateway.store.state import State
 from gateway.store.writer import Writer
 from gateway.sync.bundle import Entry
+from gateway.transport.http_client import Address
+from gateway.transport.http_server import Listening
 from gateway.upkeep import Around, Upkeep
 
 
@@ -47,7 +54,7 @@ class Company:
         if state.OWN not in self.groups:
             self.groups[state.OWN] = state.own_group(held, author.run, random_bytes)
         kept.writer.submit(self._register).result()
-        self._turn, self._started = threading.Lock(), False
+        self._turn, self._started, self._closed = threading.Lock(), False, False
         self._refused: Counter[str] = Counter()  # before everybody was met anew
         self._heard: set[str] = set()  # tags under which a member spoke to this run
         self._read = database.connect_to_read(kept.path)
@@ -74,8 +81,10 @@ class Company:
             self._peers.stop()
 
     def close(self) -> None:
-        """Let go of the store."""
-        self._read.close()
+        """Let go of the store; whoever still acts for somebody at the door changes nothing here."""
+        with self._turn:
+            self._closed = True
+            self._read.close()
 
     async def keep_up(self) -> None:
         """Do what groups need without being asked, until cancelled."""
@@ -151,15 +160,33 @@ class Company:
         for name, group in self.groups.items():
             groups.register(db, name, group)
 
-    def _new_peers(self) -> Peers:
+    def _new_peers(self) -> Links:
         me = Me(self._author.run, (self._held.encryption_key,), self._unix_ms, self._heard)
         storage = Storage(self._kept.writer, self._read)
         exchange = Exchange(me, list(self.groups.values()), storage, random_bytes)
-        return Peers(self._config.link, exchange, self._monotonic_ms)
+        return Links(self._new_links(exchange), exchange, self._monotonic_ms)
+
+    def _new_links(self, exchange: Exchange) -> list[Link]:
+        """Make the links of the config; none for who has nobody to hear."""
+        topics, run = exchange.subscriptions, self._author.run
+        own = Own(run, lambda: exchange.guests, self._unix_ms, random_bytes)
+        made: list[Link] = []
+        for each in self._config.link if topics else ():
+            match each.kind:
+                case "mqtt":
+                    made.append(BrokerLink(each, run.key.id, topics))
+                case "https":
+                    made.append(Dialled(each.name, Address(each.far.host, each.far.port), own))
+                case "listen":
+                    at = Listening(each.here.host, each.here.port, random_bytes(32))
+                    made.append(Listener(each.name, at, own))
+        return made
 
     def _meet_again(self) -> None:
         """Meet everybody anew, in all groups there are now, within the same run."""
         with self._turn:
+            if self._closed:
+                return
             before = self._peers
             before.stop()
             self._peers = self._new_peers()
@@ -174,7 +201,8 @@ class Company:
     def _changed(self, group: bytes) -> None:
         """This gateway wrote who is a member: see it at once, and tell the others."""
         with self._turn:
-            self._peers.regroup(group)
+            if not self._closed:
+                self._peers.regroup(group)
 
     def _carry(self, envelopes: Sequence[bytes]) -> Brought:
         with self._turn:

@@ -77,9 +77,17 @@ class Upkeep:
         self.out: frozenset[str] = frozenset()
 
     async def run(self) -> None:
-        """Look after the groups until cancelled."""
+        """Look after the groups until cancelled; then what is begun is ended first.
+
+        A thread cannot be cancelled: it would go on beneath who closes the store.
+        """
         while True:
-            await asyncio.to_thread(self.once)
+            turn = asyncio.ensure_future(asyncio.to_thread(self.once))
+            try:
+                await asyncio.shield(turn)
+            except asyncio.CancelledError:
+                await turn
+                raise
             await asyncio.sleep(_PERIOD_S)
 
     def once(self) -> None:

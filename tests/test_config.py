@@ -112,8 +112,11 @@ def test_a_page_opens_to_the_network_only_under_a_password() -> None:
 def test_addresses_are_read_once_for_all() -> None:
     """Host, port, TLS and the set-up of a line are read from the url by the settings themselves."""
     config = load(EXAMPLE)
-    [link] = config.link
+    link, dialled, listener = config.link
     assert (link.broker.host, link.broker.port, link.broker.tls) == ("broker.example", 8883, True)
+    assert (dialled.far.host, dialled.far.port) == ("peer.example", 8471)
+    assert (listener.here.host, listener.here.port) == ("0.0.0.0", 8471)
+    assert [each.kind for each in config.link] == ["mqtt", "https", "listen"]
     framed = [one for one in config.source if isinstance(one, FramedSource)]
     assert framed[0].serial_line.baud == 115_200
 

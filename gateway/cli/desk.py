@@ -47,8 +47,8 @@ def now_s() -> int | None:
 
 
 def links() -> Sequence[Link]:
-    """Give the links of the config; raise NoLink where there is none."""
-    found = place.config().link
+    """Give the links of the config over brokers; raise NoLink where there is none."""
+    found = [each for each in place.config().link if each.kind == "mqtt"]
     if not found:
         raise NoLink(path=place.config_path())
     return found

@@ -13,7 +13,7 @@ from typing import Annotated, Protocol
 
 import typer
 
-from gateway.cli import desk, place
+from gateway.cli import desk
 from gateway.cli.setting_up import fingerprint, shown as shown
 from gateway.cli.words import say
 from gateway.clock import random_bytes
@@ -192,7 +192,7 @@ def _step(joiner: Joiner, joining: Joining, box: Mailboxes, yes: bool) -> tuple[
         return joining, Told("admitted")
     match paper:
         case None if joining.paper is None:
-            raise NoInvitation(link=", ".join(each.url for each in place.config().link))
+            raise NoInvitation(link=", ".join(str(each.url) for each in desk.links()))
         case None:  # The broker has forgotten it; the other side says it again.
             _post(box, joining)
             return joining, Told("waiting")

@@ -116,7 +116,8 @@ def _at_rest() -> dict[str, Any]:
         "store": counts,
         "devices": devices,
         "links": [
-            {"name": one.name, "state": "unknown", "reason": ""} for one in place.config().link
+            {"name": one.name, "kind": one.kind, "state": "unknown", "reason": ""}
+            for one in place.config().link
         ],
         "peers": [],
         "alarms": alarms,

@@ -12,6 +12,7 @@ _HOST: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?|[0-9A-F
 _PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 _BAUD_MIN, _BAUD_MAX = 50, 4_000_000
 _MODBUS_PORT: Final = 502
+_LINK_PORT: Final = 8471
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,16 @@ Bus = SerialLine | TcpBus
 
 
 @dataclass(frozen=True, slots=True)
+class Far:
+    """Where another gateway listens for links."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
 class Listen:
-    """Where the page and the API listen."""
+    """Where the page and the API listen, or a link does."""
 
     host: str
     port: int
@@ -76,6 +85,18 @@ def broker(url: str) -> Broker:
         raise ValueError("something follows the host and the port")
     host = _host(parts.hostname or "")
     return Broker(host, parts.port or _PORTS[parts.scheme], parts.scheme == "mqtts")
+
+
+def far(url: str) -> Far:
+    """Read https://host[:8471]; raise ValueError with the reason."""
+    parts = _split(url)
+    if parts.scheme != "https":
+        raise ValueError(f"its scheme is '{parts.scheme[:20]}', not https")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("it holds a user, and gateways know each other by their certificates")
+    if parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise ValueError("something follows the host and the port")
+    return Far(_host(parts.hostname or ""), parts.port or _LINK_PORT)
 
 
 def listen(said: str) -> Listen:

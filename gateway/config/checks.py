@@ -12,7 +12,7 @@ from typing import Final
 import jmespath
 import jmespath.exceptions
 
-from gateway.config.addresses import broker, listen, serial_line
+from gateway.config.addresses import broker, far, listen, serial_line
 from gateway.config.faults import Faults
 from gateway.config.lines import Path
 from gateway.errors import (
@@ -23,7 +23,6 @@ from gateway.errors import (
     NoEffect,
     OpenListen,
     OutOfRange,
-    UnavailableChoice,
 )
 
 # device = "topic[1]": a level of the topic, counted from 0, or from the end as topic[-1].
@@ -33,11 +32,33 @@ SENML: Final = ("senml-json", "senml-cbor")
 
 
 def check_link(faults: Faults, at: Path, said: Table[str, object]) -> None:
-    """Check a link's address and credentials."""
-    if str(said.get("url", "")).startswith("https://"):
-        faults.add(UnavailableChoice, (*at, "url"), found="https", choices="mqtt, mqtts")
+    """Check a link's address and what stands beside it: exactly one of url and listen."""
+    url, here = said.get("url"), said.get("listen")
+    if url is None and here is None and {"url", "listen"} <= said.keys():
+        faults.add(MissingKey, (*at, "url"))
+    elif url is not None and here is not None:
+        reason = "a link either dials its 'url' or listens"
+        faults.add(NoEffect, (*at, "listen"), reason=reason)
+    elif isinstance(here, str):
+        _check_gateways(faults, at, said, "listen")
+    elif isinstance(url, str) and url.lower().startswith("https:"):
+        _check_gateways(faults, at, said, "url")
     else:
         check_broker(faults, at, said)
+
+
+def _check_gateways(faults: Faults, at: Path, said: Table[str, object], key: str) -> None:
+    """Check a link between two gateways, which prove who they are by their certificates."""
+    where = str(said[key])
+    try:
+        listen(where) if key == "listen" else far(where)
+    except ValueError as fault:
+        example = "0.0.0.0:8471" if key == "listen" else "https://peer.example:8471"
+        faults.add(BadUrl, (*at, key), reason=str(fault), example=example)
+    for other in ("username", "password_file", "ca_file", "client_id"):
+        if said.get(other):
+            reason = "two gateways know each other by their own certificates"
+            faults.add(NoEffect, (*at, other), reason=reason)
 
 
 def check_mqtt(faults: Faults, at: Path, said: Table[str, object]) -> None:

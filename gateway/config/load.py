@@ -62,6 +62,7 @@ _SHARED: Final = {
     "name": "each is told from the others by its name",
     "device": "a device has one table, with all of its topics",
     "client_id": "a broker closes the older of two connections of one client id, for ever in turn",
+    "listen": "one address has one listener",
     "url": "a line has one owner; only Modbus units share a url, and then all of it",
 }
 Kind = TypeVar("Kind", bound=msgspec.Struct)
@@ -338,6 +339,10 @@ class _Reader:
                     self._claim("url", at, framed.serial_line.path)
                 case ModbusSource() as unit:
                     self._claim_bus(at, unit)
+                case Link(kind="listen", listen=here):
+                    self._claim("listen", at, here)
+                case Link(kind="https"):
+                    pass
                 case Link() | MqttSource() | SparkplugSource() | Publish() as over_mqtt:
                     where = over_mqtt.broker
                     self._claim("client_id", at, where.host, where.port, over_mqtt.client_id)
@@ -361,6 +366,8 @@ def _built(kind: type[Kind], said: dict[str, object]) -> Kind | None:
 def _named(made: Named, gateway: str) -> Named:
     """Give a connection over MQTT its ids, where the config leaves them to us."""
     if isinstance(made, FramedSource | ModbusSource | SerialSource):
+        return made
+    if isinstance(made, Link) and made.kind != "mqtt":
         return made
     if isinstance(made, SparkplugSource) and not made.host_id:
         made = msgspec.structs.replace(made, host_id=gateway)

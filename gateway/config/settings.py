@@ -9,7 +9,16 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from gateway.config.addresses import Broker, SerialLine, broker, serial_line
+from gateway.config.addresses import (
+    Broker,
+    Far,
+    Listen,
+    SerialLine,
+    broker,
+    far,
+    listen,
+    serial_line,
+)
 from gateway.config.devices import STALE_MS, Bind, Equipment, StaleMs
 from gateway.config.modbus import ModbusSource
 from gateway.config.names import ClientId, Name, Short, Text, Unit
@@ -34,23 +43,43 @@ class Gateway(Struct, frozen=True, kw_only=True):
 
 
 class Link(Struct, frozen=True, kw_only=True):
-    """A way to peers."""
+    """A way to peers: exactly one of `url` and `listen`."""
 
     name: Name
-    url: Text
+    # None: it listens, and others come.
+    url: Text | None = None
+    # None: it dials. To be reached from outside is for the site's people to decide.
+    listen: Text | None = None
     # None: many brokers inside a plant know no users.
     username: Short | None = None
     # None: no password. Never the password itself, so that a config can be shown to anyone.
     password_file: Text | None = None
     # None: the authorities that the system trusts.
     ca_file: Text | None = None
-    # "" until loaded, then hulian-GATEWAY-LINK: fixed, so that the session goes on after a restart.
+    # "" until loaded, then hulian-GATEWAY-link-LINK: a broker's operator sees whose it is.
     client_id: ClientId = ""
 
     @property
+    def kind(self) -> Literal["mqtt", "https", "listen"]:
+        """Say what it is: a broker's, one that dials another gateway, or one that listens."""
+        if self.url is None:
+            return "listen"
+        return "https" if self.url.lower().startswith("https://") else "mqtt"
+
+    @property
     def broker(self) -> Broker:
-        """Where the broker is: host, port, and whether under TLS."""
-        return broker(self.url)
+        """Where the broker is: host, port, and whether under TLS; for `mqtt`."""
+        return broker(self.url or "")
+
+    @property
+    def far(self) -> Far:
+        """Where the other gateway listens; for `https`."""
+        return far(self.url or "")
+
+    @property
+    def here(self) -> Listen:
+        """Where this gateway listens; for `listen`."""
+        return listen(self.listen or "")
 
 
 class Metric(Struct, frozen=True, kw_only=True):

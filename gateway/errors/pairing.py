@@ -91,10 +91,10 @@ class NothingToResume(PairingError):
 
 
 class NoLink(PairingError):
-    """The config has no link, so there is no broker to meet at."""
+    """The config has no link over a broker, so there is none to meet at."""
 
     code = "pairing.link"
-    what = "the config {path} has no [[link]]"
+    what = "the config {path} has no [[link]] over a broker"
     why = "both sides meet at a broker that both can reach"
     next = "add the broker as a [[link]]; docs/config.md shows how"
 

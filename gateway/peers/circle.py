@@ -5,7 +5,7 @@ the relation to a node, whether certificates make somebody a member; or NotAMemb
 says nothing and stores nothing. docs/protocol/sync.md.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.errors import AuthorError, BadAck, BadEnvelope, NotAMember, RevokedNode
@@ -85,9 +85,10 @@ class Circle:
         """Give the rosters of a group's consortium that are held, by hash."""
         return self._rosters[group.founding.consortium]
 
-    def all_rosters(self) -> dict[bytes, Roster]:
-        """Give the rosters of all consortia of the groups, by hash."""
-        return {name: each for held in self._rosters.values() for name, each in held.items()}
+    def all_rosters(self, shared: Iterable[Group] | None = None) -> dict[bytes, Roster]:
+        """Give the rosters of all consortia, or of those of some groups, by hash."""
+        within = self._rosters if shared is None else {one.founding.consortium for one in shared}
+        return {name: each for one in within for name, each in self._rosters[one].items()}
 
     def newest(self, group: Group) -> Roster:
         """Give the newest roster of a group's consortium: what who speaks now is judged by."""

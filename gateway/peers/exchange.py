@@ -7,7 +7,7 @@ records; a record leaves the outbox only under the peer's ACK (I10). docs/protoc
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.groups.group import Group
 from gateway.peers import wire
@@ -25,6 +25,7 @@ from gateway.store import feeds, outbox
 from gateway.store.database import Connection
 from gateway.store.feeds import Held
 from gateway.sync.message import HEADS_MAX, RECORDS_MAX, Carried, Heads, Listed, Recs
+from gateway.sync.reach import Reach, Way
 from gateway.sync.session import Session
 
 # Of records and bodies in one message; with what CBOR and the envelope add it is below 64 KiB.
@@ -108,6 +109,11 @@ class Exchange:
         return wire.subscriptions(self._me.node, self._circle.groups)
 
     @property
+    def reach(self) -> Reach:
+        """Say over which links each peer is reached."""
+        return self._hearing.whence.reach
+
+    @property
     def forks(self) -> frozenset[bytes]:
         """Give the feeds of which two histories were signed, or said, to exist."""
         return frozenset(self._hearing.frozen.union(self._hearing.forks))
@@ -167,6 +173,7 @@ class Exchange:
             session = relation.session
             if not session.up and session.retry.due_ms <= now_ms:
                 said.append(self._voice.hello(relation, now_ms))
+                self.reach.tried(relation.node, now_ms)
             if relation.session.up and relation.offer.due_ms <= now_ms:
                 said += self._offer(relation, now_ms)
         said += self._inviting.take(now_ms)
@@ -209,14 +216,42 @@ class Exchange:
         for relation in self._circle.relations.values():
             relation.hurry(now_ms)
 
+    def over(self, ways: Sequence[Way], now_ms: int) -> list[Outgoing]:
+        """Take which links are up now; give the greetings that show who is behind them."""
+        shift = self.reach.change(ways, now_ms)
+        near = self._circle.relations
+        met = [each for node, each in near.items() if shift.every or node in shift.nodes]
+        for relation in met:
+            relation.hurry(now_ms)
+        if shift.every:
+            self._inviting.hurry()
+        known = [each for each in met if each.session.up and each.session.may_greet(now_ms)]
+        return [self._voice.hello(each, now_ms) for each in known] if ways else []
+
+    def ways(self, outgoing: Outgoing, now_ms: int) -> tuple[str, ...]:
+        """Name the links that a message is to go over."""
+        match outgoing.topic.split("/"):
+            case _ if outgoing.everywhere:
+                return self.reach.links
+            case ["hl", "1", "n", node]:
+                return self.reach.to(bytes.fromhex(node))
+            case ["hl", "1", "g", tag, *_]:
+                near = self._circle.relations.items()
+                within = [node for node, each in near if any(one.tag == tag for one in each.groups)]
+                return self.reach.to_all(within, now_ms)
+        return self.reach.links
+
     def owes(self) -> bool:
         """Say whether a peer waits for records it asked for."""
         return any(relation.owed for relation in self._circle.relations.values())
 
-    def serve(self, room_bytes: int) -> list[Outgoing]:
-        """Give records that peers asked for, up to the room on the link; all take turns."""
+    def serve(
+        self, room_bytes: int, has_room: Callable[[bytes], bool] = lambda _node: True
+    ) -> list[Outgoing]:
+        """Give records that peers asked for, to those whose links have room; all take turns."""
         said: list[Outgoing] = []
-        relations = list(self._circle.relations.values())
+        near = self._circle.relations.values()
+        relations = [each for each in near if each.owed and has_room(each.node)]
         while room_bytes > 0 and any(relation.owed for relation in relations):
             self._turn += 1
             relation = relations[self._turn % len(relations)]
@@ -260,6 +295,7 @@ class Exchange:
             if due_ms is not None and due_ms <= now_ms:
                 for group, want in relation.asking.take(now_ms, self._voice.chance()):
                     said.append(self._voice.control(relation, self._by_id[group], want))
+                    self.reach.tried(relation.node, now_ms)
         return said
 
     def _offer(self, relation: Relation, now_ms: int) -> list[Outgoing]:
@@ -276,9 +312,9 @@ class Exchange:
         if said:
             relation.offered(now_ms, self._voice.chance())
         elif relation.settled(now_ms, self._voice.chance()):
-            for group in relation.shared:
-                tips = feeds.tips(self._read, group.id)
-                said += self._voice.heads(relation, group, tips)
+            said = self._hearing.greeter.tips(relation)
+        if said:
+            self.reach.tried(relation.node, now_ms)
         return said
 
     def _hint(self, group: Group) -> list[Outgoing]:
@@ -291,7 +327,7 @@ class Exchange:
             return None
         sent_bytes = sum(len(each.record) + len(each.body or b"") for each in recs.records)
         relation.sent(owed, len(recs.records), sent_bytes)
-        return self._voice.bare(relation, owed.group, recs)
+        return replace(self._voice.bare(relation, owed.group, recs), backlog=True)
 
     def _records(
         self, feed: bytes, start: int, stop: int, room_bytes: int = RECORDS_BYTES_MAX

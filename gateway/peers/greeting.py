@@ -6,6 +6,7 @@ Nothing said here is believed without a certificate, and nothing is stored befor
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 
 from gateway.errors import MalformedMessage, NotAMember
 from gateway.groups.group import Group
@@ -82,11 +83,11 @@ class Greeter:
             staged.keep_roster(known)
 
     def tips(self, relation: Relation) -> list[Outgoing]:
-        """Say to a peer what is held of each group that both are in."""
+        """Say to a peer, over all links, what is held of each group that both are in."""
         said: list[Outgoing] = []
         for group in relation.shared:
             said += self._voice.heads(relation, group, feeds.tips(self._read, group.id))
-        return said
+        return [replace(each, everywhere=True) for each in said]
 
     def _hello(self, said: Hello, plain: bytes, now_ms: int, staged: Staged) -> list[Outgoing]:
         """Take a greeting, and answer it: with ours if it is new or we were not heard yet."""

@@ -27,6 +27,7 @@ from gateway.peers.greeting import UNANSWERED, Greeter
 from gateway.peers.relation import AWAY_MS, RELAYED_MS, Relation
 from gateway.peers.staging import Staged, Store
 from gateway.peers.voice import Voice
+from gateway.peers.whence import Whence
 from gateway.peers.wire import Arrived, Outgoing
 from gateway.records.feed import Head, feed_id
 from gateway.store import feeds
@@ -68,6 +69,7 @@ class Hearing:
         self._read, self._store = read, store
         self.counts: Counter[str] = Counter()
         self.greeter = Greeter(circle, voice, read, self.counts)
+        self.whence = Whence(self.counts)
         # Claims of peers, by feed; and the feeds whose author signed two histories.
         self.forks: dict[bytes, Forked] = {}
         self.frozen: set[bytes] = set()
@@ -86,6 +88,8 @@ class Hearing:
 
     def hear(self, arrived: Arrived, now_ms: int) -> None:
         """Take in one arrival."""
+        if self.whence.is_copy(arrived, self._circle.relations, now_ms):
+            return
         try:
             self._hear(arrived, now_ms)
         except (PeerError, AuthorError, GroupError) as fault:
@@ -208,6 +212,7 @@ class Hearing:
             if heard.pair != control.Pair(before.theirs, before.mine) and before.may_greet(now_ms):
                 self._out.append(self._voice.hello(relation, now_ms))
             raise
+        self.whence.signed(relation.node, now_ms)
         was_away = before.heard_ms is None or now_ms - before.heard_ms > AWAY_MS
         if relation.session.up and (not before.up or (was_away and relation.offer.attempt)):
             relation.hurry(now_ms)
@@ -235,6 +240,8 @@ class Hearing:
         self._out.append(self._voice.hello(relation, now_ms))
 
     def _acked(self, claim: Claim, ack: Ack, relation: Relation, group: Group, now_ms: int) -> None:
+        if relation.is_fresh(claim):
+            self.whence.signed(relation.node, now_ms)
         self._staged.heard(relation, group.id, now_ms)
         actions = decide.decide(self._holdings(group, ack), ack)
         for entry, action in zip(ack.entries, actions, strict=True):
@@ -303,6 +310,8 @@ class Hearing:
         author = self._circle.relations.get(self._staged.feeds[name].node)
         askers = [each for each in self._circle.relations.values() if each.asking.asks(name)]
         for each in askers:
+            if relation is None and each.asking.asks_now(name):  # It was said to us alone.
+                self.whence.answered(each.node, now_ms)
             each.asking.came(name, grown.size, grown.taken_bytes, now_ms)
         for each in {id(one): one for one in (*askers, relation, author) if one}.values():
             if any(shared.id == group.id for shared in each.groups):
@@ -379,12 +388,7 @@ class Hearing:
 
         Those of a consortium in which it shares no group would tell it who our partners are.
         """
-        held = {
-            name: each
-            for one in relation.shared
-            for name, each in self._circle.rosters(one).items()
-        }
-        room_bytes = BODIES_BYTES_MAX
+        held, room_bytes = self._circle.all_rosters(relation.shared), BODIES_BYTES_MAX
         for name in hashes:
             if name not in held:
                 self.counts[decide.NOT_HELD] += 1
@@ -392,5 +396,5 @@ class Hearing:
                 self.counts[REFUSED_CREDIT] += 1
             else:
                 room_bytes -= len(held[name].encoded)
-                piece = Body(name, 0, held[name].encoded)
-                self._out.append(self._voice.bare(relation, group, piece))
+                said = Body(name, 0, held[name].encoded)
+                self._out.append(self._voice.bare(relation, group, said))

@@ -39,7 +39,7 @@ class Mailbox:
     """One broker's messages under some tags; a context: open while in it."""
 
     def __init__(self, link: Link, tags: Sequence[str], mark: str) -> None:
-        self._url = link.url
+        self._url = link.url or ""
         self._heard: dict[str, bytes] = {}
         self._news = threading.Condition()
         self._subscribed, self._confirmed, self._reason = False, False, ""

@@ -6,6 +6,7 @@ it may be lost: it is drawn anew from a greeting.
 
 from dataclasses import dataclass, replace
 
+from gateway.groups.agreement import Claim
 from gateway.groups.group import Group
 from gateway.records.feed import Credentials
 from gateway.sync.asking import Asking
@@ -64,6 +65,7 @@ class Relation:
         self._offered_to: dict[bytes, bytes] = {}
         self._heard_ms: dict[bytes, int] = {}
         self._answered_ms = -ANSWERS_MAX * ANSWER_MS
+        self._acked = (b"", 0)  # the run and the counter of its newest ACK
 
     @property
     def met(self) -> bool:
@@ -98,6 +100,20 @@ class Relation:
         if now_ms - self._heard_ms.get(group, now_ms - HEARD_MS) < HEARD_MS:
             return False
         self._heard_ms[group] = now_ms
+        return True
+
+    def is_fresh(self, claim: Claim) -> bool:
+        """Say whether an ACK, verified, is of the run that greeted last, and newer than the last.
+
+        Whoever carries messages may keep an ACK and repeat it: only a fresh one shows that the
+        peer is there.
+        """
+        if self.greeted is None or claim.kid != self.greeted.run.subject[:8]:
+            return False
+        kid, counter = self._acked
+        if kid == claim.kid and claim.ack.counter <= counter:
+            return False
+        self._acked = claim.kid, claim.ack.counter
         return True
 
     def state(self, now_ms: int) -> str:

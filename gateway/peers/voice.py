@@ -4,6 +4,7 @@ In: a peer or a group, and what is to be said. Out: what goes over the links. It
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from gateway.groups import agreement, seal
 from gateway.groups.agreement import Ack, Entry
@@ -46,7 +47,8 @@ class Voice:
     def hello(self, relation: Relation, now_ms: int) -> Outgoing:
         """Greet a peer."""
         relation.session = relation.session.greeted(now_ms, self.chance())
-        return Outgoing(wire.to_node(relation.node), self._to_one(relation, relation.session.hello))
+        payload = self._to_one(relation, relation.session.hello)
+        return Outgoing(wire.to_node(relation.node), payload, everywhere=True)
 
     def greeting(self, relation: Relation) -> bytes:
         """Introduce this run to a peer by hand: it begins no session."""
@@ -80,7 +82,8 @@ class Voice:
 
     def tell(self, node: bytes, group: Group, said: Message) -> Outgoing:
         """Say what needs no signature of ours to a node that need be no peer."""
-        return self._to(wire.to_node(node), group, message.encode(said))
+        told = self._to(wire.to_node(node), group, message.encode(said))
+        return replace(told, everywhere=True)
 
     def broadcast(self, group: Group, said: Message) -> Outgoing:
         """Say something to all members: new records, or, as a hint, heads."""
@@ -94,7 +97,8 @@ class Voice:
     def invite(self, node: bytes, encryption: bytes, invitation: Invite) -> Outgoing:
         """Ask a node into a group, sealed to it alone."""
         sealed = seal.seal(encryption, message.encode(invitation), self._random(32))
-        return Outgoing(wire.to_node(node), envelope.encode(Envelope(Seal.NODE, None, sealed)))
+        payload = envelope.encode(Envelope(Seal.NODE, None, sealed))
+        return Outgoing(wire.to_node(node), payload, everywhere=True)
 
     def _to(self, topic: str, group: Group, content: bytes) -> Outgoing:
         return Outgoing(topic, enclosing.enclose(group, content, self._random(NONCE_BYTES)))

@@ -24,7 +24,8 @@ from gateway.readings.redelivery import Redelivery
 from gateway.records.record import Moment
 from gateway.sources.intake import Intake
 from gateway.sources.source import arrived
-from gateway.transport.mqtt import Delivery, Endpoint, Mqtt, read_password
+from gateway.transport.endpoint import read_password
+from gateway.transport.mqtt import Delivery, Endpoint, Mqtt
 
 _LOG = logging.getLogger(__name__)
 # A default broker has 20 messages in flight (mosquitto): commit before it waits for us.

@@ -11,8 +11,6 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from time import monotonic
 from typing import Protocol
 
@@ -24,6 +22,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from gateway.errors import FileUnusable, PasswordUnreadable
+from gateway.transport.endpoint import Endpoint as Endpoint, Will as Will, read_password
 from gateway.transport.inbound import BulkClient, Delivery as Delivery, Inbound
 
 _KEEPALIVE_S = 30
@@ -31,50 +30,10 @@ _CONNECT_S_MAX = 5.0
 _SESSION_S = 0xFFFFFFFF  # MQTT 5: the session does not expire
 _BATCH_MAX = 512  # messages read before the rest of the loop has its turn
 _TURN_S_MAX = 0.5
+_LEAVE_S_MAX = 2.0
+_STOP_S_MAX = 10.0
+_NOTSENT = "TCP_NOTSENT_LOWAT"  # of Linux
 _NEVER_SUBSCRIBED = "hulian/barrier"
-
-
-@dataclass(frozen=True, slots=True)
-class Will:
-    """What the broker publishes for us, once, if we go without taking leave."""
-
-    topic: str
-    payload: bytes
-    qos: int = 1
-    retain: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where and as whom to connect. A persistent session keeps what arrives while we are away.
-
-    `will` is asked for anew before each CONNECT, in the connection's thread.
-    """
-
-    host: str
-    port: int
-    client_id: str
-    topics: tuple[str, ...]
-    tls: bool = False
-    ca_file: str | None = None
-    username: str | None = None
-    password_file: str | None = None
-    persistent: bool = True
-    in_flight_max: int = 2000
-    qos: int = 1
-    will: Callable[[], Will] | None = None
-
-
-def read_password(path: str | None) -> str | None:
-    """Read a password from the file that holds it, its last line break apart."""
-    if path is None:
-        return None
-    try:
-        return Path(path).read_text(encoding="utf-8").removesuffix("\n")
-    except OSError as fault:
-        raise PasswordUnreadable(path=path, reason=fault.strerror) from fault
-    except UnicodeDecodeError as fault:
-        raise PasswordUnreadable(path=path, reason=fault) from fault
 
 
 class Listener(Protocol):
@@ -127,16 +86,17 @@ class Mqtt:
     def stop(self) -> None:
         """Disconnect and end the thread; what is not acknowledged will be delivered again."""
         self._stopping = True
-        self._wake()
+        self.wake()
         if self._thread.is_alive():
-            self._thread.join()
-        self._wake_read.close()
-        self._wake_write.close()
+            self._thread.join(_STOP_S_MAX)
+        if not self._thread.is_alive():  # Else it still connects, and ends when that is over.
+            self._wake_read.close()
+            self._wake_write.close()
 
     def post(self, call: Callable[[], None]) -> None:
         """Have something called in the connection's thread, from any thread."""
         self._posted.append(call)
-        self._wake()
+        self.wake()
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """Send PUBACKs, in this order; only in the connection's thread."""
@@ -163,7 +123,8 @@ class Mqtt:
         """Say whether there is a connection and all that was published has gone into the socket."""
         return self._client is not None and self._connected and not self._client.want_write()
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Have the listener's turn come now, from any thread."""
         try:
             self._wake_write.send(b"\0")
         except (BlockingIOError, OSError):  # It is awake already, or stopped.
@@ -175,6 +136,7 @@ class Mqtt:
             self._failure = ""
             client = self._new_client()
             if self._connect(client):
+                self._bound(client)
                 self._client, self._answered = client, False
                 self._loop(client)
                 self._client = None
@@ -288,6 +250,8 @@ class Mqtt:
                 properties.ReceiveMaximum = min(endpoint.in_flight_max, 65_535)
                 if endpoint.persistent:
                     properties.SessionExpiryInterval = _SESSION_S
+                if endpoint.packet_bytes_max is not None:
+                    properties.MaximumPacketSize = endpoint.packet_bytes_max
                 client.connect(
                     endpoint.host,
                     endpoint.port,
@@ -305,11 +269,23 @@ class Mqtt:
             return False
         return True
 
+    def _bound(self, client: BulkClient) -> None:
+        """Keep the kernel from taking more than goes out soon: what is new would wait behind it."""
+        sock, most = client.socket(), self._endpoint.unsent_bytes_max
+        if isinstance(sock, socket.socket) and most is not None and hasattr(socket, _NOTSENT):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, _NOTSENT), most)
+
     def _close(self, client: BulkClient) -> None:
-        if client.socket() is not None:
-            client.disconnect()
-            while client.want_write() and client.socket() is not None:
-                client.loop_write()
+        """Say what is left to be said, and leave; a broker that takes nothing is not waited for."""
+        if client.socket() is None:
+            return
+        client.disconnect()
+        until = monotonic() + _LEAVE_S_MAX
+        while client.want_write() and monotonic() < until:
+            sock = client.socket()
+            if sock is None or not select.select([], [sock], [], until - monotonic())[1]:
+                break
+            client.loop_write()
 
     def _try_other_version(self) -> None:
         """Go to the other version: some brokers close on a CONNECT they do not understand."""

@@ -1,6 +1,6 @@
 """Vectors of the config: texts, and what they come to, or every fault with its line and key."""
 
-from tests.vectors import units
+from tests.vectors import links, units
 
 CHAPTER = "docs/config.md"
 
@@ -11,7 +11,6 @@ SOURCE = (
 )
 METRIC = SOURCE + '[[source.metric]]\nname = "t"\npath = "t"\n'
 SERIAL = GATEWAY + '[[source]]\nname = "mcu-7"\ntype = "framed"\nurl = "serial:///dev/ttyUSB0"\n'
-LINK = GATEWAY + '[[link]]\nname = "consortium"\nurl = "mqtts://broker.example"\n'
 ROUTE = GATEWAY + '[[route]]\ngroup = "supplier-b"\n'
 
 SHOWN_GATEWAY = GATEWAY + "commit_ms = 200\n\n"
@@ -33,12 +32,6 @@ type = "framed"
 name = "mcu-7"
 url = "serial:///dev/ttyUSB0"
 stale_ms = 60000
-
-"""
-SHOWN_LINK = """[[link]]
-name = "consortium"
-url = "mqtts://broker.example"
-client_id = "hulian-press-shop-link-consortium"
 
 """
 SHOWN_ROUTE = '[[route]]\ngroup = "supplier-b"\ndevices = ["*"]\nmetrics = ["*"]\n\n'
@@ -95,7 +88,7 @@ def _good_ones() -> list[tuple[str, str, str]]:
         ("a metric", METRIC, SHOWN_GATEWAY + SHOWN_SOURCE + metric + SHOWN_WEB),
         ("a serial line", SERIAL, SHOWN_GATEWAY + SHOWN_SERIAL + SHOWN_WEB),
         *units.good(),
-        ("a link", LINK, SHOWN_GATEWAY + SHOWN_LINK + SHOWN_WEB),
+        *links.good(),
         ("a route", ROUTE, SHOWN_GATEWAY + SHOWN_ROUTE + SHOWN_WEB),
         (
             "a page on IPv6, and a commit as late as can be",
@@ -119,7 +112,7 @@ def _bad_ones() -> list[tuple[str, str, Faults]]:
         *_of_sources(),
         *_of_devices(),
         *units.bad(),
-        *_of_links(),
+        *links.bad(),
         *_many(),
     ]
 
@@ -325,34 +318,6 @@ def _of_sources() -> list[tuple[str, str, Faults]]:
         ),
     ]
     return [(name, *said) for name, said in named]
-
-
-def _of_links() -> list[tuple[str, str, Faults]]:
-    second = LINK.removeprefix(GATEWAY)
-    double = "config.duplicate-name"
-    id_, line = 'client_id = "x"\n', "mcu-8"
-    return [
-        (
-            "a link of later",
-            LINK.replace("mqtts", "https"),
-            [("config.unavailable", 6, "link[0].url")],
-        ),
-        (
-            "two links of one name",
-            LINK + second,
-            [(double, 8, "link[1].name"), (double, 7, "link[1].client_id")],
-        ),
-        (
-            "two clients of one id",
-            LINK + id_ + second.replace("consortium", "other") + id_,
-            [(double, 11, "link[1].client_id")],
-        ),
-        (
-            "two readers of one line",
-            SERIAL + SERIAL.removeprefix(GATEWAY).replace("mcu-7", line),
-            [(double, 11, "source[1].url")],
-        ),
-    ]
 
 
 def _many() -> list[tuple[str, str, Faults]]:
