@@ -38,6 +38,8 @@ from gateway.config import (
 )
 from gateway.config.settings import Source as SourceSettings
 from gateway.errors import ConfigUnreadable, GatewayError
+from gateway.peers.exchange import PeerStatus
+from gateway.peers.progress import Progress
 from gateway.query import show_time
 from gateway.readings.reading import Provenance, Reading
 from gateway.records import run as runs
@@ -135,6 +137,9 @@ class Agent:
                 running += [tasks.create_task(source.run()) for source in self._sources]
                 self._company.start()
                 running.append(tasks.create_task(self._company.keep_up()))
+                monotonic_ms = self._company.monotonic_ms
+                watching = Progress().watch(self._company.peers, monotonic_ms)
+                running.append(tasks.create_task(watching))
                 for outward in self._outward:
                     outward.start()
                 running.append(tasks.create_task(self._watchdog()))
@@ -167,16 +172,7 @@ class Agent:
             "store": stored(self._reader),
             "devices": self._attendance.rows(self._reader),
             "links": [asdict(link) for link in self._company.links()],
-            "peers": [
-                {
-                    "node": peer.node,
-                    "organisation": peer.organisation,
-                    "state": peer.state,
-                    "lacking": peer.lacking,
-                    "last_heard": self._when(peer.heard_ms, moment),
-                }
-                for peer in self._company.peers()
-            ],
+            "peers": [self._peer_row(peer, moment) for peer in self._company.peers()],
             "alarms": alarmed(self._reader),
             "groups": self._company.rows(self._reader),
             "invitations": self._company.waiting(),
@@ -204,6 +200,20 @@ class Agent:
             },
             "counters": {name: counts[name] for name in _COUNTERS},
             "refused": self._company.refused(),
+        }
+
+    def _peer_row(self, peer: PeerStatus, moment: Moment) -> dict[str, object]:
+        until = peer.cut and self._when(peer.cut.until_ms, moment)
+        return {
+            "node": peer.node,
+            "organisation": peer.organisation,
+            "state": peer.state,
+            "lacking": peer.lacking,
+            "last_heard": self._when(peer.heard_ms, moment),
+            "wanting": peer.wanting,
+            "rate": peer.rate,
+            "eta_s": peer.eta_s,
+            "cut": peer.cut and {"reason": peer.cut.reason, "until": until},
         }
 
     def _when(self, heard_ms: int | None, moment: Moment) -> str | None:

@@ -164,7 +164,7 @@ class Company:
         me = Me(self._author.run, (self._held.encryption_key,), self._unix_ms, self._heard)
         storage = Storage(self._kept.writer, self._read)
         exchange = Exchange(me, list(self.groups.values()), storage, random_bytes)
-        return Links(self._new_links(exchange), exchange, self._monotonic_ms)
+        return Links(self._new_links(exchange), exchange, self.monotonic_ms)
 
     def _new_links(self, exchange: Exchange) -> list[Link]:
         """Make the links of the config; none for who has nobody to hear."""
@@ -222,5 +222,6 @@ class Company:
     def _unix_ms(self) -> int:
         return self._author.now().unix_ms
 
-    def _monotonic_ms(self) -> int:
+    def monotonic_ms(self) -> int:
+        """Give the time by which peers are heard."""
         return self._author.now().monotonic_ms

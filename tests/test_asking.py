@@ -179,20 +179,6 @@ def test_no_more_is_kept_than_there_is_room_for() -> None:
     assert asking._slow and all(each.retry.attempt <= ATTEMPTS_MAX for each in slow)
 
 
-def test_what_a_peer_showed_to_hold_is_counted_until_it_is_here() -> None:
-    """Only its own word counts, and no longer than the records are lacking."""
-    asking = Asking()
-    asking.heard_of(GROUP.id, seed("hearsay"), 0, 1_000)
-    assert asking.wanting() == 0
-    asking.offered(GROUP.id, FEED, 10, 110)
-    assert asking.wanting() == 100
-    asking.take(0, 0.5)
-    asking.came(FEED, 60, 4_000, 100)
-    assert asking.wanting() == 50
-    asking.came(FEED, 110, 4_000, 200)
-    assert asking.wanting() == 0
-
-
 def test_the_rate_is_of_lately_and_the_rest_is_estimated_only_while_something_comes() -> None:
     """Steady records give their rate at once; a minute after the last there is none."""
     lately = Lately()

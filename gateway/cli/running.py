@@ -211,7 +211,31 @@ def _standing(device: dict[str, Any]) -> str:
 
 
 def _lacking(peer: dict[str, Any]) -> str:
-    return say("{count} records not yet acknowledged", count=peer["lacking"])
+    """Tell what either side lacks of the other, how fast that goes, and who is not listened to."""
+    told = [say("{count} records not yet acknowledged", count=peer["lacking"])]
+    if peer.get("wanting"):
+        told.append(_coming(peer))
+    if peer.get("cut"):
+        until = peer["cut"]["until"] or "-"
+        told.append(say("dropped until {until}: too much led to nothing", until=until))
+    return ", ".join(told)
+
+
+def _coming(peer: dict[str, Any]) -> str:
+    """Tell what is lacking here that the peer holds, and how long it takes at the present rate."""
+    if peer["eta_s"] is None:
+        return say("{count} records lacking here, nothing comes now", count=peer["wanting"])
+    return say(
+        "{count} records lacking here, {rate} a second, about {time} left",
+        count=peer["wanting"],
+        rate=f"{peer['rate']:g}",
+        time=_long(int(peer["eta_s"])),
+    )
+
+
+def _long(seconds: int) -> str:
+    """Write a time as hours, minutes and seconds, as clocks do."""
+    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
 
 
 def _grouped(group: dict[str, Any]) -> str:

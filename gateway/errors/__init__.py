@@ -207,6 +207,7 @@ from gateway.errors.peer import (
     BadControl as BadControl,
     BadEnvelope as BadEnvelope,
     ClonedNode as ClonedNode,
+    FloodingPeer as FloodingPeer,
     MalformedMessage as MalformedMessage,
 )
 from gateway.errors.publish import (

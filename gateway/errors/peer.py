@@ -39,6 +39,15 @@ class BadAck(PeerError):
     next = "nothing to do once; if it is repeated, ask the peer's operator"
 
 
+class FloodingPeer(PeerError):
+    """Too much that leads to nothing comes under one name: it is not heard for a while."""
+
+    code = "peer.flooding"
+    what = "what is said by {kind} {name} was dropped: too much of it led to nothing"
+    why = "what floods would keep others waiting; what was asked for still passes"
+    next = "nothing to do once; if 'hulian status' goes on naming it, ask that peer's operator"
+
+
 class ClonedNode(PeerError):
     """Two runs of one node both go on: its state directory was copied and started twice."""
 

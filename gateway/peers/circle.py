@@ -8,7 +8,14 @@ says nothing and stores nothing. docs/protocol/sync.md.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gateway.errors import AuthorError, BadAck, BadEnvelope, NotAMember, RevokedNode
+from gateway.errors import (
+    AuthorError,
+    BadAck,
+    BadEnvelope,
+    NotAMember,
+    PeerError,
+    RevokedNode,
+)
 from gateway.groups import seal
 from gateway.groups.agreement import Ack, Claim
 from gateway.groups.group import Group
@@ -19,8 +26,9 @@ from gateway.records.feed import Credentials, Feed
 from gateway.records.identity import EncryptionKey
 from gateway.records.roster import Roster
 from gateway.records.run import Run
-from gateway.store import groups as registry, membership, peers
+from gateway.store import groups as registry, membership, outbox, peers
 from gateway.store.database import Connection
+from gateway.sync import message
 from gateway.sync.control import Control
 
 
@@ -143,6 +151,30 @@ class Circle:
         if not groups:
             raise NotAMember(node=relation.node.hex(), group="that its certificates fit")
         return groups
+
+    def shown(self, group: Group, feed: bytes) -> int:
+        """Say up to where a member that is asked for a feed signed that it holds it."""
+        within = (each for each in self.relations.values() if group in each.shared)
+        return max((each.asking.shown(group.id, feed) for each in within), default=0)
+
+    def missed(self, feed: bytes, now_ms: int) -> bool:
+        """Note that records of a feed came with a gap before them; False if nobody is asked."""
+        waited = [each.asking.missed(feed, now_ms) for each in self.relations.values()]
+        return any(waited)
+
+    def awaits_ack(self, encoded: bytes) -> bool:
+        """Say whether an ACK, not verified, is a known run's and signs for what it had not."""
+        try:
+            said = message.decode(encoded)
+        except (AuthorError, PeerError):
+            return False
+        relation = self.of_run(said.kid) if isinstance(said, Claim) else None
+        if relation is None or not isinstance(said, Claim):
+            return False
+        return any(
+            outbox.cursor(self._read, relation.node, each.head.feed) < each.head.size
+            for each in said.ack.entries
+        )
 
     def verify(self, claim: Claim, group: Group) -> tuple[Ack, Relation]:
         """Verify an ACK to this node under its signer's certificates; raise BadAck, NotAMember."""

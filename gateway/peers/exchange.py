@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.groups.group import Group
-from gateway.peers import wire
+from gateway.peers import gate, wire
 from gateway.peers.circle import Circle, Me
+from gateway.peers.gate import PeerCut
 from gateway.peers.guests import Guests
 from gateway.peers.hearing import Hearing
 from gateway.peers.inviting import Invited, Inviting
@@ -21,7 +22,7 @@ from gateway.peers.staging import Store
 from gateway.peers.voice import Voice
 from gateway.peers.wire import Arrived, Outgoing
 from gateway.records.feed import feed_id
-from gateway.store import feeds, outbox
+from gateway.store import claims, feeds, outbox
 from gateway.store.database import Connection
 from gateway.store.feeds import Held
 from gateway.sync.message import HEADS_MAX, RECORDS_MAX, Carried, Heads, Listed, Recs
@@ -37,13 +38,21 @@ HINT_MS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class PeerStatus:
-    """How it stands with a peer; `heard_ms` by the clock that is given to the exchange."""
+    """How it stands with a peer; times by the clock that is given to the exchange.
+
+    `wanting` is what the peer signed that it holds and we lack; `rate` is records a second that
+    came of it lately; `eta_s` how long the rest takes so, None while nothing comes.
+    """
 
     node: str
     organisation: str
     state: str
     lacking: int
     heard_ms: int | None
+    wanting: int = 0
+    rate: float = 0.0
+    eta_s: int | None = None
+    cut: PeerCut | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,16 +273,23 @@ class Exchange:
 
     def status(self, now_ms: int) -> list[PeerStatus]:
         """Say how it stands with each peer; what it lacks is counted from the store."""
-        return [
-            PeerStatus(
-                each.node.hex(),
-                each.organisation,
-                each.state(now_ms),
-                self._count(each),
-                each.session.heard_ms,
-            )
-            for each in self._circle.relations.values()
-        ]
+        return [self._peer_status(each, now_ms) for each in self._circle.relations.values()]
+
+    def _peer_status(self, relation: Relation, now_ms: int) -> PeerStatus:
+        wanting, lately = claims.wanting(self._read, relation.node), relation.asking.lately
+        cut = self._hearing.gate.cut(relation.node, now_ms)
+        is_cut = cut is not None and cut.reason == gate.SIGNED
+        return PeerStatus(
+            relation.node.hex(),
+            relation.organisation,
+            "flooding" if is_cut else relation.state(now_ms),
+            self._count(relation),
+            relation.session.heard_ms,
+            wanting,
+            round(lately.per_s(now_ms), 1),
+            lately.eta_s(wanting, now_ms) if wanting else None,
+            cut,
+        )
 
     def _count(self, relation: Relation) -> int:
         relation.lacking = sum(

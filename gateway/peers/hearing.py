@@ -23,6 +23,7 @@ from gateway.groups.agreement import Ack, Claim
 from gateway.groups.group import Group
 from gateway.peers import enclosing
 from gateway.peers.circle import Circle
+from gateway.peers.gate import Gate, Worth
 from gateway.peers.greeting import UNANSWERED, Greeter
 from gateway.peers.relation import AWAY_MS, RELAYED_MS, Relation
 from gateway.peers.staging import Staged, Store
@@ -30,7 +31,7 @@ from gateway.peers.voice import Voice
 from gateway.peers.whence import Whence
 from gateway.peers.wire import Arrived, Outgoing
 from gateway.records.feed import Head, feed_id
-from gateway.store import feeds
+from gateway.store import feeds, outbox
 from gateway.store.database import Connection
 from gateway.sync import control, decide, envelope, message
 from gateway.sync.clones import Alarm
@@ -70,6 +71,7 @@ class Hearing:
         self.counts: Counter[str] = Counter()
         self.greeter = Greeter(circle, voice, read, self.counts)
         self.whence = Whence(self.counts)
+        self.gate, self._before = Gate(voice.chance), 0
         # Claims of peers, by feed; and the feeds whose author signed two histories.
         self.forks: dict[bytes, Forked] = {}
         self.frozen: set[bytes] = set()
@@ -81,22 +83,24 @@ class Hearing:
 
     def _new_batch(self) -> None:
         self._staged = Staged(self._read, self._circle, self.counts)
-        # What to sign for after the commit: by peer and group, feeds with a head or, for the
-        # whole feed, None.
+        # To be signed for after the commit, by peer and group: feeds with a head, or None for all.
         self._signing: dict[tuple[bytes, bytes], dict[bytes, Head | None]] = {}
         self._opened: set[tuple[bytes, bytes]] = set()
 
     def hear(self, arrived: Arrived, now_ms: int) -> None:
-        """Take in one arrival."""
+        """Take in one arrival, unless whose it is floods; charge what leads to nothing."""
         if self.whence.is_copy(arrived, self._circle.relations, now_ms):
             return
+        self._before = self.counts.total()
         try:
             self._hear(arrived, now_ms)
         except (PeerError, AuthorError, GroupError) as fault:
             self.counts[fault.code] += 1
+        self.gate.leave(arrived, self.counts.total() > self._before, now_ms)
 
     def carry(self, payload: bytes, now_ms: int) -> None:
         """Take in one envelope that somebody carried by hand: nobody waits for an answer."""
+        self.gate.enter(Arrived("", payload), self._circle, now_ms)
         try:
             if (sealed := envelope.decode(payload)).seal is Seal.NODE:
                 self.greeter.introduced(self._circle.open_sealed(sealed.content), self._staged)
@@ -117,7 +121,9 @@ class Hearing:
             if self._staged:
                 self._store.submit(self._staged.job).result()
                 self.stored += self._staged.count
-                self._see_changes()
+                if self._staged.changed:  # Perhaps others are members now, or certificates count.
+                    self.changed |= self._staged.changed
+                    self.refresh()
         except GatewayError as fault:  # Nothing changed, so nothing is signed for.
             self.counts[fault.code] += 1
             self.faults.append(fault)
@@ -131,14 +137,9 @@ class Hearing:
             if relation := self._circle.find(node, group):
                 self._ask_missing(relation, group)
         self._new_batch()
+        self._before = self.counts.total()  # What the commit counted is not of what is heard now.
         for alarm, heard_ms in unkept:
             self._staged.alarm(alarm, heard_ms)
-
-    def _see_changes(self) -> None:
-        """Look again who is who, if what was just committed may have changed it."""
-        if self._staged.changed:
-            self.changed |= self._staged.changed
-            self.refresh()
 
     def refresh(self) -> None:
         """Look again who is a member of what; who is new is greeted."""
@@ -146,6 +147,7 @@ class Hearing:
             relation.session = Session(relation.node, self._voice.new_hello(relation))
 
     def _hear(self, arrived: Arrived, now_ms: int) -> None:
+        self.gate.enter(arrived, self._circle, now_ms)
         match arrived.topic.split("/"):
             case ["hl", "1", "n", node] if node == self._circle.me.node.hex():
                 self._directed(arrived.payload, now_ms)
@@ -179,11 +181,13 @@ class Hearing:
     def _directed(self, payload: bytes, now_ms: int) -> None:
         enveloped = envelope.decode(payload)
         if enveloped.seal is Seal.NODE:
+            self.gate.greeted(now_ms)
             plain = self._circle.open_sealed(enveloped.content)
             self._out += self.greeter.sealed(plain, now_ms, self._staged)
             return
         group = self._circle.group(enveloped.tag)
         content = enclosing.opened(group, enveloped)
+        self.gate.grouped(group.tag, content, self._circle, now_ms)
         if content.startswith(control.MARK):
             self._control(content, group, now_ms)
             return
@@ -205,6 +209,7 @@ class Hearing:
         if relation is None:
             self._out += self.greeter.farewell(heard.signed.kid, now_ms)
             raise BadControl(reason="nobody greeted us with its HELLO")
+        self.gate.claimed(relation.node, now_ms)
         before = relation.session
         try:
             relation.session = before.heard_control(heard, now_ms)
@@ -213,6 +218,7 @@ class Hearing:
                 self._out.append(self._voice.hello(relation, now_ms))
             raise
         self.whence.signed(relation.node, now_ms)
+        self.gate.proven(relation.node)
         was_away = before.heard_ms is None or now_ms - before.heard_ms > AWAY_MS
         if relation.session.up and (not before.up or (was_away and relation.offer.attempt)):
             relation.hurry(now_ms)
@@ -250,6 +256,8 @@ class Hearing:
                     self.counts[reason] += 1
                     self._staged.claim(relation.node, group.id, entry.head.feed, entry.head.size)
                 case Release(head):
+                    before = outbox.cursor(self._read, relation.node, head.feed)
+                    self.gate.led(Worth.USEFUL if before < head.size else Worth.KNOWN)
                     self._staged.release(relation.node, head, claim.encoded)
                     relation.progressed(now_ms)
                 case _:
@@ -259,6 +267,7 @@ class Hearing:
         self, said: Message, relation: Relation | None, group: Group, now_ms: int
     ) -> None:
         assert isinstance(said, Heads | Want | Recs | Bwant)
+        self.gate.led(Worth.KNOWN if isinstance(said, Heads) else Worth.NOTHING)
         for action in decide.decide(self._holdings(group, said), said):
             self._do(action, relation, group, now_ms)
 
@@ -270,8 +279,8 @@ class Hearing:
                 self._staged.claim(relation.node, group.id, action.feed, action.stop)
                 self._ask(action, relation, group, is_offered=True)
             case Ask(feed):
-                for each in self._circle.relations.values():
-                    each.asking.missed(feed, now_ms)
+                if not self._circle.missed(feed, now_ms):
+                    self.counts[decide.UNASKED] += 1
             case Acknowledge(head) if relation is not None:
                 signing = self._signing.setdefault((relation.node, group.id), {})
                 signing.setdefault(head.feed, head)
@@ -280,6 +289,7 @@ class Hearing:
                     self.counts[REFUSED_CREDIT] += 1
             case SendBodies(hashes) if relation is not None:
                 if relation.may_answer(now_ms):
+                    self.gate.led(Worth.ANSWERED)
                     self._send_bodies(hashes, relation, group)
                 else:
                     self.counts[UNANSWERED] += 1
@@ -298,15 +308,14 @@ class Hearing:
             self.counts[decide.REPEATED] += 1  # Nobody but this process can add to it.
             return
         was_known = self._staged.feed(name) is not None
-        within = (each for each in self._circle.relations.values() if group in each.shared)
-        shown = max((each.asking.shown(group.id, name) for each in within), default=0)
-        grown = self._staged.append(group, action, shown)
+        grown = self._staged.append(group, action, self._circle.shown(group, name))
         if grown.fault is not None:
             self.counts[grown.fault.code] += 1
             if isinstance(grown.fault, ForkedFeed):
                 self._freeze(name)
         if not grown.taken_bytes:
             return
+        self.gate.led(Worth.USEFUL)
         author = self._circle.relations.get(self._staged.feeds[name].node)
         askers = [each for each in self._circle.relations.values() if each.asking.asks(name)]
         for each in askers:
@@ -331,10 +340,11 @@ class Hearing:
             self.counts[FORK] += 1
         elif any(each.asking.asks_now(ask.feed) for each in others):
             self.counts[ASKED_ELSEWHERE] += 1
-        elif is_offered:
-            relation.asking.offered(group.id, ask.feed, ask.start, ask.stop)
+            self.gate.led(Worth.ANSWERED)
         else:
-            relation.asking.heard_of(group.id, ask.feed, ask.start, ask.stop)
+            wants = relation.asking.offered if is_offered else relation.asking.heard_of
+            if wants(group.id, ask.feed, ask.start, ask.stop):
+                self.gate.led(Worth.ANSWERED)
 
     def _freeze(self, feed: bytes) -> None:
         """Ask for no more of a feed whose author signed two histories."""
@@ -359,17 +369,7 @@ class Hearing:
         """Give our side of each head, of what is committed: first commit what is not."""
         if self._staged.feeds:
             self._commit()
-        ours = {}
-        for head in theirs:
-            feed = self._staged.feed(head.feed)
-            if feed is None or feed.group != group.id:
-                continue
-            if head.size >= feed.size:
-                root = feed.frontier.root()
-            else:
-                root = feeds.root_at(self._read, head.feed, head.size)
-            ours[head.feed] = Ours(feed.size, root)
-        return ours
+        return self._staged.ours(group, theirs)
 
     def _sign(self, relation: Relation, group: bytes, wanted: Mapping[bytes, Head | None]) -> None:
         heads = [head or feeds.head(self._read, feed) for feed, head in wanted.items()]
@@ -395,6 +395,6 @@ class Hearing:
             elif room_bytes < len(held[name].encoded):
                 self.counts[REFUSED_CREDIT] += 1
             else:
-                room_bytes -= len(held[name].encoded)
-                said = Body(name, 0, held[name].encoded)
-                self._out.append(self._voice.bare(relation, group, said))
+                piece = Body(name, 0, held[name].encoded)
+                room_bytes -= len(piece.piece)
+                self._out.append(self._voice.bare(relation, group, piece))

@@ -26,6 +26,8 @@ OFFER_MS_MAX = 30_000
 REFRESH = Pace(300_000, 300_000)
 SILENT_MS = 750_000
 AWAY_MS = 10_000
+# Offers in vain, and how long nothing was heard: then a peer that is there does not answer.
+STALLED_OFFERS, STALLED_MS = 4, 30_000
 HEARD_MS = 60_000
 # Answers that cost more than their question, at once; each second one more.
 ANSWERS_MAX = 16
@@ -117,11 +119,18 @@ class Relation:
         return True
 
     def state(self, now_ms: int) -> str:
-        """Say in one word how it stands: greeting, connected or silent."""
+        """Say how it stands: greeting, connected, not answering or silent."""
         heard_ms = self.session.heard_ms
         if heard_ms is not None and now_ms - heard_ms > SILENT_MS:
             return "silent"
+        if self.session.up and self._is_stalled(now_ms):
+            return "not answering"
         return "connected" if self.session.up else "greeting"
+
+    def _is_stalled(self, now_ms: int) -> bool:
+        """Say whether it was offered again and again, and neither signs nor speaks: half-open."""
+        heard_ms = self.session.heard_ms or 0
+        return self.offer.attempt >= STALLED_OFFERS and now_ms - heard_ms > STALLED_MS
 
     def answered(self, heard: Control) -> tuple[Alarm, ...]:
         """Note which run signed a message that the session took; give what alarms that raises."""

@@ -36,7 +36,7 @@ from gateway.store import alarms, claims, feeds, groups, membership, outbox, pee
 from gateway.store.database import Connection
 from gateway.store.writer import Job
 from gateway.sync.clones import Alarm
-from gateway.sync.decide import Append
+from gateway.sync.decide import Append, Ours
 from gateway.sync.message import Carried
 
 T = TypeVar("T")
@@ -105,6 +105,20 @@ class Staged:
     def feed(self, name: bytes) -> Feed | None:
         """Give a feed as it is staged or held, or None."""
         return self._feeds.get(name) or feeds.load(self._read, name)
+
+    def ours(self, group: Group, theirs: Sequence[Head]) -> dict[bytes, Ours]:
+        """Give our side of each head, of what is committed: what is staged must be none."""
+        ours = {}
+        for head in theirs:
+            feed = self.feed(head.feed)
+            if feed is None or feed.group != group.id:
+                continue
+            if head.size >= feed.size:
+                root = feed.frontier.root()
+            else:
+                root = feeds.root_at(self._read, head.feed, head.size)
+            ours[head.feed] = Ours(feed.size, root)
+        return ours
 
     def release(self, node: bytes, head: Head, encoded: bytes) -> None:
         """Let a peer's outbox begin after a head for which it signed."""

@@ -60,6 +60,18 @@ def met(db: apsw.Connection, feed: bytes, size: int) -> None:
     db.execute("DELETE FROM claims WHERE feed = ? AND size <= ?", (feed, size))
 
 
+def wanting(db: apsw.Connection, node: bytes) -> int:
+    """Count the records of which a node signed that it holds them, and that are not here."""
+    return int(
+        db.execute(
+            "SELECT total(max(c.size - coalesce(h.size, 0), 0)) FROM claims c"
+            " LEFT JOIN feeds f ON f.id = c.feed LEFT JOIN heads h ON h.feed = f.number"
+            " WHERE c.node = ? AND coalesce(f.in_group, c.in_group) = c.in_group",
+            (node,),
+        ).get
+    )
+
+
 def heard(db: apsw.Connection, group: bytes, node: bytes, unix_ms: int) -> None:
     """Keep when a member was last heard in a group."""
     db.execute(

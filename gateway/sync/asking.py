@@ -78,11 +78,6 @@ class Asking:
         known = self._known(feed)
         return known.shown if known is not None and known.group == group else 0
 
-    def wanting(self) -> int:
-        """Count the records of which the peer signed that it holds them, and that are not here."""
-        every = (each for place in self._places() for each in place.values())
-        return sum(max(each.shown - each.want.start, 0) for each in every)
-
     def offered(self, group: bytes, feed: bytes, start: int, stop: int) -> bool:
         """Ask, when there is room, for what the peer says in a session that it holds.
 
@@ -124,12 +119,13 @@ class Asking:
             self._step_back(replace(moved, retry=NEVER_TRIED))
         self._settle(now_ms)
 
-    def missed(self, feed: bytes, now_ms: int) -> None:
-        """Note that records came with a gap before them: ask again soon."""
+    def missed(self, feed: bytes, now_ms: int) -> bool:
+        """Note that records came with a gap before them: ask again soon; False if none waits."""
         asked = self._open.get(feed)
         if asked is not None:
             due_ms = min(asked.retry.due_ms, now_ms + LATE_MS)
             self._open[feed] = replace(asked, retry=replace(asked.retry, due_ms=due_ms))
+        return asked is not None
 
     def give_up(self, feed: bytes) -> None:
         """Ask no more for a feed, until the peer offers it again."""

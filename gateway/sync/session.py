@@ -121,11 +121,11 @@ class Session:
         said = [each for each in greetings if each.name == heard.pair.sender]
         if not said or not (was_before or heard.pair.receiver == self.mine):
             raise BadControl(reason="it is of another session")
+        taken = replace(said[0], window=said[0].window.take(heard.counter))
         try:
             heard.signed.verify(said[0].credentials.run.key)
         except BadSignature as fault:
             raise BadControl(reason=fault) from None
-        taken = replace(said[0], window=said[0].window.take(heard.counter))
         greetings = tuple(taken if each is said[0] else each for each in greetings)
         if was_before:  # It may not have heard our last HELLO: that is said until it answers.
             return replace(self, earlier=greetings, heard_ms=now_ms)
