@@ -177,8 +177,8 @@ class Dialled:
                 await asyncio.wait_for(self._room.wait(), _RESUME_S)
 
     async def _say(self, connection: Connection, headers: dict[str, str]) -> None:
+        parcels: list[Parcel] = []  # Nothing at first: until it shows its token it is a stranger.
         while True:
-            parcels = await self._next()
             body = link.encode_batch(parcels)
             began_s = time.monotonic()
             try:
@@ -197,6 +197,7 @@ class Dialled:
                 took_s = time.monotonic() - began_s
                 self._flow.took(total(parcels), took_s)
                 await asyncio.sleep(max(0.0, POST_S_MIN - took_s))
+            parcels = await self._next()
 
     async def _next(self) -> list[Parcel]:
         """Wait for something to say; nothing, now and then, so that the way stays open."""

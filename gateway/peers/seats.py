@@ -68,7 +68,8 @@ class Seat:
             self._deaf += 1
             return False
         self._posts -= 1.0
-        self._deaf = 0
+        if self._posts > POSTS_MAX / 2:  # It did pause.
+            self._deaf = 0
         return True
 
     def is_over(self, now_s: float) -> bool:

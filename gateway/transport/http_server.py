@@ -68,8 +68,9 @@ class Listening:
 class Visit:
     """One connection, as the server holds it."""
 
-    def __init__(self, address: str, number: int) -> None:
+    def __init__(self, accepted: socket.socket, address: str, number: int) -> None:
         self.address, self.number, self.stranger = address, number, True
+        self.accepted: socket.socket | None = accepted  # until TLS takes it
         self.task: asyncio.Task[None] | None = None
         self.conversation: Conversation | None = None
         self.patience: asyncio.Timeout | None = None
@@ -135,14 +136,17 @@ class Server:
                 continue
             self._make_room(str(address[0]))
             self._number += 1
-            visit = Visit(str(address[0]), self._number)
+            visit = Visit(accepted, str(address[0]), self._number)
             self._visits.add(visit)
             visit.task = loop.create_task(self._visit(visit, accepted))
             visit.task.add_done_callback(partial(self._left, visit))
+            await asyncio.sleep(0)  # Who was let in has its turn, however many knock.
 
     def _left(self, visit: Visit, task: asyncio.Task[None]) -> None:
         """Forget a connection; what nobody expected ends it alone, and is told and counted."""
         self._visits.discard(visit)
+        if visit.accepted is not None:  # It was cut before TLS began.
+            visit.accepted.close()
         fault = None if task.cancelled() else task.exception()
         if fault is not None:
             self._counts[DEFECT] += 1
@@ -169,7 +173,7 @@ class Server:
         visitor = self._meet(visit)
         try:
             async with asyncio.timeout(STRANGER_S_MAX) as visit.patience:
-                visit.conversation = await self._handshake(accepted)
+                visit.conversation = await self._handshake(visit, accepted)
                 await self._converse(visit.conversation, visitor)
         except TimeoutError:
             self._counts[LATE] += 1
@@ -182,8 +186,10 @@ class Server:
             if visit.conversation is not None:
                 visit.conversation.close()
 
-    async def _handshake(self, accepted: socket.socket) -> Conversation:
+    async def _handshake(self, visit: Visit, accepted: socket.socket) -> Conversation:
         tls.watch(accepted)
+        await _speaks(accepted)
+        visit.accepted = None
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(limit=BUFFER_BYTES)
         protocol = asyncio.StreamReaderProtocol(reader)
@@ -223,3 +229,13 @@ def refusal(fault: BadHttp | LinkSlow | LinkTooLarge) -> Response:
         case _:
             status = 400
     return Response(status, fault.code.encode(), is_last=True)
+
+
+async def _speaks(accepted: socket.socket) -> None:
+    """Wait for the first byte: until then a connection costs next to nothing."""
+    loop, spoken = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(accepted, spoken.set)
+    try:
+        await spoken.wait()
+    finally:
+        loop.remove_reader(accepted)
