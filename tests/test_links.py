@@ -124,11 +124,10 @@ def test_a_stalled_broker_does_not_grow_memory_and_lets_the_link_stop(tmp_path: 
             broker.process.send_signal(signal.SIGSTOP)
             before, said = _resident(), 0
             while said < 2048 or not link.counts[FULL]:
-                piece = said.to_bytes(4, "big") * (16 * 1024)
-                link.say([Outgoing("hl/1/n/x", piece, backlog=said % 2 == 1)])
-                said += 1
-                if said % 16 == 0:  # What the kernels between both take is taken.
-                    time.sleep(0.002)
+                pieces = ((said + each).to_bytes(4, "big") * (16 * 1024) for each in range(16))
+                link.say([Outgoing("hl/1/n/x", each, backlog=each[3] % 2 == 1) for each in pieces])
+                said += 16
+                time.sleep(0.002)  # What the kernels between both take is taken.
             assert not link.has_room()
             assert link.counts[FULL] * 64 * 1024 > 64 * MIB
             assert _resident() - before < 16 * MIB
