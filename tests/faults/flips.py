@@ -118,7 +118,7 @@ def _broadcast(world: World, within: Group) -> Iterator[Sample]:
     ):
         payload = envelope.encode(enveloped(message.encode(said), within))
         shown = f"{type(said).__name__.upper()} to all"
-        yield Sample(shown, Arrived(topic, payload), effect, isinstance(said, Heads))
+        yield Sample(shown, Arrived(topic, payload), effect, is_hint=True)
 
 
 def _directed(name: str, content: bytes, within: Group, effect: str) -> Sample:
