@@ -7,7 +7,7 @@ a way to a real gateway, what that gateway holds, and what it costs its machine.
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,23 @@ class Wire:
 
 
 @dataclass
+class Peer(Liar):
+    """The liar of the simulated worlds, where a second brings thousands of messages."""
+
+    found: list[bytes] = field(default_factory=list)
+    looked: int = 0
+
+    def greetings(self) -> list[bytes]:
+        """Open the HELLOs of the maker that came since this was asked last; give all."""
+        every = self.heard
+        start, self.looked = self.looked, len(every)
+        self.heard = every[start : self.looked]
+        self.found += super().greetings()
+        self.heard = every  # what comes meanwhile is added to it
+        return self.found
+
+
+@dataclass
 class Member:
     """A gateway as the lies look at it: what it holds."""
 
@@ -77,7 +94,9 @@ class Scene:
 
     def __init__(self, liar: Liar, maker: Member, buyer: Speaker) -> None:
         self.liar, self.maker, self.buyer = liar, maker, buyer
+        # The codes under which the lies told are counted; the next greeting's number.
         self.expected: set[str] = set()
+        self.greetings = 20_000
 
     def pass_ms(self, wait_ms: int) -> None:
         """Let time pass."""
