@@ -201,10 +201,14 @@ class Consortium:
         return say
 
     def _cut(self, gateway: Gateway, start_ms: int) -> None:
-        """Cut a way for a while: of one link, or of all."""
+        """Cut a way for a while: of one link, or of all; or have a link down for everybody."""
         stop_ms = start_ms + self.dice.randrange(1, self.options.cut_ms_max)
         link = self.dice.choice(self.network.links) if self.options.links > 1 else ""
         way, severed = (gateway.name, link), self.network.severed
+        if link and self.dice.random() < 0.3:
+            self.clock.at(start_ms, lambda: self._switch((link,), False))
+            self.clock.at(stop_ms, lambda: self._switch((link,), True))
+            return
         if link and self.dice.random() < 0.7:
             self.clock.at(start_ms, lambda: severed.add(way))
             self.clock.at(stop_ms, lambda: self._rejoin(gateway, link))
@@ -223,17 +227,15 @@ class Consortium:
             gateway.reconnect()
 
     def _stop_broker(self, start_ms: int) -> None:
-        """Have a broker down for days, while machines speak on."""
+        """Have the brokers down for days, while machines speak on."""
         stop_ms = start_ms + self.options.days_down * DAY_MS
-        link = self.dice.choice(self.network.links) if self.options.links > 1 else ""
-        down = [link] if link and self.dice.random() < 0.5 else self.network.links
-        self.clock.at(start_ms, lambda: self._switch(down, False))
+        self.clock.at(start_ms, lambda: self._switch(self.network.links, False))
         for _ in range(self.options.sayings // 4):
             gateway = self.dice.choice(self.gateways)
             self.clock.at(self.dice.randrange(start_ms, stop_ms), self._speaks(gateway))
-        self.clock.at(stop_ms, lambda: self._switch(down, True))
+        self.clock.at(stop_ms, lambda: self._switch(self.network.links, True))
 
-    def _switch(self, links: list[str] | tuple[str, ...], is_up: bool) -> None:
+    def _switch(self, links: tuple[str, ...], is_up: bool) -> None:
         for link in links:
             (self.network.down.discard if is_up else self.network.down.add)(link)
         for gateway in self.gateways:
@@ -243,6 +245,7 @@ class Consortium:
     def _heal(self) -> None:
         """End the cuts and the full disks; loss, doubling and reordering go on."""
         self.network.severed.clear()
+        self.network.down.clear()
         for gateway in self.gateways:
             gateway.desk.failing, gateway.desk.is_full = 0.0, False
             gateway.desk.coming.clear()
