@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from gateway.errors import MalformedMessage, NotAMember
-from gateway.groups.group import Group
+from gateway.groups.group import Group, group_id
 from gateway.peers import inviting
 from gateway.peers.circle import Circle
 from gateway.peers.farewell import Farewells
@@ -120,11 +120,12 @@ class Greeter:
 
     def _invited(self, said: Invite) -> list[Outgoing]:
         """Keep an invitation that could be accepted, for whoever decides that."""
-        invited = inviting.verified(said, groups.rosters(self._read))
         present = {each.id: each for each in self._circle.groups.values()}
-        if self._is_settled(present.get(invited.group.id), invited.group.secret):
-            self._counts[decide.REPEATED] += 1
-        elif len(self.invitations) < INVITATIONS_MAX:
+        if self._is_settled(present.get(group_id(said.founding)), said.secret):
+            self._counts[decide.REPEATED] += 1  # As most are: nothing of it is verified again.
+            return []
+        invited = inviting.verified(said, groups.rosters(self._read))
+        if len(self.invitations) < INVITATIONS_MAX:
             self.invitations[invited.group.id] = invited
         else:
             self._counts[UNKEPT] += 1

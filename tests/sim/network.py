@@ -69,8 +69,8 @@ class Network:
         exact, any_node = (self._listeners.get(each, ()) for each in (outgoing.topic, f"{head}/+"))
         # What one says oneself is heard again too, and leads to nothing.
         others = [who for who in (*exact, *any_node) if who != name]
-        arrived = Arrived(outgoing.topic, outgoing.payload)
         for link in links:
+            arrived = Arrived(outgoing.topic, outgoing.payload, link)
             for who in others:
                 self._carry(who, link, arrived)
 
