@@ -6,7 +6,7 @@ members hold the same of each other, and of who lies all that does not conflict.
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -204,22 +204,28 @@ class Consortium:
         """Cut a way for a while: of one link, or of all; or have a link down for everybody."""
         stop_ms = start_ms + self.dice.randrange(1, self.options.cut_ms_max)
         link = self.dice.choice(self.network.links) if self.options.links > 1 else ""
-        way, severed = (gateway.name, link), self.network.severed
+        way = gateway.name, link
         if link and self.dice.random() < 0.3:
             self.clock.at(start_ms, lambda: self._switch((link,), False))
             self.clock.at(stop_ms, lambda: self._switch((link,), True))
             return
         if link and self.dice.random() < 0.7:
-            self.clock.at(start_ms, lambda: severed.add(way))
+            self.clock.at(start_ms, lambda: self._sever(gateway, way))
             self.clock.at(stop_ms, lambda: self._rejoin(gateway, link))
             return
         self.clock.at(start_ms, lambda: self.network.cut.add(gateway.name))
         self.clock.at(stop_ms, lambda: self._join(gateway))
 
+    def _sever(self, gateway: Gateway, way: tuple[str, str]) -> None:
+        """Take a way from a node, which may or may not notice: then the link is half-open."""
+        self.network.severed.add(way)
+        if self.dice.random() < 0.5:
+            gateway.notice()
+
     def _rejoin(self, gateway: Gateway, link: str) -> None:
         self.network.severed.discard((gateway.name, link))
         if self.network.has_way(gateway.name, link):
-            gateway.reconnect()
+            gateway.notice()
 
     def _join(self, gateway: Gateway) -> None:
         self.network.cut.discard(gateway.name)
@@ -239,8 +245,12 @@ class Consortium:
         for link in links:
             (self.network.down.discard if is_up else self.network.down.add)(link)
         for gateway in self.gateways:
-            if any(self.network.has_way(gateway.name, link) for link in links):
+            if not self.network.reaches(gateway.name):
+                continue
+            if links == self.network.links:
                 gateway.reconnect()
+            else:
+                gateway.notice()
 
     def _heal(self) -> None:
         """End the cuts and the full disks; loss, doubling and reordering go on."""
@@ -260,10 +270,10 @@ class Consortium:
     def _watch(self) -> None:
         publish = self.network.publish
 
-        def watched(name: str, outgoing: Outgoing) -> None:
+        def watched(name: str, outgoing: Outgoing, over: Sequence[str] | None = None) -> None:
             if name in self._by_name:
                 self.safety.published(self._by_name[name], outgoing)
-            publish(name, outgoing)
+            publish(name, outgoing, over)
 
         self.network.publish = watched  # type: ignore[method-assign]
 

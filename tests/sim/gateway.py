@@ -16,6 +16,7 @@ from gateway.records.feed import Head
 from gateway.records.record import ClockSource, Kind, Moment, Said
 from gateway.store import authoring, feeds, groups, observations
 from gateway.store.authoring import Author, Venue
+from gateway.sync.reach import Way
 from tests import people
 from tests.sim import disk
 from tests.sim.clock import Clock
@@ -93,7 +94,7 @@ class Gateway:
             self.dice.randbytes,
         )
         self._network.listen(self.name, self.exchange.subscriptions, self.hear)
-        self.wake()
+        self.notice()
 
     def say(self, group: Group, readings: Sequence[Reading]) -> bool:
         """Sign and keep readings, and tell the others, as the agent does; say whether it is done.
@@ -128,11 +129,18 @@ class Gateway:
             with self._powered():
                 self._speak(self.exchange.receive([arrived], self._clock.now_ms))
 
-    def reconnect(self) -> None:
-        """A way to a broker is there again."""
+    def notice(self) -> None:
+        """See which links are up: until then those that were are taken to be so."""
+        links = [each for each in self._network.links if self._network.has_way(self.name, each)]
         if not self.is_down:
-            self.exchange.reconnected(self._clock.now_ms)
+            self._speak(self.exchange.over([Way(each) for each in links], self._clock.now_ms))
             self.wake()
+
+    def reconnect(self) -> None:
+        """All links are down, as each of them saw, and those with a way are up again."""
+        if not self.is_down:
+            self.exchange.over((), self._clock.now_ms)
+            self.notice()
 
     def wake(self) -> None:
         """Do what time asks for, and see when it is next wanted; a node without a link sleeps."""
@@ -175,7 +183,8 @@ class Gateway:
             self.wake()
 
     def _publish(self, outgoing: Outgoing) -> None:
-        self._network.publish(self.name, outgoing)
+        over = self.exchange.ways(outgoing, self._clock.now_ms)
+        self._network.publish(self.name, outgoing, over)
 
     def _moment(self) -> Moment:
         now_ms = self._clock.now_ms

@@ -59,16 +59,17 @@ class Network:
         for topic in topics:
             self._listeners.setdefault(topic, []).append(name)
 
-    def publish(self, name: str, outgoing: Outgoing) -> None:
-        """Carry a message to all who listen."""
-        links = [link for link in self.links if self.has_way(name, link)]
+    def publish(self, name: str, outgoing: Outgoing, over: Sequence[str] | None = None) -> None:
+        """Carry a message to all who listen, over some links or all."""
+        wanted = self.links if over is None else over
+        links = [link for link in wanted if self.has_way(name, link)]
         if not links:
             self.lost += 1
             return
         head = outgoing.topic.rpartition("/")[0]
         exact, any_node = (self._listeners.get(each, ()) for each in (outgoing.topic, f"{head}/+"))
-        # What one says oneself is heard again too, and leads to nothing.
-        others = [who for who in (*exact, *any_node) if who != name]
+        # What one says to all is heard by oneself too, and leads to nothing.
+        others = [*exact, *(who for who in any_node if who != name)]
         for link in links:
             arrived = Arrived(outgoing.topic, outgoing.payload, link)
             for who in others:
