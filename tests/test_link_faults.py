@@ -11,6 +11,6 @@ WHY_NOT = reason()
 @pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT or "it can be had here")
 def test_what_was_said_in_a_fault_arrives_when_the_way_heals() -> None:
     """While one is cut off the others hear each other, and afterwards all stores are the same."""
-    for _, seen in links.story(["cut"], links.DURING_S_SHORT):
+    for _, seen in links.story("broker", ["cut"], links.DURING_S_SHORT):
         assert seen.before_ms
         assert seen.during_ms

@@ -102,6 +102,12 @@ class Ways:
             )
             self._in(name, "nft", f"add rule inet hurt {hook} {face} out {what}")
 
+    def shut(self, name: str, port: int) -> None:
+        """Let nothing through to a gateway's port, and say so to nobody."""
+        self._in(name, "nft", "add table inet hurt")
+        self._in(name, "nft", "add chain inet hurt input { type filter hook input priority 0; }")
+        self._in(name, "nft", f"add rule inet hurt input tcp dport {port} drop")
+
     def heal(self, name: str) -> None:
         """Make it good again."""
         _tool("ip", "netns", "exec", self._space(name), "nft", "delete table inet hurt")
@@ -114,7 +120,8 @@ class Ways:
         for name in ("", *self._names):
             _must("ip", "netns", "add", self._space(name))
             _must("ip", "-n", self._space(name), "link", "set", "lo", "up")
-        self._in("", "sysctl", "-qw", "net.ipv4.ip_forward=1")
+        with self.within():  # What it says is of the namespace of who asks.
+            Path("/proc/sys/net/ipv4/ip_forward").write_text("1", "utf-8")
         for number, name in enumerate(self._names):
             for kind, net in (("out", 213), ("plant", 214)):
                 self._wire(name, kind, f"10.{net}.{number}")

@@ -1,10 +1,12 @@
 """One gateway's way to its peers is cut, slowed, made to lose or half-opened: the others go on.
 
 Three real agents of three organisations in one sealed group, each in a network namespace of its
-own, at a real broker in another. All three hear their machines all the time. Measured is the delay
-from a reading's publishing until it is in the store of the other of the two whose ways are good,
-before and during each fault of the third, in turn in one run. When the way heals, all that each
-said arrives at each, and every outbox lets go of it.
+own, speak by a real broker in another, or by HTTPS to the first of them. All three hear their
+machines all the time. Measured is the delay from a reading's publishing until it is in the store of
+the other of the two whose ways are good, before and during each fault of the third, in turn in one
+run. When the way heals, all that each said arrives at each, and every outbox lets go of it. Where
+they have both, a broker and HTTPS, the broker ends and comes again, then nothing reaches the
+listener: the other link carries on.
 """
 
 import statistics
@@ -26,20 +28,22 @@ from tests.ways import FAULTS, Ways, reason, ways
 
 NAMES = ("ann", "bob", "eve")
 SUFFERS = "eve"
-DURING_S, DURING_S_SHORT = 12.0, 2.5
+DURING_S, DURING_S_SHORT = 6.0, 2.5
 RATIO_MAX = 3.0  # for a loaded machine; the promise is 2
+_ENDS = ("broker ended", "listener shut")  # where the other link carries on
 _EVERY_S = 0.2
 _HEALED_S = 120.0
-_PORT = 18830
+_PORT, _HTTPS = 18830, 18471
+LISTENS = "ann"
+_BROKER = '[[link]]\nname = "broker"\nurl = "mqtt://{peers}:{port}"\n'
+_DIALS = '[[link]]\nname = "direct"\nurl = "https://{listener}:{https}"\n'
+_HEARS = '[[link]]\nname = "direct"\nlisten = "0.0.0.0:{https}"\n'
+KINDS = ("broker", "direct", "both")
 _CONFIG = """
-[[link]]
-name = "consortium"
-url = "mqtt://{peers}:{port}"
-
 [[source]]
 name = "meters"
 type = "mqtt"
-url = "mqtt://{plant}:{port}"
+url = "mqtt://{plant}:{machines}"
 topics = ["{name}/+"]
 device = "topic[0]"
 
@@ -75,25 +79,28 @@ class Seen:
 
 
 def run(long: bool) -> str:
-    """Let each fault last, several times where it is the long campaign."""
+    """Let each fault last over each kind of link; more often where it is the long campaign."""
     if why := reason():
         return f"skipped: {why}"
-    seen = story(list(FAULTS) * (5 if long else 1), DURING_S)
-    for _, each in seen:
-        assert each.ratio <= RATIO_MAX, seen
-    return "; ".join(each.told(fault) for fault, each in seen)
+    told = []
+    for kind, faults in zip(KINDS, (list(FAULTS), list(FAULTS), list(_ENDS)), strict=True):
+        seen = story(kind, faults * (5 if long else 1), DURING_S)
+        for fault, each in seen:
+            told.append(f"{kind}, {each.told(fault)}")
+            assert each.ratio <= RATIO_MAX, told
+    return "; ".join(told)
 
 
-def story(faults: Sequence[str], during_s: float) -> list[tuple[str, Seen]]:
-    """Make one gateway's way bad, one fault after another, and watch the others."""
-    with tempfile.TemporaryDirectory() as name, Plant(Path(name)).running() as plant:
+def story(kind: str, faults: Sequence[str], during_s: float) -> list[tuple[str, Seen]]:
+    """Make a way bad, or end a link, one fault after another; watch who should not notice."""
+    with tempfile.TemporaryDirectory() as name, Plant(Path(name), kind).running() as plant:
         plant.speak(during_s)
         seen = []
         for fault in faults:
             found = Seen(before_ms=plant.speak(during_s))
-            plant.ways.hurt(SUFFERS, fault)
+            plant.hurt(fault)
             found.during_ms = plant.speak(during_s)
-            plant.ways.heal(SUFFERS)
+            plant.heal(fault)
             found.healed_s = plant.settle()
             seen.append((fault, found))
     return seen
@@ -102,10 +109,11 @@ def story(faults: Sequence[str], during_s: float) -> list[tuple[str, Seen]]:
 class Plant:
     """The agents, their broker and their machines."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, kind: str) -> None:
+        self._folder, self._kind = folder, kind
         self.ways: Ways
         self.agents: dict[str, AgentProcess] = {}
+        self._brokers: dict[str, Broker] = {}
         self._machines: dict[str, Publisher] = {}
         self._ears: list[Ear] = []
         self._number = 0
@@ -115,9 +123,13 @@ class Plant:
         """Start all of it in namespaces; end whatever was started."""
         with ways(NAMES) as self.ways, ExitStack() as ending:
             with self.ways.within():
-                broker = Broker(self._folder, f"listener {_PORT} 0.0.0.0")
-                ending.callback(broker.stop)
-                self._machines = {name: Publisher(broker.port, f"{name}/n") for name in NAMES}
+                for name, port in (("machines", _PORT - 1), ("peers", _PORT)):
+                    (self._folder / name).mkdir()
+                    broker = Broker(self._folder / name, f"listener {port} 0.0.0.0")
+                    self._brokers[name] = broker
+                    ending.callback(broker.stop)
+                port = self._brokers["machines"].port
+                self._machines = {name: Publisher(port, f"{name}/n") for name in NAMES}
             for name in NAMES:
                 self.agents[name] = self._agent(name)
             introduce(*self.agents.values())
@@ -138,10 +150,39 @@ class Plant:
 
     def _agent(self, name: str) -> AgentProcess:
         (self._folder / name).mkdir()
-        where = {"peers": self.ways.outward(name), "plant": self.ways.plant(name)}
-        return AgentProcess(
-            self._folder / name, name, _CONFIG.format(name=name, port=_PORT, **where)
+        direct = _HEARS if name == LISTENS else _DIALS
+        links = {"broker": _BROKER, "direct": direct, "both": _BROKER + direct}[self._kind]
+        config = (links + _CONFIG).format(
+            name=name,
+            peers=self.ways.outward(name),
+            port=_PORT,
+            listener=self.ways.own(LISTENS),
+            https=_HTTPS,
+            plant=self.ways.plant(name),
+            machines=_PORT - 1,
         )
+        return AgentProcess(self._folder / name, name, config)
+
+    def hurt(self, fault: str) -> None:
+        """Begin a fault."""
+        match fault:
+            case "broker ended":
+                self._brokers["peers"].stop()
+            case "listener shut":
+                self.ways.shut(LISTENS, _HTTPS)
+            case _:
+                self.ways.hurt(SUFFERS, fault)
+
+    def heal(self, fault: str) -> None:
+        """End it."""
+        match fault:
+            case "broker ended":
+                with self.ways.within():
+                    self._brokers["peers"].start()
+            case "listener shut":
+                self.ways.heal(LISTENS)
+            case _:
+                self.ways.heal(SUFFERS)
 
     def speak(self, seconds: float) -> list[float]:
         """Have all machines speak for so long; give the delays of the good ones' readings, ms."""
