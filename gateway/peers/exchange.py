@@ -100,6 +100,10 @@ class Exchange:
         """Give what was refused or led to nothing, by code."""
         return self._hearing.counts
 
+    def fruitless(self) -> dict[str, int]:
+        """Count what led to nothing since this was asked last, by the link it came over."""
+        return self._hearing.gate.take_fruitless()
+
     @property
     def run(self) -> bytes:
         """Name this node's run."""

@@ -49,7 +49,7 @@ class Gate:
         self._worth = Worth.NOTHING
         self._is_dropped = False
         # Messages that led to nothing, by link: how busy each keeps us in vain.
-        self.fruitless: dict[str, int] = {}
+        self._fruitless: dict[str, int] = {}
 
     def enter(self, arrived: Arrived, circle: Circle, now_ms: int) -> None:
         """Let in what arrived, not parsed yet; raise FloodingPeer."""
@@ -99,7 +99,7 @@ class Gate:
         """Charge what led to nothing, counted as such or only known; give back for what is new."""
         size = len(arrived.payload)
         if self._is_dropped or (is_counted and self._worth <= Worth.KNOWN):
-            self.fruitless[arrived.link] = self.fruitless.get(arrived.link, 0) + 1
+            self._fruitless[arrived.link] = self._fruitless.get(arrived.link, 0) + 1
         if self._is_dropped:
             return
         if self._worth is Worth.USEFUL:
@@ -108,6 +108,11 @@ class Gate:
             self._meter.charge(self._who, size, now_ms, self._chance())
         elif self._worth is Worth.KNOWN:
             self._meter.charge(self._who, size, now_ms, self._chance(), KNOWN_WEIGHT)
+
+    def take_fruitless(self) -> dict[str, int]:
+        """Count the messages that led to nothing since this was asked last, by link."""
+        taken, self._fruitless = self._fruitless, {}
+        return taken
 
     def cuts(self, now_ms: int) -> Sequence[Cut]:
         """Give who is cut now."""

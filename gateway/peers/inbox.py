@@ -45,12 +45,16 @@ class Inbox:
             self._sizes[link, sender] = own + size
         return True
 
-    def take(self, bytes_max: int) -> list[Arrived]:
-        """Take a portion of about so many bytes; senders have turns."""
+    def waits(self, without: frozenset[str] = frozenset()) -> bool:
+        """Say whether anything is there of other links than these."""
+        return any(link not in without for link, _ in self._queues)
+
+    def take(self, bytes_max: int, without: frozenset[str] = frozenset()) -> list[Arrived]:
+        """Take a portion of about so many bytes, of other links than these; senders have turns."""
         taken: list[Arrived] = []
-        while bytes_max > 0 and self._queues:
-            whose, queue = next(iter(self._queues.items()))
-            del self._queues[whose]
+        while bytes_max > 0 and self.waits(without):
+            whose = next(each for each in self._queues if each[0] not in without)
+            queue = self._queues.pop(whose)
             turn_bytes = 0
             while queue and turn_bytes < TURN_BYTES:
                 taken.append(queue.popleft())

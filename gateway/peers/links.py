@@ -6,6 +6,7 @@ one link floods, or does not carry, keeps no other waiting. docs/protocol/reach.
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 
 from gateway.peers.exchange import Brought, Exchange, PeerStatus
@@ -15,6 +16,7 @@ from gateway.peers.letters import Letters
 from gateway.peers.link import UP, Link, LinkStatus
 from gateway.peers.wire import Arrived, Outgoing
 from gateway.sync.bundle import Entry
+from gateway.sync.duty import Duty
 from gateway.sync.reach import Way
 
 # What is verified and committed at once; what is new to be said has its turn in between.
@@ -35,7 +37,7 @@ class Links:
         self._links = {link.name: link for link in links}
         self._turn = threading.Lock()  # whose it is, has the exchange
         self._guard = threading.Lock()  # held for moments only
-        self._inbox = Inbox()
+        self._inbox, self._duty = Inbox(), Duty()
         self._written: set[bytes] = set()
         self._wake = threading.Event()
         self._changed, self._stopping = True, False
@@ -158,9 +160,9 @@ class Links:
             served = self._serve(now_ms)
         for name in resumed:
             self._links[name].resume()
-        if served or self._inbox:
+        if served or self._inbox.waits(self._duty.resting(now_ms)):
             return 0.0
-        until_ms = self._status_ms + STATUS_MS
+        until_ms = min(self._status_ms + STATUS_MS, self._duty.due_ms(now_ms) or 1 << 62)
         if self.exchange.reach.links:
             until_ms = min(until_ms, self.exchange.due_ms())
         if self.exchange.owes():
@@ -184,10 +186,17 @@ class Links:
 
     def _hear(self, now_ms: int) -> frozenset[str]:
         """Take in a portion of what arrived; give the links that may read on."""
+        resting = self._duty.resting(now_ms)
         with self._guard:
-            portion, resumed = self._inbox.take(PORTION_BYTES_MAX), self._inbox.resumed()
+            portion = self._inbox.take(PORTION_BYTES_MAX, resting)
+            resumed = self._inbox.resumed()
         if portion:
-            self._say(self.exchange.receive(portion, now_ms), now_ms)
+            began_s = time.perf_counter()
+            said = self.exchange.receive(portion, now_ms)
+            each_ms = (time.perf_counter() - began_s) * 1000 / len(portion)
+            for link, count in self.exchange.fruitless().items():
+                self._duty.spent(link, count * each_ms, self.now_ms())
+            self._say(said, now_ms)
         return resumed
 
     def _serve(self, now_ms: int) -> bool:
