@@ -159,6 +159,12 @@ def spoilt(file: Path, seed: int) -> Path:
     return copy
 
 
+def joined(site: Site) -> None:
+    """Wait until a running agent is in the group and has opened its own feed there."""
+    until(site.agent, lambda: standing(site.agent, GROUP).get("members"))
+    until(site.agent, lambda: len(site.holds()) > 1)
+
+
 def began(sites: Sequence[Site]) -> None:
     """Found the group at one site and bring the others in by the stick alone, agents running."""
     acme, *others = sites
@@ -170,8 +176,7 @@ def began(sites: Sequence[Site]) -> None:
     first = acme.export("first.hulian")
     for each in others:
         each.take(*first)
-        until(each.agent, lambda at=each: standing(at.agent, GROUP).get("members"))
-        until(each.agent, lambda at=each: len(at.holds()) > 1)
+        joined(each)
     for each in sites:
         each.agent.stop()
 
