@@ -189,9 +189,8 @@ def settled(sites: Sequence[Site]) -> int:
         for one in sites:
             file = one.export(f"round-{bundles}.hulian")
             bundles += 1
-            for other in sites:
-                if other is not one:
-                    other.take(*file)
+            for other in (each for each in sites if each is not one):
+                other.take(*file)
     return bundles
 
 
