@@ -116,6 +116,8 @@ class Conversation:
         await self._send(said, request.body)
         async with _within(patience_s):
             head = await self._event()
+        if isinstance(head, h11.ConnectionClosed):
+            raise LinkUnreachable(reason="the other end closed the connection")
         if not isinstance(head, h11.Response):
             raise BadHttp(reason="it is no answer")
         headers_back = _headers(head.headers)
