@@ -5,8 +5,10 @@ a way to a real gateway, what that gateway holds, and what it costs its machine.
 """
 
 import os
+import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,14 +16,17 @@ from typing import Any
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
+from gateway.peers import wire
 from gateway.peers.wire import Arrived, Outgoing
 from gateway.store import database, state
+from tests import linked
 from tests.agents import AgentProcess
 from tests.broker import Broker
-from tests.liar import Liar
+from tests.liar import ALL, LIAR, MAKER, Liar
 from tests.people import Party, seed
 from tests.sim.network import Deliver
 
+PATIENCE_S = 5.0
 _TICKS_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -71,6 +76,36 @@ class Peer(Liar):
         self.found += super().greetings()
         self.heard = every  # what comes meanwhile is added to it
         return self.found
+
+
+class Door:
+    """The liar's HTTPS link to the maker's listener, greeted under its own valid keys."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._link = linked.dialled(LIAR, linked.Known(linked.guests_of(LIAR, ALL)), port)
+        self._link.start(linked.Ear())
+        self._silent: list[socket.socket] = []
+        linked.until(lambda: self._link.state == "up")
+
+    def say(self, payload: bytes) -> None:
+        """Say something to the maker as fast as it is taken."""
+        end_s = time.monotonic() + PATIENCE_S
+        while not self._link.has_room() and time.monotonic() < end_s:
+            time.sleep(0.01)
+        self._link.say([Outgoing(wire.to_node(MAKER.node.id), payload)])
+
+    def keep_silent(self) -> None:
+        """Open one more connection that says nothing."""
+        with suppress(OSError):  # It may be refused: there are many already.
+            self._silent.append(socket.create_connection((linked.HOST, self._port), 1))
+        time.sleep(0.01)
+
+    def close(self) -> None:
+        """Leave."""
+        self._link.stop()
+        for each in self._silent:
+            each.close()
 
 
 @dataclass

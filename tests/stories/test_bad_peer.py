@@ -22,13 +22,14 @@ from gateway.peers import wire
 from gateway.readings import senml
 from gateway.records.record import SALT_BYTES, Kind
 from gateway.store import database, state
-from gateway.sync import message
+from gateway.sync import envelope, message
 from gateway.sync.message import Body, Recs, Want
 from tests.agents import AgentProcess
-from tests.bad_peer import Member, Peer, Scene, Speaker, Wire, cost, keys_of, refused
+from tests.bad_peer import Door, Member, Peer, Scene, Speaker, Wire, cost, keys_of, refused
 from tests.broker import Broker, Publisher
-from tests.liar import ALL, APART, BUYER, LIAR, MAKER, PAIR, World
+from tests.liar import ALL, APART, BUYER, LIAR, MAKER, PAIR, World, enveloped
 from tests.lies import LIES, makers_head, two_histories, written
+from tests.linked import free_port
 from tests.paired import hulian, status, until
 from tests.people import Party, run_of, seed
 from tests.sim.network import Network
@@ -57,6 +58,11 @@ device = "topic[1]"
 devices = ["*"]
 metrics = ["*"]
 group = "apart"
+"""
+_DOOR = """
+[[link]]
+name = "door"
+listen = "127.0.0.1:{port}"
 """
 
 
@@ -146,7 +152,9 @@ class Probes:
 
 
 @contextmanager
-def _members(folder: Path) -> Iterator[tuple[AgentProcess, AgentProcess, Broker, Broker]]:
+def _members(
+    folder: Path, port: int
+) -> Iterator[tuple[AgentProcess, AgentProcess, Broker, Broker]]:
     """Give the maker and the buyer as real agents, and the brokers between them and below them."""
     with ExitStack() as ending:
         brokers = []
@@ -156,11 +164,12 @@ def _members(folder: Path) -> Iterator[tuple[AgentProcess, AgentProcess, Broker,
             ending.callback(brokers[-1].stop)
         between, plant = brokers
         agents = []
-        for who, groups in (
-            (MAKER, {"all": ALL, "apart": APART, "pair": PAIR}),
-            (BUYER, {"all": ALL, "apart": APART}),
+        for who, groups, more in (
+            (MAKER, {"all": ALL, "apart": APART, "pair": PAIR}, _DOOR.format(port=port)),
+            (BUYER, {"all": ALL, "apart": APART}, ""),
         ):
-            agent = _agent(folder, who, groups, between, plant)
+            config = _CONFIG.format(name=who.name, between=between.url, plant=plant.url)
+            agent = _agent(folder, who, groups, config + more)
             agent.start()
             ending.callback(agent.kill)
             agent.listen()
@@ -168,9 +177,7 @@ def _members(folder: Path) -> Iterator[tuple[AgentProcess, AgentProcess, Broker,
         yield agents[0], agents[1], between, plant
 
 
-def _agent(
-    folder: Path, who: Party, groups: dict[str, Group], between: Broker, plant: Broker
-) -> AgentProcess:
+def _agent(folder: Path, who: Party, groups: dict[str, Group], config: str) -> AgentProcess:
     """Make a gateway that has a party's own keys, and is in its groups."""
     home = folder / who.name
     home.mkdir()
@@ -178,7 +185,6 @@ def _agent(
     state.create(home / "state", names, keys_of(who), None, "pass")
     for name, within in groups.items():
         state.keep_group(home / "state", name, within)
-    config = _CONFIG.format(name=who.name, between=between.url, plant=plant.url)
     return AgentProcess(home, who.name, config)
 
 
@@ -211,7 +217,7 @@ class Flood:
             self.count += 1
 
 
-def _floods(scene: Scene) -> Sequence[tuple[str, Callable[[int], None]]]:
+def _floods(scene: Scene, door: Door) -> Sequence[tuple[str, Callable[[int], None]]]:
     """Give each kind of flood with what says it once."""
     liar, to_maker = scene.liar, wire.to_node(MAKER.node.id)
     recorded = list(liar.heard)
@@ -223,6 +229,10 @@ def _floods(scene: Scene) -> Sequence[tuple[str, Callable[[int], None]]]:
         said = recorded[number % len(recorded)]
         liar.publish(said.topic, said.payload)
 
+    def piece(number: int) -> bytes:
+        said = Body(seed(f"{number}"), 0, bytes(32 * 1024))
+        return envelope.encode(enveloped(message.encode(said), ALL))
+
     return (
         ("junk", lambda number: liar.publish(to_maker, os.urandom(64 + number * 37 % 30_000))),
         ("replays", again),
@@ -231,6 +241,9 @@ def _floods(scene: Scene) -> Sequence[tuple[str, Callable[[int], None]]]:
         ("wants", lambda _: liar.control(Want(head.feed, 0, HIGHEST, 512 * 1024))),
         ("pieces", lambda number: liar.say(Body(seed(f"{number}"), 0, bytes(48 * 1024)))),
         ("records", lambda number: liar.say(Recs(name, 1 + number % 9, records))),
+        ("junk_by_https", lambda number: door.say(os.urandom(64 + number * 37 % 30_000))),
+        ("pieces_by_https", lambda number: door.say(piece(number))),
+        ("silent_connections", lambda _: door.keep_silent()),
     )
 
 
@@ -258,7 +271,8 @@ def _meet(scene: Scene) -> None:
 @pytest.mark.timeout(600)
 def test_a_bad_peer_disturbs_nobody(tmp_path: Path, figures: Callable[..., None]) -> None:
     """All that the honest say comes; memory is bounded, all is counted, and then all is well."""
-    with _members(tmp_path) as (ace, bolt, between, plant), ExitStack() as ending:
+    port = free_port()
+    with _members(tmp_path, port) as (ace, bolt, between, plant), ExitStack() as ending:
         probes = Probes(ace, bolt, plant)
         ending.callback(probes.close)
         quiet = probes.during(lambda: time.sleep(QUIET_S))
@@ -269,11 +283,13 @@ def test_a_bad_peer_disturbs_nobody(tmp_path: Path, figures: Callable[..., None]
         db = database.connect_to_read(str(ace.state_dir / "store.db"))
         scene = Scene(liar, Member(db), Speaker(status(bolt)["run"]))
         _meet(scene)
+        door = Door(port)
+        ending.callback(door.close)
         before, most = cost(ace), 0.0
         told = probes.during(lambda: scene.expected.update(_lies(scene)))
         figures(quiet=_shown(quiet), lies=len(LIES), delay_meanwhile=_shown(told))
         busy_s = taken_s = 0.0
-        for name, say in _floods(scene):
+        for name, say in _floods(scene, door):
             _meet(scene)
             began, flood = cost(ace), Flood(say)
             delays = probes.during(flood.run)
@@ -283,6 +299,7 @@ def test_a_bad_peer_disturbs_nobody(tmp_path: Path, figures: Callable[..., None]
             taken_s += ended.cpu_s - began.cpu_s
             figures(**{name: f"{flood.count} in {FLOOD_S:.0f} s, delay {_shown(delays)}"})
         network.close()
+        door.close()
         counted = refused(status(ace))
         after = probes.during(lambda: time.sleep(QUIET_S))
         figures(
