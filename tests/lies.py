@@ -19,7 +19,7 @@ from gateway.store import feeds
 from gateway.sync import control, envelope, message
 from gateway.sync.control import Pair
 from gateway.sync.envelope import Envelope, Seal
-from gateway.sync.message import Body, Bwant, Carried, Heads, Listed, Recs, Want
+from gateway.sync.message import Body, Carried, Heads, Listed, Recs, Want
 from tests import people
 from tests.liar import ALL, APART, BUYER, LIAR, MAKER, PAIR, STRANGER, World
 from tests.people import chain, moment, run_of, seed
@@ -298,7 +298,7 @@ def body_nobody_asked_for(world: World) -> None:
 
 
 def rosters_that_are_not_held(world: World) -> None:
-    world.liar.control(Bwant(tuple(names(3))))
+    world.liar.control(message.wanted_whole(names(3)))
 
 
 # The liar's records, where they are right, hold no pack: they are kept, and not understood.

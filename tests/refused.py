@@ -21,7 +21,7 @@ from gateway.sync import control, envelope, message
 from gateway.sync.control import Pair
 from gateway.sync.envelope import Envelope, Seal
 from gateway.sync.invitation import Invite
-from gateway.sync.message import Bwant, Carried, Heads, Hello, Listed, Message, Recs, Want
+from gateway.sync.message import Carried, Heads, Hello, Listed, Message, Recs, Want
 from tests.liar import BUYER, LIAR, MAKER, STRANGER, Liar, enveloped
 from tests.lies import recs, written
 from tests.outside import (
@@ -195,7 +195,7 @@ def want_of_an_outsider(world: Sealed) -> None:
 
 
 def bwant_of_an_outsider(world: Sealed) -> None:
-    request(world.other(OUTSIDER), Bwant((ROSTER.hash,)))
+    request(world.other(OUTSIDER), message.wanted_whole((ROSTER.hash,)))
 
 
 def heads_of_an_outsider(world: Sealed) -> None:
@@ -323,7 +323,7 @@ def want_of_the_removed(world: Sealed) -> None:
 
 
 def bwant_of_the_removed(world: Sealed) -> None:
-    world.liar.control(Bwant((ROSTER.hash,)), TRIO)
+    world.liar.control(message.wanted_whole((ROSTER.hash,)), TRIO)
 
 
 def heads_of_the_removed(world: Sealed) -> None:

@@ -18,7 +18,7 @@ from gateway.records.run import Origin
 from gateway.store import feeds, groups, outbox
 from gateway.sync import decide, envelope, message
 from gateway.sync.envelope import Envelope, Seal
-from gateway.sync.message import Bwant, Carried, Heads, Listed, Recs
+from gateway.sync.message import Carried, Heads, Listed, Recs
 from tests.liar import ALL, APART, BUYER, LIAR, MAKER, PAIR, World
 from tests.lies import LIES, Lie
 from tests.people import moment, seed
@@ -122,7 +122,7 @@ def test_rosters_asked_for_without_end_are_given_now_and_then(world: World) -> N
     world.pass_ms(20_000)
     before = len(world.liar.heard)
     for _ in range(300):
-        world.liar.control(Bwant((ALL.roster.hash,)))
+        world.liar.control(message.wanted_whole((ALL.roster.hash,)))
     world.pass_ms(100)
     given = len(world.liar.heard) - before
     assert 16 <= given - 300 < 40  # It hears what it says to the maker itself.
@@ -188,7 +188,7 @@ def test_a_peer_learns_nothing_of_a_consortium_that_it_is_not_in(world: World) -
     assert APART.roster.hash not in greeting
     assert ALL.roster.hash in greeting
     before = world.counted()[decide.NOT_HELD]
-    world.liar.control(Bwant((APART.roster.hash,)))
+    world.liar.control(message.wanted_whole((APART.roster.hash,)))
     world.pass_ms(100)
     assert world.counted()[decide.NOT_HELD] == before + 1
 

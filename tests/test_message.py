@@ -17,7 +17,7 @@ from gateway.errors import (
 from gateway.groups import agreement
 from gateway.groups.agreement import Ack, Entry
 from gateway.records.feed import Head
-from gateway.records.record import BODY_BYTES_MAX, RECORD_BYTES_MAX
+from gateway.records.record import CARRIED_BODY_BYTES_MAX, RECORD_BYTES_MAX
 from gateway.sync import control, envelope, message
 from gateway.sync.envelope import Envelope, Seal
 from gateway.sync.message import (
@@ -30,6 +30,7 @@ from gateway.sync.message import (
     Listed,
     Message,
     Note,
+    Part,
     Recs,
     Want,
 )
@@ -56,6 +57,12 @@ def _acked(heads: list[Head]) -> Message:
     return agreement.decode(agreement.sign(run_of(BUYER).key, said))
 
 
+def _parted(names: set[bytes]) -> Bwant:
+    """Want two parts of each."""
+    sides = ((0, 9), (4_096, 4_097))
+    return Bwant(tuple(Part(name, *each) for name in sorted(names) for each in sides))
+
+
 CARRIED = some.builds(Carried, some.binary(max_size=64), some.none() | some.binary(max_size=64))
 RECORDS = some.lists(CARRIED, min_size=1, max_size=9).map(tuple)
 WANTS = some.tuples(HASHES, some.sets(NUMBERS, min_size=2, max_size=2), SIZES).map(
@@ -66,7 +73,7 @@ MESSAGES: some.SearchStrategy[Message] = some.one_of(
     some.lists(HEADS, min_size=1, max_size=9).map(_acked),
     WANTS,
     some.builds(Recs, HASHES, some.integers(0, HIGHEST - 9), RECORDS),
-    some.sets(HASHES, min_size=1, max_size=9).map(lambda each: Bwant(tuple(sorted(each)))),
+    some.sets(HASHES, min_size=1, max_size=9).map(_parted),
     some.builds(Body, HASHES, some.integers(0, HIGHEST - 9), some.binary(min_size=1, max_size=9)),
     some.builds(Note, some.text(), some.lists(some.text(), max_size=3).map(tuple), some.just(())),
     some.builds(Evidence, some.binary(max_size=64)),
@@ -196,7 +203,7 @@ def test_mutated_bytes_raise_only_their_own_errors(
 def test_the_bounds_of_messages_are_kept_to_the_byte() -> None:
     """What is as large as the chapter allows is read; one more of anything is refused."""
     row, name = [Listed(Head(each, 1, ROOT)) for each in feeds(501)], feeds(1)[0]
-    record, body = bytes(RECORD_BYTES_MAX), bytes(BODY_BYTES_MAX)
+    record, body = bytes(RECORD_BYTES_MAX), bytes(CARRIED_BODY_BYTES_MAX)
     hashes = tuple(feeds(501))
     empty = len(message.encode(Evidence(b"")))
     most = bytes(MESSAGE_BYTES_MAX - empty - 2)  # a length of three bytes instead of one
@@ -205,7 +212,7 @@ def test_the_bounds_of_messages_are_kept_to_the_byte() -> None:
         (Recs(name, 0, (Carried(record, None),)), Recs(name, 0, (Carried(record + b"x", None),))),
         (Recs(name, 0, (Carried(b"", body),)), Recs(name, 0, (Carried(b"", body + b"x"),))),
         (Recs(name, 0, (Carried(b"", None),) * 1024), Recs(name, 0, (Carried(b"", None),) * 1025)),
-        (Bwant(hashes[:500]), Bwant(hashes)),
+        (message.wanted_whole(hashes[:500]), message.wanted_whole(hashes)),
         (Body(name, 0, body), Body(name, 0, body + b"x")),
         (Evidence(most), Evidence(most + b"x")),
     ]

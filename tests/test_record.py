@@ -111,7 +111,8 @@ def test_an_id_is_the_merkle_leaf() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "size_max"), [(Kind.OBSERVATION, 48 * 1024), (Kind.RECEIPT, 40 * 1024)]
+    ("kind", "size_max"),
+    [(Kind.ATTACHMENT, 16 << 20), (Kind.CORRECTION, 48 * 1024), (Kind.RECEIPT, 40 * 1024)],
 )
 def test_a_body_is_bounded(kind: Kind, size_max: int) -> None:
     """A body of the largest size is signed and read, one byte more is refused before signing."""

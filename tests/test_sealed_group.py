@@ -201,7 +201,7 @@ def test_what_cannot_be_said_leaves_nothing_announced() -> None:
     maker, _, _ = _trio()
     with pytest.raises(Exception, match="bytes"), maker.db:
         authoring.say(
-            maker.db, maker.author, maker.venue, Said(Kind.OBSERVATION, bytes(49_152), "x")
+            maker.db, maker.author, maker.venue, Said(Kind.CORRECTION, bytes(49_152), "x")
         )
     assert [count(maker.db, each) for each in ("records", "sender_keys", "rings")] == [0, 0, 0]
 

@@ -23,7 +23,7 @@ from gateway.store import feeds, groups, peers
 from gateway.store.database import Connection
 from gateway.sync import decide, message
 from gateway.sync.invitation import Invite
-from gateway.sync.message import Body, Bwant, Hello
+from gateway.sync.message import Body, Hello
 
 INVITATIONS_MAX = 64
 UNANSWERED = "sync.unanswered"
@@ -116,7 +116,9 @@ class Greeter:
     def _want(self, names: Iterable[bytes], relation: Relation, group: Group) -> list[Outgoing]:
         """Ask a peer for the rosters that it knows and we do not."""
         lacking = self._succession.lacking(names, self._circle.all_rosters())
-        return [self._voice.control(relation, group, Bwant(lacking))] if lacking else []
+        return (
+            [self._voice.control(relation, group, message.wanted_whole(lacking))] if lacking else []
+        )
 
     def _invited(self, said: Invite) -> list[Outgoing]:
         """Keep an invitation that could be accepted, for whoever decides that."""

@@ -15,7 +15,7 @@ from gateway.records.identity import CERTIFICATE_BYTES_MAX
 from gateway.records.record import BODY_BYTES_MAX, RECORD_BYTES_MAX, SALT_BYTES
 from gateway.records.roster import ROSTER_BYTES_MAX
 
-PROOF_BYTES_MAX: Final = 8 * 1024 * 1024
+PROOF_BYTES_MAX: Final = 24 * 1024 * 1024
 PATH_MAX: Final = 53  # as deep as a tree of 2^53 leaves
 ROSTERS_MAX: Final = 256
 RECEIPTS_MAX: Final = 64  # as many as a group has members

@@ -23,7 +23,8 @@ from gateway.records.merkle import leaf_hash
 from gateway.records.sealing import SEAL_BYTES, Sealing
 
 RECORD_BYTES_MAX = 2048
-BODY_BYTES_MAX = 48 * 1024
+BODY_BYTES_MAX = 16 * 1024 * 1024
+CARRIED_BODY_BYTES_MAX = 48 * 1024  # a longer body travels apart from its record
 FIXED_BODY_BYTES_MAX = 40 * 1024  # a body that always travels with its record
 DEPS_MAX = 16
 CONTENT_TYPE_CHARS_MAX = 64
@@ -61,6 +62,9 @@ class Kind(IntEnum):
     EVIDENCE = 22
     TOMBSTONE = 23
 
+
+# What an author may write with a body that travels apart from its record.
+APART_KINDS = frozenset({Kind.OBSERVATION, Kind.ATTACHMENT})
 
 # Their bodies are clear, always travel with the record, and are never shredded.
 FIXED_KINDS = frozenset(
@@ -119,6 +123,11 @@ class Record:
     body: BodyRef | None
     id: bytes
     encoded: bytes
+
+    @property
+    def is_apart(self) -> bool:
+        """Say whether its body is too long to travel with it."""
+        return self.body is not None and self.body.length > CARRIED_BODY_BYTES_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +194,8 @@ def sign(
         own = sealing.record_key(sealed.key, place.group, place.feed, sealed.number, place.seq)
         body = sealing.seal(own, sealed.nonce, body, [payload[field] for field in _BOUND])
     limit = body_bytes_max(said.kind)
+    if said.kind not in APART_KINDS:
+        limit = min(limit, CARRIED_BODY_BYTES_MAX)
     if len(body) > limit:
         raise RecordTooLarge(size=len(body), size_max=limit)
     said_of_body = [sha256(body).digest(), len(body), commitment(salt, said.content)]

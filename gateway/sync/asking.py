@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from gateway.records.record import BODY_BYTES_MAX, RECORD_BYTES_MAX
+from gateway.records.record import CARRIED_BODY_BYTES_MAX, RECORD_BYTES_MAX
 from gateway.sync.message import Want
 from gateway.sync.rate import CREDIT_MAX, CREDIT_MIN, CREDIT_TOTAL_MAX, Lately, Rate
 from gateway.sync.retry import NEVER_TRIED, Pace, Retry
 
-RECORD_WITH_BODY_MAX: Final = RECORD_BYTES_MAX + BODY_BYTES_MAX
+RECORD_WITH_BODY_MAX: Final = RECORD_BYTES_MAX + CARRIED_BODY_BYTES_MAX
 # What the peer did not itself offer in a session: it must leave room for what it did.
 CREDIT_HEARD_MAX: Final = CREDIT_TOTAL_MAX // 2
 WAITING_MAX: Final = 4096

@@ -9,15 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.groups.agreement import Ack, Entry
+from gateway.groups.agreement import Ack, Entry, Ranges
 from gateway.records.feed import Head
-from gateway.sync.message import Body, Bwant, Carried, Evidence, Heads, Note, Recs, Want
+from gateway.sync.message import Body, Bwant, Carried, Evidence, Heads, Note, Part, Recs, Want
 
 # Why a part of a message leads to nothing; counted by the edge under these names.
 REPEATED: Final = "sync.repeated"
 NOT_HELD: Final = "sync.not-held"
 AHEAD: Final = "sync.ahead"
-OWED: Final = "sync.owed"
 UNASKED: Final = "sync.unasked"
 NOT_YET: Final = "sync.not-yet"
 
@@ -69,9 +68,9 @@ class SendRecords:
 
 @dataclass(frozen=True, slots=True)
 class SendBodies:
-    """Send what has these hashes, where it is held."""
+    """Send these parts of what has these hashes, where it is held."""
 
-    hashes: tuple[bytes, ...]
+    parts: tuple[Part, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +84,10 @@ class Append:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Let go of what the peer has signed for: its outbox begins after this head."""
+    """Let go of what the peer has signed for: up to this head all but those whose body it owes."""
 
     head: Head
+    owed: Ranges = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +114,8 @@ def decide(
             return [_on_records(held.get(message.feed), message)]
         case Ack(entries=entries):
             return [_on_entry(held.get(entry.head.feed), entry) for entry in entries]
-        case Bwant(hashes):
-            return [SendBodies(hashes)]
+        case Bwant(parts):
+            return [SendBodies(parts)]
         case Body():
             return [Ignore(UNASKED)]
         case Note() | Evidence():
@@ -151,7 +151,7 @@ def _on_records(ours: Ours | None, recs: Recs) -> Action:
 
 
 def _on_entry(ours: Ours | None, entry: Entry) -> Action:
-    """Release what the peer signed for and we can check; a body that it owes is not held."""
+    """Release what the peer signed for and we can check, but no record whose body it owes."""
     theirs = entry.head
     if ours is None:
         return Ignore(NOT_HELD)
@@ -159,6 +159,4 @@ def _on_entry(ours: Ours | None, entry: Entry) -> Action:
         return Ignore(AHEAD)
     if theirs.root != ours.root:
         return Forked(Head(theirs.feed, theirs.size, ours.root), theirs)
-    if entry.ranges:
-        return Ignore(OWED)
-    return Release(theirs)
+    return Release(theirs, entry.ranges)

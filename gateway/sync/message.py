@@ -5,9 +5,10 @@ checks form alone: who said it, and whether it may be believed, is for `control`
 `feed` and `group` to say. Size is bounded before anything is decoded (I1).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import pairwise
 from typing import Final
 
 from gateway.errors import (
@@ -21,18 +22,20 @@ from gateway.groups import agreement, group
 from gateway.groups.agreement import Claim, Ranges, is_number, read_ranges
 from gateway.records import cbor, feed
 from gateway.records.feed import Credentials, Head
-from gateway.records.record import BODY_BYTES_MAX, RECORD_BYTES_MAX
+from gateway.records.record import CARRIED_BODY_BYTES_MAX, RECORD_BYTES_MAX
 from gateway.sync import invitation
 from gateway.sync.invitation import Invite
 
 MESSAGE_BYTES_MAX: Final = 64 * 1024 - 96  # an envelope of 64 KiB passes a default broker
 HEADS_MAX: Final = 500
-HASHES_MAX: Final = 500
+PARTS_MAX: Final = 500
 ROSTERS_MAX: Final = 64
 RECORDS_MAX: Final = 1024
 COSIGNATURES_MAX: Final = 64
 PATH_MAX: Final = 64
 NONCE_BYTES: Final = 16
+# A body in pieces stands on a grid of these, so that what came is known by numbers.
+PIECE_BYTES: Final = CARRIED_BODY_BYTES_MAX
 
 
 class Type(IntEnum):
@@ -111,11 +114,20 @@ class Recs:
     records: tuple[Carried, ...]
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Part:
+    """The bytes [start, stop) of what has this hash."""
+
+    hash: bytes
+    start: int
+    stop: int
+
+
 @dataclass(frozen=True, slots=True)
 class Bwant:
-    """Bodies, rosters, foundings or templates wanted by their hash."""
+    """Parts of bodies, rosters, foundings or templates, wanted by their hash."""
 
-    hashes: tuple[bytes, ...]
+    parts: tuple[Part, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +164,11 @@ class Evidence:
     content: bytes
 
 
+def wanted_whole(hashes: Iterable[bytes]) -> Bwant:
+    """Ask for what one piece holds, such as a roster."""
+    return Bwant(tuple(Part(name, 0, PIECE_BYTES) for name in sorted(hashes)))
+
+
 Message = Hello | Invite | Heads | Want | Recs | Bwant | Body | Note | Claim | Evidence
 
 
@@ -170,8 +187,8 @@ def encode(message: Message) -> bytes:
             fields = [Type.WANT, name, start, stop, credit]
         case Recs(name, start, records):
             fields = [Type.RECS, name, start, [[each.record, each.body] for each in records]]
-        case Bwant(hashes):
-            fields = [Type.BWANT, list(hashes)]
+        case Bwant(parts):
+            fields = [Type.BWANT, [[each.hash, each.start, each.stop] for each in parts]]
         case Body(name, offset, piece):
             fields = [Type.BODY, name, offset, piece]
         case Note(checkpoint, cosignatures, leaves):
@@ -269,7 +286,8 @@ def _recs(fields: list[object]) -> Recs:
 def _carried(row: object) -> Carried:
     match row:
         case [bytes() as record, None | bytes() as body]:
-            for part, size_max in ((record, RECORD_BYTES_MAX), (body or b"", BODY_BYTES_MAX)):
+            sizes_max = ((record, RECORD_BYTES_MAX), (body or b"", CARRIED_BODY_BYTES_MAX))
+            for part, size_max in sizes_max:
                 if len(part) > size_max:
                     fault = RecordTooLarge(size=len(part), size_max=size_max)
                     raise MalformedMessage(reason=fault)
@@ -279,14 +297,28 @@ def _carried(row: object) -> Carried:
 
 def _bwant(fields: list[object]) -> Bwant:
     match fields:
-        case [list() as hashes] if hashes:
-            return Bwant(_hashes(hashes, HASHES_MAX))
+        case [list() as rows] if 0 < len(rows) <= PARTS_MAX:
+            parts = tuple(_part(row) for row in rows)
+            for before, after in pairwise(parts):
+                if after.hash < before.hash or (
+                    after.hash == before.hash and after.start <= before.stop
+                ):
+                    raise MalformedMessage(reason="parts are not sorted, or touch")
+            return Bwant(parts)
+    raise _wrong(Type.BWANT)
+
+
+def _part(row: object) -> Part:
+    match row:
+        case [name, start, stop]:
+            first = _number(start)
+            return Part(_hash(name), first, _number(stop, first + 1))
     raise _wrong(Type.BWANT)
 
 
 def _body(fields: list[object]) -> Body:
     match fields:
-        case [name, offset, bytes() as piece] if 0 < len(piece) <= BODY_BYTES_MAX:
+        case [name, offset, bytes() as piece] if 0 < len(piece) <= PIECE_BYTES:
             first = _number(offset)
             _number(first + len(piece))
             return Body(_hash(name), first, piece)

@@ -140,7 +140,7 @@ def record_of(encoded: bytes, by: Names) -> Said:
         need(isinstance(said[11], list) and len(said[11]) == 4)
         digest, length, commitment, content_type = said[11]
         need(is_bytes(digest, 32) and is_bytes(commitment, 32) and is_text(content_type, 64))
-        need(is_number(length, 32) and length <= (40_960 if travels else 49_152))
+        need(is_number(length, 32) and length <= (40_960 if travels else 16 * 1024 * 1024))
     need(said[1] == sha256(b"hulian/1/feed" + by[2] + said[4]).digest())
     return dict(said)
 
@@ -241,13 +241,13 @@ def are_certificates(value: object) -> bool:
 
 def parts_of(encoded: bytes) -> Said:
     """Read a proof by its format, step 1."""
-    said = read(encoded, 8 * 1024 * 1024)
+    said = read(encoded, 24 * 1024 * 1024)
     need(isinstance(said, dict) and set(said) <= {0, 1, 2, 5, 9, 10, 11})
     need(type(said.get(0)) is int and said[0] == 1)
     need(1 not in said or (is_bytes(said[1]) and len(said[1]) <= 2048))
     if 2 in said:
         need(isinstance(said[2], list) and len(said[2]) == 2 and all(map(is_bytes, said[2])))
-        need(len(said[2][0]) == 32 and len(said[2][0] + said[2][1]) <= 49_152)
+        need(len(said[2][0]) == 32 and len(said[2][0] + said[2][1]) <= 16 * 1024 * 1024)
     if 5 in said:
         need(isinstance(said[5], list) and 1 <= len(said[5]) <= 64)
     for row in said.get(5, []):

@@ -19,6 +19,7 @@ from gateway.sync.message import (
     Listed,
     Message,
     Note,
+    Part,
     Recs,
     Want,
 )
@@ -64,7 +65,8 @@ def good() -> dict[str, Message]:
         "want of everything": Want(FEED.feed, 0, HIGHEST, HIGHEST),
         "records": Recs(FEED.feed, 0, carried[:1]),
         "record without a body": Recs(FEED.feed, 2, (Carried(carried[2].record, None),)),
-        "bodies wanted": Bwant((one, two)),
+        "parts wanted": Bwant((Part(one, 0, 49_152), Part(one, 98_304, HIGHEST), Part(two, 7, 8))),
+        "rosters wanted": message.wanted_whole((two, one)),
         "body": Body(one, 0, b"the first piece"),
         "note": Note("origin\n3\n", ("\u2014 a witness", "\u2014 another"), (shown,)),
         "ack": agreement.decode(agreement.sign(run_of(BUYER).key, ack)),
@@ -97,8 +99,9 @@ def expect(said: Message) -> dict[str, object]:
         case Recs(feed, start, records):
             sizes = [[len(each.record), _size(each.body)] for each in records]
             return {"type": 4, "feed": feed.hex(), "start": start, "sizes": sizes}
-        case Bwant(hashes):
-            return {"type": 5, "hashes": [each.hex() for each in hashes]}
+        case Bwant(parts):
+            shares = [[each.hash.hex(), each.start, each.stop] for each in parts]
+            return {"type": 5, "parts": shares}
         case Body(name, offset, piece):
             return {"type": 6, "hash": name.hex(), "offset": offset, "piece": piece.hex()}
         case Note(checkpoint, cosignatures, leaves):
@@ -252,8 +255,19 @@ def _bad_others() -> dict[str, object]:
         "records: a body of 49153 bytes": [4, one, 0, [[b"", bytes(49_153)]]],
         "records: no body and no null": [4, one, 0, [[b""]]],
         "bodies wanted: none": [5, []],
-        "bodies wanted: twice": [5, [one, one]],
-        "bodies wanted: 501": [5, names],
+        "bodies wanted: hashes alone": [5, [one, two]],
+        "bodies wanted: twice": [5, [[one, 0, 9], [one, 0, 9]]],
+        "bodies wanted: parts that touch": [5, [[one, 0, 9], [one, 9, 12]]],
+        "bodies wanted: parts that overlap": [5, [[one, 0, 9], [one, 4, 12]]],
+        "bodies wanted: not sorted by hash": [5, [[two, 0, 9], [one, 0, 9]]],
+        "bodies wanted: not sorted by place": [5, [[one, 20, 29], [one, 0, 9]]],
+        "bodies wanted: nothing of one": [5, [[one, 9, 9]]],
+        "bodies wanted: backwards": [5, [[one, 9, 4]]],
+        "bodies wanted: below zero": [5, [[one, -1, 4]]],
+        "bodies wanted: up to 2^53": [5, [[one, 0, 1 << 53]]],
+        "bodies wanted: to no end": [5, [[one, 0]]],
+        "bodies wanted: a hash of 31 bytes": [5, [[one[1:], 0, 9]]],
+        "bodies wanted: 501": [5, [[name, 0, 9] for name in names]],
         "body: empty": [6, one, 0, b""],
         "body: beyond 2^53": [6, one, HIGHEST, b"x"],
         "note: 65 cosignatures": [7, "", [""] * 65, []],

@@ -182,7 +182,7 @@ def _changes() -> dict[str, object]:
         "boot of 16 bytes": (10, [bytes(16), 1]),
         "boot without monotonic time": (10, [BOOT]),
         "body shorter than its salt": (11, [body[0], 31, *body[2:]]),
-        "body of 48 KiB and a byte": (11, [body[0], 48 * 1024 + 1, *body[2:]]),
+        "body of 16 MiB and a byte": (11, [body[0], (16 << 20) + 1, *body[2:]]),
         "body hash of 31 bytes": (11, [seed("x")[:31], *body[1:]]),
         "content type of 65": (11, [*body[:3], "t" * 65]),
         "content type as bytes": (11, [*body[:3], b"t"]),

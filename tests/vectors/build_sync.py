@@ -30,6 +30,7 @@ from gateway.sync.message import (
     Hello,
     Listed,
     Note,
+    Part,
     Recs,
     Want,
 )
@@ -56,12 +57,16 @@ def text(action: Action) -> str:
             return f"forked {_head(ours)} here, {_head(theirs)} there"
         case SendRecords(feed, start, stop, credit):
             return f"send {_short(feed)} [{start}, {stop}) within {credit} bytes"
-        case SendBodies(hashes):
-            return f"send bodies {' '.join(_short(each) for each in hashes)}"
+        case SendBodies(parts):
+            named = (f"{_short(each.hash)} [{each.start}, {each.stop})" for each in parts)
+            return f"send bodies {' '.join(named)}"
         case Append(feed, start, records):
             return f"append {_short(feed)} [{start}, {start + len(records)})"
-        case Release(head):
+        case Release(head, ()):
             return f"release {_head(head)}"
+        case Release(head, owed):
+            ranges = " ".join(f"[{start}, {stop})" for start, stop in owed)
+            return f"release {_head(head)} but {ranges}"
         case Ignore(reason):
             return f"ignore: {reason}"
 
@@ -128,7 +133,7 @@ def _wants() -> dict[str, tuple[Holdings, message.Message]]:
         "want: more than is held": ({A: Ours(5)}, Want(A, 1, 900, 4_096)),
         "want: beyond what is held": ({A: Ours(5)}, Want(A, 5, 6, 4_096)),
         "want: of an unknown feed": ({A: Ours(5)}, Want(B, 0, 1, 4_096)),
-        "bodies wanted": (NOBODY, Bwant((A, B))),
+        "bodies wanted": (NOBODY, Bwant((Part(A, 0, 49_152), Part(B, 98_304, 100_000)))),
         "body": (NOBODY, Body(A, 0, b"piece")),
     }
 
@@ -157,6 +162,14 @@ def _acks() -> dict[str, tuple[Holdings, message.Message]]:
         "ack: of an unknown feed": (NOBODY, one),
         "ack: of another history": ({A: Ours(3, OTHER)}, one),
         "ack: a body is owed": ({A: Ours(3, R3)}, _ack(Entry(Head(A, 3, R3), ((1, 2),)))),
+        "ack: bodies are owed of a beginning": (
+            {A: Ours(9, R5)},
+            _ack(Entry(Head(A, 5, R5), ((0, 1), (3, 5)))),
+        ),
+        "ack: a body is owed of another history": (
+            {A: Ours(3, OTHER)},
+            _ack(Entry(Head(A, 3, R3), ((1, 2),))),
+        ),
         "note": (NOBODY, Note("origin\n1\n", (), ())),
         "evidence": (NOBODY, Evidence(b"x")),
     }
@@ -191,7 +204,7 @@ def _bad() -> dict[str, Case]:
         "records: a body that is text": [4, A, 5, [[seed("record"), "body"]]],
         "records: of no feed": [4, None, 5, [record]],
         "bodies wanted: none": [5, []],
-        "bodies wanted: not sorted": [5, [B, A]],
+        "bodies wanted: not sorted": [5, [[B, 0, 9], [A, 0, 9]]],
         "body: empty": [6, A, 0, b""],
         "ack: not signed": [8, cbor.encode([GROUP.id, MAKER.node.id, 1, [row]])],
         "ack: as a list": [8, [GROUP.id, MAKER.node.id, 1, [row]]],
