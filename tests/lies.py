@@ -324,7 +324,7 @@ LIES: dict[Lie, dict[str, int]] = {
     ack_of_another_root: {"feed.fork": 1},
     ack_ahead_of_what_is_held: {"sync.ahead": 1},
     ack_of_a_feed_of_another_group: {"sync.not-held": 1},
-    ack_with_a_body_owed: {"sync.owed": 1},
+    ack_with_a_body_owed: {},
     want_of_another_session: {"message.control": 1},
     control_said_twice: {"message.control": 1},
     the_buyers_control_again: {"message.control": 1},

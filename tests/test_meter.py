@@ -11,7 +11,7 @@ from gateway.store import outbox
 from gateway.sync import envelope, message
 from gateway.sync.decide import REPEATED
 from gateway.sync.envelope import Envelope, Seal
-from gateway.sync.message import Body, Bwant, Heads
+from gateway.sync.message import Body, Heads
 from gateway.sync.meter import (
     BYTES_MAX,
     CUT,
@@ -113,7 +113,7 @@ def _state(world: World, node: bytes) -> str:
 def _waste(world: World, count: int) -> None:
     """Have the liar sign, in its session, what leads to nothing."""
     for number in range(count):
-        world.liar.control(Bwant((seed(f"nothing {number % 7}"),)))
+        world.liar.control(message.wanted_whole((seed(f"nothing {number % 7}"),)))
     world.pass_ms(50)
 
 

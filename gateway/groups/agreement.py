@@ -5,6 +5,7 @@ caller verifies under the run key it is said to be of. It stands alone: no sessi
 no clock is needed to check it, so it survives a restart and can be carried by hand.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,8 +18,37 @@ ENTRIES_MAX: Final = 500
 RANGES_MAX: Final = 100
 ACK_BYTES_MAX: Final = 64 * 1024
 NUMBER_MAX: Final = (1 << 53) - 1
+# What entries take in an ACK at most, as CBOR: two hashes, a size, and the ranges.
+ENTRIES_BYTES_MAX: Final = 56 * 1024
+_ENTRY_BYTES: Final = 82
+_RANGE_BYTES: Final = 19
 
 Ranges = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """Up to where a feed is held with its bodies, but for the records whose body is owed."""
+
+    size: int
+    owed: Ranges = ()
+
+    @property
+    def prefix(self) -> int:
+        """Give up to where nothing is owed."""
+        return self.owed[0][0] if self.owed else self.size
+
+    def covers(self, seq: int) -> bool:
+        """Say whether a record is held with the body it owes."""
+        return seq < self.size and not any(start <= seq < stop for start, stop in self.owed)
+
+    def adding(self, other: "Cover") -> "Cover":
+        """Give what both say together: what one of them covers is covered."""
+        size = max(self.size, other.size)
+        return Cover(size, tuple(_shared(self._open(size), other._open(size))))
+
+    def _open(self, size: int) -> list[tuple[int, int]]:
+        return [*self.owed, *([(self.size, size)] if self.size < size else [])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +57,11 @@ class Entry:
 
     head: Head
     ranges: Ranges = ()
+
+    @property
+    def cover(self) -> Cover:
+        """Say what it covers."""
+        return Cover(self.head.size, self.ranges)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +104,21 @@ def sign(key: SigningKey, ack: Ack) -> bytes:
     )
     payload = cbor.encode([ack.group, ack.receiver, ack.counter, entries])
     return cose.sign(key, "ack", payload)
+
+
+def batched(entries: Sequence[Entry]) -> Iterator[tuple[Entry, ...]]:
+    """Part entries so that each ACK of them fits into a message."""
+    some: list[Entry] = []
+    size = 0
+    for entry in entries:
+        grows = _ENTRY_BYTES + _RANGE_BYTES * len(entry.ranges)
+        if some and (len(some) == ENTRIES_MAX or size + grows > ENTRIES_BYTES_MAX):
+            yield tuple(some)
+            some, size = [], 0
+        some.append(entry)
+        size += grows
+    if some:
+        yield tuple(some)
 
 
 def decode(encoded: bytes) -> Claim:
@@ -120,6 +170,24 @@ def read_ranges(value: object, low: int, high: int) -> Ranges | None:
             case _:
                 return None
     return tuple(ranges)
+
+
+def _shared(one: list[tuple[int, int]], other: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Give what two lists of ranges have in common; ranges that touch become one."""
+    last: tuple[int, int] | None = None
+    for start, stop in one:
+        for first, end in other:
+            low, high = max(start, first), min(stop, end)
+            if low >= high:
+                continue
+            if last is not None and last[1] == low:
+                last = last[0], high
+                continue
+            if last is not None:
+                yield last
+            last = low, high
+    if last is not None:
+        yield last
 
 
 def _entries(rows: list[object]) -> tuple[Entry, ...]:

@@ -199,6 +199,8 @@ class Exchange:
     def due_ms(self) -> int:
         """Say when `tick` has something to do next; 0 for at once."""
         due = [each.due_ms() for each in self._circle.relations.values()]
+        bodies_ms = self._hearing.bodies.due_ms()
+        due += [] if bodies_ms is None else [bodies_ms]
         return min([*due, *self._hints.values(), self._inviting.due_ms()])
 
     def written(self, group: bytes, now_ms: int) -> list[Outgoing]:
@@ -256,7 +258,10 @@ class Exchange:
 
     def owes(self) -> bool:
         """Say whether a peer waits for records it asked for."""
-        return any(relation.owed for relation in self._circle.relations.values())
+        return any(map(self._waits, self._circle.relations.values()))
+
+    def _waits(self, relation: Relation) -> bool:
+        return bool(relation.owed) or self._hearing.bodies.owes(relation.node)
 
     def serve(
         self, room_bytes: int, has_room: Callable[[bytes], bool] = lambda _node: True
@@ -264,12 +269,14 @@ class Exchange:
         """Give records that peers asked for, to those whose links have room; all take turns."""
         said: list[Outgoing] = []
         near = self._circle.relations.values()
-        relations = [each for each in near if each.owed and has_room(each.node)]
-        while room_bytes > 0 and any(relation.owed for relation in relations):
+        relations = [each for each in near if self._waits(each) and has_room(each.node)]
+        while room_bytes > 0 and any(map(self._waits, relations)):
             self._turn += 1
             relation = relations[self._turn % len(relations)]
-            owed = relation.next_owed()
-            outgoing = None if owed is None else self._serve(relation, owed)
+            outgoing = self._hearing.bodies.give(relation)
+            if outgoing is None:
+                owed = relation.next_owed()
+                outgoing = None if owed is None else self._serve(relation, owed)
             if outgoing is not None:
                 said.append(outgoing)
                 room_bytes -= len(outgoing.payload)
@@ -316,7 +323,7 @@ class Exchange:
                 for group, want in relation.asking.take(now_ms, self._voice.chance()):
                     said.append(self._voice.control(relation, self._by_id[group], want))
                     self.reach.tried(relation.node, now_ms)
-        return said
+        return said + self._hearing.bodies.ask(now_ms)
 
     def _offer(self, relation: Relation, now_ms: int) -> list[Outgoing]:
         """Say to a peer what it has not signed for; if nothing, now and then the tips."""

@@ -19,11 +19,12 @@ from gateway.peers.staging import Staged
 from gateway.peers.succession import Succession
 from gateway.peers.voice import Voice
 from gateway.peers.wire import Outgoing
-from gateway.store import feeds, groups, peers
+from gateway.records.feed import Head
+from gateway.store import feeds, groups, outbox, peers
 from gateway.store.database import Connection
 from gateway.sync import decide, message
 from gateway.sync.invitation import Invite
-from gateway.sync.message import Body, Hello
+from gateway.sync.message import HEADS_MAX, Body, Hello
 
 INVITATIONS_MAX = 64
 UNANSWERED = "sync.unanswered"
@@ -86,8 +87,15 @@ class Greeter:
         """Say to a peer, over all links, what is held of each group that both are in."""
         said: list[Outgoing] = []
         for group in relation.shared:
-            said += self._voice.heads(relation, group, feeds.tips(self._read, group.id))
+            said += self._voice.heads(relation, group, self._tips(relation, group))
         return [replace(each, everywhere=True) for each in said]
+
+    def _tips(self, relation: Relation, group: Group) -> list[Head]:
+        """Give the tips, and what the peer held but for bodies: the ACK of these may be lost."""
+        tips = {each.feed: each for each in feeds.tips(self._read, group.id)}
+        partly = outbox.partly(self._read, group.id, relation.node, HEADS_MAX)
+        tips |= {each.feed: each for each in partly}
+        return [tips[name] for name in sorted(tips)]
 
     def _hello(self, said: Hello, plain: bytes, now_ms: int, staged: Staged) -> list[Outgoing]:
         """Take a greeting, and answer it: with ours if it is new or we were not heard yet."""

@@ -22,9 +22,10 @@ from gateway.errors import (
 from gateway.groups.agreement import Ack, Claim
 from gateway.groups.group import Group
 from gateway.peers import enclosing
+from gateway.peers.bodies import REFUSED_CREDIT, Bodies
 from gateway.peers.circle import Circle
 from gateway.peers.gate import Gate, Worth
-from gateway.peers.greeting import UNANSWERED, Greeter
+from gateway.peers.greeting import Greeter
 from gateway.peers.relation import AWAY_MS, RELAYED_MS, Relation
 from gateway.peers.staging import Staged, Store
 from gateway.peers.voice import Voice
@@ -53,13 +54,10 @@ from gateway.sync.message import Body, Bwant, Heads, Message, Recs, Want
 from gateway.sync.session import Session
 
 # Counted by the edge itself, beside the reasons of `decide` and the codes of errors.
-REFUSED_CREDIT = "sync.credit"
 DOUBTFUL_HINT = "sync.hint"
 ASKED_ELSEWHERE = "sync.asked-elsewhere"
 FORK = ForkedFeed.code
 FORKS_MAX = 1024
-# What one BWANT is answered with; each roster is below it.
-BODIES_BYTES_MAX = 128 * 1024
 
 
 class Hearing:
@@ -72,6 +70,8 @@ class Hearing:
         self.greeter = Greeter(circle, voice, read, self.counts)
         self.whence = Whence(self.counts)
         self.gate, self._before = Gate(voice.chance), 0
+        self.bodies = Bodies(circle, voice, (read, store), self.counts)
+        self._now_ms = 0
         # Claims of peers, by feed; and the feeds whose author signed two histories.
         self.forks: dict[bytes, Forked] = {}
         self.frozen: set[bytes] = set()
@@ -89,6 +89,7 @@ class Hearing:
 
     def hear(self, arrived: Arrived, now_ms: int) -> None:
         """Take in one arrival, unless whose it is floods; charge what leads to nothing."""
+        self._now_ms = now_ms
         if self.whence.is_copy(arrived, self._circle.relations, now_ms):
             return
         self._before = self.counts.total()
@@ -112,13 +113,15 @@ class Hearing:
     def settle(self) -> list[Outgoing]:
         """Commit what was taken in, then give what is to be said."""
         self._commit()
-        out, self._out = self._out, []
+        out, self._out = self._out + self.bodies.out, []
+        self.bodies.out = []
         return out
 
     def _commit(self) -> None:
         unkept: list[tuple[Alarm, int]] = []
+        is_kept = bool(self._staged)
         try:
-            if self._staged:
+            if is_kept:
                 self._store.submit(self._staged.job).result()
                 self.stored += self._staged.count
                 if self._staged.changed:  # Perhaps others are members now, or certificates count.
@@ -126,10 +129,15 @@ class Hearing:
                     self.refresh()
         except GatewayError as fault:  # Nothing changed, so nothing is signed for.
             self.counts[fault.code] += 1
+            is_kept = False
             self.faults.append(fault)
             self._signing.clear()
             self._opened.clear()
             unkept = self._staged.alarms  # Nobody raises them again.
+        for group, feed in self.bodies.settle(self._staged, self._now_ms) if is_kept else ():
+            for each in self._circle.relations.values():
+                if any(one.id == group for one in each.shared):
+                    self._signing.setdefault((each.node, group), {})[feed] = None
         for (node, group), wanted in self._signing.items():
             if relation := self._circle.find(node, group):  # Who was just removed is owed nothing.
                 self._sign(relation, group, wanted)
@@ -143,7 +151,9 @@ class Hearing:
 
     def refresh(self) -> None:
         """Look again who is a member of what; who is new is greeted."""
-        for relation in self._circle.refresh():
+        new = self._circle.refresh()
+        self.bodies.forget_gone()
+        for relation in new:
             relation.session = Session(relation.node, self._voice.new_hello(relation))
 
     def _hear(self, arrived: Arrived, now_ms: int) -> None:
@@ -228,6 +238,10 @@ class Hearing:
         self._circle.me.heard.add(group.tag)
         self._staged.heard(relation, group.id, now_ms)
         said = message.decode(heard.message)
+        if isinstance(said, Body):
+            if self.bodies.hear(said, relation, group, self._staged):
+                self.gate.led(Worth.USEFUL)
+            return
         if not isinstance(said, Heads | Want | Bwant):
             raise BadControl(reason="this message is not one that is signed within a session")
         self._carry_out(said, relation, group, now_ms)
@@ -255,11 +269,14 @@ class Hearing:
                 case Ignore(decide.AHEAD | decide.NOT_HELD as reason):
                     self.counts[reason] += 1
                     self._staged.claim(relation.node, group.id, entry.head.feed, entry.head.size)
-                case Release(head):
-                    before = outbox.cursor(self._read, relation.node, head.feed)
-                    self.gate.led(Worth.USEFUL if before < head.size else Worth.KNOWN)
-                    self._staged.release(relation.node, head, claim.encoded)
-                    relation.progressed(now_ms)
+                case Release(head, owed):
+                    before = outbox.cover(self._read, relation.node, head.feed)
+                    is_new = before.adding(entry.cover) != before
+                    self.gate.led(Worth.USEFUL if is_new else Worth.KNOWN)
+                    self._staged.release(relation.node, action, claim.encoded)
+                    self.bodies.holds(relation.node, head.feed, entry.cover)
+                    if is_new or not owed:
+                        relation.progressed(now_ms)
                 case _:
                     self._do(action, relation, group, now_ms)
 
@@ -287,12 +304,9 @@ class Hearing:
             case SendRecords() if relation is not None:
                 if not relation.owe(group, action):
                     self.counts[REFUSED_CREDIT] += 1
-            case SendBodies(hashes) if relation is not None:
-                if relation.may_answer(now_ms):
+            case SendBodies(parts) if relation is not None:
+                if self.bodies.answer(parts, relation, group, now_ms):
                     self.gate.led(Worth.ANSWERED)
-                    self._send_bodies(hashes, relation, group)
-                else:
-                    self.counts[UNANSWERED] += 1
             case Forked(ours):
                 # A peer's word, not the author's: remembered and shown, and nothing is frozen.
                 self.counts[FORK] += 1
@@ -373,7 +387,8 @@ class Hearing:
 
     def _sign(self, relation: Relation, group: bytes, wanted: Mapping[bytes, Head | None]) -> None:
         heads = [head or feeds.head(self._read, feed) for feed, head in wanted.items()]
-        known = sorted(head for head in heads if head is not None)
+        held = sorted(each for each in heads if each is not None)
+        known = [outbox.entry(self._read, head) for head in held]
         within = next(each for each in relation.groups if each.id == group)
         self._out.extend(self._voice.acks(relation, within, known))
 
@@ -382,19 +397,3 @@ class Hearing:
         for lacking in feeds.missing(self._read, group):
             if lacking.feed not in self.frozen:
                 relation.asking.heard_of(group, lacking.feed, lacking.start, lacking.stop)
-
-    def _send_bodies(self, hashes: tuple[bytes, ...], relation: Relation, group: Group) -> None:
-        """Send the rosters that are wanted by hash; other bodies travel with their records.
-
-        Those of a consortium in which it shares no group would tell it who our partners are.
-        """
-        held, room_bytes = self._circle.all_rosters(relation.shared), BODIES_BYTES_MAX
-        for name in hashes:
-            if name not in held:
-                self.counts[decide.NOT_HELD] += 1
-            elif room_bytes < len(held[name].encoded):
-                self.counts[REFUSED_CREDIT] += 1
-            else:
-                piece = Body(name, 0, held[name].encoded)
-                room_bytes -= len(piece.piece)
-                self._out.append(self._voice.bare(relation, group, piece))

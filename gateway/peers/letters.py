@@ -11,7 +11,7 @@ from gateway.groups.group import Group
 from gateway.peers.circle import Circle
 from gateway.peers.inviting import Inviting
 from gateway.peers.voice import Voice
-from gateway.store import feeds
+from gateway.store import feeds, outbox
 from gateway.store.database import Connection
 from gateway.sync.bundle import Entry
 from gateway.sync.message import ROSTERS_MAX, Body
@@ -43,7 +43,8 @@ class Letters:
         relation = self._circle.relation(node, group)
         within = next(each for each in relation.groups if each.id == group)
         own = feeds.sizes(self._read, group, self._circle.me.node)
-        held = [head for head in feeds.heads(self._read, group) if head.feed not in own]
+        heads = (head for head in feeds.heads(self._read, group) if head.feed not in own)
+        held = [outbox.entry(self._read, head) for head in heads]
         for said in self._voice.acks(relation, within, held):
             yield Entry(node, said.payload)
 

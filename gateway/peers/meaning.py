@@ -16,10 +16,16 @@ from gateway.records.roster import Roster
 from gateway.store import groups, keyring, observations
 from gateway.store.database import Connection
 
+# Of bodies that travel apart, these are looked into; an attachment is when somebody opens it.
+APART_READ = frozenset({*observations.INDEXED, Kind.REVOCATION})
+
 
 def check(said: Record, body: bytes | None) -> None:
-    """Check that a body is the one its record commits to, as far as it is clear; raise BadBody."""
-    if (said.body is None) != (body is None):
+    """Check that a body is the one its record commits to, as far as it is clear; raise BadBody.
+
+    One that travels apart must not come with its record.
+    """
+    if (said.body is None or said.is_apart) != (body is None):
         raise BadBody(reason="it owes a body that is not there, or has one that it must not")
     if body is None:
         return
@@ -39,6 +45,8 @@ class Reader:
 
     def read(self, db: Connection, place: int, said: Record, body: bytes) -> None:
         """Read a body that was just stored; what cannot be understood is counted."""
+        if said.is_apart and said.kind not in APART_READ:
+            return
         try:
             match said.kind:
                 case Kind.ANNOUNCEMENT:

@@ -32,12 +32,13 @@ from gateway.peers.relation import Relation
 from gateway.records.feed import Credentials, Feed, Head, open_feed
 from gateway.records.record import FIXED_KINDS, SALT_BYTES, Kind, Record
 from gateway.records.roster import Roster
-from gateway.store import alarms, claims, feeds, groups, membership, outbox, peers
+from gateway.store import alarms, bodies, claims, feeds, groups, membership, outbox, peers
 from gateway.store.database import Connection
 from gateway.store.writer import Job
 from gateway.sync.clones import Alarm
-from gateway.sync.decide import Append, Ours
+from gateway.sync.decide import Append, Ours, Release
 from gateway.sync.message import Carried
+from gateway.sync.pieces import count_of
 
 T = TypeVar("T")
 UNKEPT_CLAIM = "sync.unkept-claim"
@@ -60,6 +61,16 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece of a body that is owed, of whoever gave it."""
+
+    place: int
+    number: int
+    piece: bytes
+    giver: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Grown:
     """What became of some records: the feed's size now, the bytes taken, and what stopped it."""
 
@@ -77,7 +88,7 @@ class Staged:
         self._base: dict[bytes, int] = {}
         self._feeds: dict[bytes, Feed] = {}
         self._kept: list[Kept] = []
-        self._released: list[tuple[bytes, Head, bytes]] = []
+        self._released: list[tuple[bytes, Release, bytes]] = []
         self._runs: list[Credentials] = []
         self.alarms: list[tuple[Alarm, int]] = []
         # By group and node: what it signed that it holds beyond what is held here; when it spoke.
@@ -85,11 +96,17 @@ class Staged:
         self._heard: dict[tuple[bytes, bytes], int] = {}
         self._counts = counts
         self._rosters: list[Roster] = []
+        self.pieces: list[Piece] = []
+        # Places of records, known once the job is done: whose body is owed now, is whole now, or
+        # was made of wrong pieces, which are gone.
+        self.owing: list[int] = []
+        self.whole: list[int] = []
+        self.wrong: list[int] = []
         # Groups in which somebody came, went or was revoked.
         self.changed: set[bytes] = set()
 
     def __bool__(self) -> bool:
-        told = self._claims or self._heard or self.alarms
+        told = self._claims or self._heard or self.alarms or self.pieces
         return bool(self._kept or self._released or self._runs or self._rosters or told)
 
     @property
@@ -120,9 +137,13 @@ class Staged:
             ours[head.feed] = Ours(feed.size, root)
         return ours
 
-    def release(self, node: bytes, head: Head, encoded: bytes) -> None:
-        """Let a peer's outbox begin after a head for which it signed."""
-        self._released.append((node, head, encoded))
+    def release(self, node: bytes, release: Release, encoded: bytes) -> None:
+        """Let what a peer signed for leave its outbox."""
+        self._released.append((node, release, encoded))
+
+    def keep_piece(self, piece: Piece) -> None:
+        """Keep a piece of a body; when all are there, it is the record's if its hash is."""
+        self.pieces.append(piece)
 
     def claim(self, node: bytes, group: bytes, feed: bytes, size: int) -> None:
         """Keep that a member signed that it holds more of a feed than is held here."""
@@ -185,10 +206,11 @@ class Staged:
             groups.keep_roster(db, known)
         for _, following in groupby(self._kept, lambda each: each.record.feed):
             self._store(db, list(following))
+        self._put_together(db)
         for group in self.changed:
             membership.refold(db, group)
-        for node, head, encoded in self._released:
-            outbox.acknowledged(db, node, head, encoded)
+        for node, release, encoded in self._released:
+            outbox.acknowledged(db, node, release.head, encoded, release.owed)
         self._keep_said(db)
         for credentials in self._runs:
             peers.remember(db, credentials)
@@ -209,11 +231,37 @@ class Staged:
         both = [(kept.record, kept.body) for kept in following]
         first = feeds.extend(db, both, following[-1].after)
         for place, kept in enumerate(following, first):
+            if kept.record.is_apart:
+                self.owing.append(place)
             if kept.body is None:
                 continue
             self._reader.read(db, place, kept.record, kept.body)
             if _changes(db, kept, kept.body):
                 self.changed.add(kept.record.group)
+
+    def _put_together(self, db: Connection) -> None:
+        """Store the pieces; make bodies of those that are whole, and read what they say."""
+        for piece in self.pieces:
+            bodies.keep_piece(db, piece.place, piece.number, piece.piece)
+        for place in sorted({piece.place for piece in self.pieces}):
+            owed = bodies.owed_at(db, place)
+            if owed is None or len(owed.had) < count_of(owed.length):
+                continue
+            places = bodies.finish(db, owed)
+            self.whole += places
+            if not places:
+                self.wrong.append(place)
+            for each in places:
+                self._read_whole(db, each)
+
+    def _read_whole(self, db: Connection, place: int) -> None:
+        said = bodies.record_at(db, place)
+        if not said.key_number and not bodies.is_committed(db, place, said):
+            self._counts[BadBody.code] += 1  # Its author signed the hash: it is kept to show it.
+        if said.kind in meaning.APART_READ:
+            self._reader.read(db, place, said, bodies.body_at(db, place))
+        if said.kind is Kind.REVOCATION:
+            self.changed.add(said.group)
 
     def _size_max(self, group: Group, feed: Feed) -> int:
         """Give up to which size a feed is taken; raise BeyondCut where it is already longer."""

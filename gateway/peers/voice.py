@@ -65,14 +65,14 @@ class Voice:
             rows = tuple(Listed(head) for head in heads[at : at + HEADS_MAX])
             yield self.control(relation, group, Heads(rows))
 
-    def acks(self, relation: Relation, group: Group, heads: Sequence[Head]) -> Iterator[Outgoing]:
+    def acks(
+        self, relation: Relation, group: Group, entries: Sequence[Entry]
+    ) -> Iterator[Outgoing]:
         """Sign to a peer for what is durably held here."""
-        for at in range(0, len(heads), agreement.ENTRIES_MAX):
+        for some in agreement.batched(entries):
             self._acks += 1
-            entries = tuple(Entry(head) for head in heads[at : at + agreement.ENTRIES_MAX])
-            signed = agreement.sign(
-                self._me.run.key, Ack(group.id, relation.node, self._acks, entries)
-            )
+            ack = Ack(group.id, relation.node, self._acks, some)
+            signed = agreement.sign(self._me.run.key, ack)
             said = message.encode(agreement.decode(signed))
             yield self._to(wire.to_node(relation.node), group, said)
 

@@ -5,6 +5,7 @@ record. Its body is detached, so that it can be shredded while the chain stays. 
 randomness: the moment and the salt are arguments.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from hashlib import sha256
@@ -164,7 +165,15 @@ def clear_body(content: bytes, salt: bytes) -> bytes:
 
 def commitment(salt: bytes, content: bytes) -> bytes:
     """Commit to one content; no other can be shown for it later."""
-    return sha256(b"hulian/1/commit" + salt + content).digest()
+    return commitment_of((salt, content))
+
+
+def commitment_of(parts: Iterable[bytes]) -> bytes:
+    """Commit to what salt and content, one after the other, are cut into: a clear body's bytes."""
+    digest = sha256(b"hulian/1/commit")
+    for part in parts:
+        digest.update(part)
+    return digest.digest()
 
 
 def sign(

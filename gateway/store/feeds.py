@@ -11,7 +11,8 @@ import apsw
 
 from gateway.records.feed import Feed, Head, decode_genesis
 from gateway.records.merkle import EMPTY_ROOT, Frontier, Subtree, frontier, node_hash
-from gateway.records.record import SALT_BYTES, Kind, Record
+from gateway.records.record import CARRIED_BODY_BYTES_MAX, SALT_BYTES, Kind, Record
+from gateway.store import bodies
 
 _TILE_LEVELS = 8
 _HASH_BYTES = 32
@@ -20,7 +21,7 @@ _SEQ_BITS = 32
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A record as it is held: its bytes, and its body's where they are held."""
+    """A record as it is held: its bytes, and its body's where they travel with it and are held."""
 
     seq: int
     encoded: bytes
@@ -80,6 +81,9 @@ def extend(db: apsw.Connection, kept: Sequence[tuple[Record, bytes | None]], aft
     )
     for tile in range((first.seq >> _TILE_LEVELS) + 1, (after.size >> _TILE_LEVELS) + 1):
         _keep_tiles(db, number, tile << _TILE_LEVELS)
+    for it, body in kept:
+        if it.is_apart:
+            bodies.note(db, place(number, it.seq), it, body is not None)
     db.execute("UPDATE totals SET value = value + ? WHERE name = 'records'", (len(kept),))
     return place(number, first.seq)
 
@@ -148,8 +152,9 @@ def slice_of(db: apsw.Connection, feed: bytes, start: int, stop: int, bytes_max:
     if number is None:
         return []
     rows = db.execute(
-        "SELECT place, encoded, body FROM records WHERE place >= ? AND place < ? ORDER BY place",
-        (place(number, start), place(number, stop)),
+        "SELECT place, encoded, CASE WHEN length(body) <= ? THEN body END FROM records"
+        " WHERE place >= ? AND place < ? ORDER BY place",
+        (CARRIED_BODY_BYTES_MAX, place(number, start), place(number, stop)),
     )
     held: list[Held] = []
     size = 0

@@ -41,14 +41,16 @@ def of(db: apsw.Connection, story: Story) -> Proof:
 
 def _receipts(db: apsw.Connection, said: Record, size: int) -> Iterator[Receipt]:
     """Give the ACKs that cover a record with its body, if their run's certificates are held."""
+    shown = set[bytes]()
     for node, _, encoded in outbox.receipts(db, said.feed):
         claim = agreement.decode(encoded)
         runs = (each for each in peers.runs(db, claim.kid) if each.node.subject == node)
         credentials = next(runs, None)
         entry = next((each for each in claim.ack.entries if each.head.feed == said.feed), None)
-        if credentials is None or entry is None or not said.seq < entry.head.size <= size:
+        if credentials is None or entry is None or entry.head.size > size or node in shown:
             continue
-        if not any(low <= said.seq < high for low, high in entry.ranges):
+        if entry.cover.covers(said.seq):
+            shown.add(node)
             path = merkle.inclusion(said.seq, entry.head.size, feeds.subtree(db, said.feed))
             yield Receipt(encoded, _certificates(credentials), path)
 

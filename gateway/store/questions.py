@@ -11,6 +11,7 @@ from typing import Any, Final
 import apsw
 
 from gateway.errors import AuthorError, BadBody, UnknownRecord, UnprovenPack
+from gateway.groups.agreement import Cover
 from gateway.query import Question, Status, Told
 from gateway.readings import senml
 from gateway.readings.reading import Gap, Provenance, Reading
@@ -59,16 +60,16 @@ class Story:
 
 def select(db: apsw.Connection, question: Question, here: bytes) -> Iterator[Told]:
     """Give the observations that may answer: with a limit newest first, without oldest first."""
-    receipts: dict[bytes, list[tuple[bytes, int]]] = {}
+    signed: dict[bytes, list[tuple[bytes, Cover]]] = {}
     counted: dict[bytes, int] = {}
     for place, oldest, newest in _places(db, question):
         (row,) = db.execute(_RECORDS + " WHERE r.place = ?", (place,))
         encoded, body, name, node, organisation, run_key = row
         said = record.parse(encoded)
-        if said.feed not in receipts:
-            receipts[said.feed] = [(who, size) for who, size, _ in outbox.receipts(db, said.feed)]
+        if said.feed not in signed:
+            signed[said.feed] = outbox.holders(db, said.feed)
             counted[said.feed] = membership.counted(db, said.feed, here)
-        holders = tuple(who for who, size in receipts[said.feed] if size > said.seq)
+        holders = tuple(who for who, each in signed[said.feed] if each.covers(said.seq))
         opened = _opened(db, said, body)
         counts = said.seq < counted[said.feed]
         story = Story(said, body, name, node, organisation, run_key, holders, *opened, counts)
@@ -111,8 +112,8 @@ def find(db: apsw.Connection, name: str, here: bytes = b"") -> Story:
 def _story(db: apsw.Connection, row: tuple[Any, ...], here: bytes) -> Story:
     encoded, body, group, node, organisation, run_key = row
     said = record.parse(encoded)
-    signed = outbox.receipts(db, said.feed)
-    holders = tuple(who for who, size, _ in signed if size > said.seq)
+    signed = outbox.holders(db, said.feed)
+    holders = tuple(who for who, each in signed if each.covers(said.seq))
     opened = _opened(db, said, body)
     counts = said.seq < membership.counted(db, said.feed, here)
     return Story(said, body, group, node, organisation, run_key, holders, *opened, counts)

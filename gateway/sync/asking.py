@@ -64,6 +64,11 @@ class Asking:
         """Say whether a feed is asked for, or waits to be."""
         return self._known(feed) is not None
 
+    @property
+    def is_open(self) -> bool:
+        """Say whether an answer is being waited for."""
+        return bool(self._open)
+
     def asks_now(self, feed: bytes) -> bool:
         """Say whether an answer is being waited for that was not missed yet."""
         asked = self._open.get(feed)

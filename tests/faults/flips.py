@@ -21,7 +21,6 @@ from gateway.sync.envelope import Envelope, Seal
 from gateway.sync.invitation import Invite
 from gateway.sync.message import (
     Body,
-    Bwant,
     Evidence,
     Heads,
     Hello,
@@ -80,7 +79,7 @@ def _signed(world: World, within: Group) -> Iterator[Sample]:
     said: Sequence[tuple[Message, str]] = (
         (Heads((nowhere,)), "asked"),
         (Want(head.feed, 0, head.size, 4_096), "owed"),
-        (Bwant((within.roster.hash,)), "answered"),
+        (message.wanted_whole((within.roster.hash,)), "answered"),
         (Note("checkpoint", (), ()), COUNTED),
         (Evidence(b"evidence"), COUNTED),
     )

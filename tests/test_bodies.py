@@ -1,0 +1,123 @@
+"""Bodies too long to travel with their records: in pieces, resumed, refused, given up and found."""
+
+from hashlib import sha256
+
+import pytest
+
+from gateway.records import record
+from gateway.store import bodies, checking, outbox
+from gateway.sync.fetching import OPEN_MAX
+from gateway.sync.message import PIECE_BYTES
+from tests.pieces import Shops
+from tests.sim.network import Temper
+
+SIZE = 20 * PIECE_BYTES + 777
+
+
+@pytest.mark.parametrize("clear", [True, False])
+def test_a_long_body_travels_in_pieces_and_is_signed_for(clear: bool) -> None:
+    """The record comes at once, the body after it, each piece once; then the outbox is empty."""
+    shops = Shops("maker", "buyer", clear=clear)
+    maker, buyer = shops.of["maker"], shops.of["buyer"]
+    name = shops.attach("maker", SIZE)
+    shops.settle(lambda: buyer.knows(name), 60_000, 1)
+    assert buyer.body(name) is None
+    shops.settle(lambda: buyer.body(name) is not None, 60_000)
+    assert buyer.body(name) == maker.body(name)
+    shops.settle(lambda: maker.lacking() == 0, 10_000)
+    stored = len(maker.body(name) or b"")
+    assert shops.given["maker"] == stored
+    assert buyer.pieces() == 0
+    assert checking.verify_all(buyer.db).ok
+
+
+def test_a_record_whose_body_is_owed_stays_in_the_outbox_alone() -> None:
+    """What came with its body leaves, before and after it; the one that is owed does not (I10)."""
+    shops = Shops("maker", "buyer")
+    maker, buyer = shops.of["maker"], shops.of["buyer"]
+    shops.attach("maker", 10, 1)
+    with maker.db:  # so that nobody can give it
+        name = shops.attach("maker", SIZE, 2)
+        maker.db.execute("UPDATE apart SET held = 0 WHERE hash IN (SELECT hash FROM apart)")
+    shops.attach("maker", 10, 3)
+    shops.settle(lambda: maker.lacking() == 1, 60_000)
+    shops.pass_ms(30_000)
+    (held,) = (h for h in maker.heads(shops.group) if h.size == 4)
+    cover = outbox.cover(maker.db, buyer.node, held.feed)
+    assert (cover.size, cover.owed, cover.prefix) == (4, ((2, 3),), 2)
+    assert outbox.cursor(maker.db, buyer.node, held.feed) == 2
+    before = shops.network.carried
+    shops.pass_ms(120_000)
+    assert shops.network.carried - before < 40  # the slow pace, and nothing said again and again
+    with maker.db:
+        maker.db.execute("UPDATE apart SET held = 1")
+    shops.settle(lambda: maker.lacking() == 0, 3_600_000)
+    assert buyer.body(name) == maker.body(name)
+
+
+@pytest.mark.parametrize("whose", ["maker", "buyer"])
+def test_a_restart_in_the_middle_goes_on_where_it_was(whose: str) -> None:
+    """Of either side: what travels twice is at most what was under way."""
+    shops = Shops("maker", "buyer", temper=Temper(delay_ms=300))
+    buyer = shops.of["buyer"]
+    name = shops.attach("maker", SIZE)
+    shops.settle(lambda: buyer.pieces() >= 8, 60_000, 20)
+    assert buyer.body(name) is None
+    shops.of[whose].start()
+    shops.settle(lambda: buyer.body(name) is not None, 120_000)
+    stored = len(shops.of["maker"].body(name) or b"")
+    twice = shops.given["maker"] - stored
+    # What was under way to the run that ended; and one for each side that greets anew.
+    assert 0 <= twice <= (OPEN_MAX + 2) * PIECE_BYTES < stored // 2
+
+
+def test_over_a_bad_network_all_come_and_little_comes_twice() -> None:
+    """Lost, doubled and reordered pieces cost themselves again, and not the body."""
+    shops = Shops("maker", "buyer", temper=Temper(0.2, 0.3, 400))
+    names = [shops.attach("maker", SIZE, seed) for seed in range(3)]
+    buyer, maker = shops.of["buyer"], shops.of["maker"]
+    shops.settle(lambda: all(buyer.body(name) for name in names), 1_800_000)
+    stored = sum(len(maker.body(name) or b"") for name in names)
+    assert shops.given["maker"] < 2 * stored
+
+
+def test_a_body_comes_from_who_has_it_when_its_author_is_gone() -> None:
+    """The carrier passes on what the maker wrote, to a buyer that was away."""
+    shops = Shops("maker", "buyer", "carrier")
+    buyer, carrier = shops.of["buyer"], shops.of["carrier"]
+    shops.network.cut.add("buyer")
+    name = shops.attach("maker", SIZE)
+    shops.settle(lambda: carrier.body(name) is not None, 60_000)
+    shops.network.cut = {"maker"}
+    buyer.reconnect()
+    shops.settle(lambda: buyer.body(name) is not None, 600_000)
+    assert shops.given["carrier"] >= SIZE
+
+
+def test_bodies_that_nobody_has_keep_no_other_waiting() -> None:
+    """A hundred of them wait at a slow pace, while one that is there comes at its usual one."""
+    shops = Shops("maker", "buyer")
+    maker, buyer = shops.of["maker"], shops.of["buyer"]
+    with maker.db:
+        for seed in range(100):
+            shops.attach("maker", PIECE_BYTES + 1, seed)
+        maker.db.execute("UPDATE apart SET held = 0")
+    shops.pass_ms(120_000)
+    assert bodies.count_owed(buyer.db) == 100
+    name = shops.attach("maker", SIZE, 1_000)
+    took_ms = shops.settle(lambda: buyer.body(name) is not None, 60_000)
+    assert took_ms < 20_000
+    assert bodies.count_owed(buyer.db) == 100
+
+
+def test_the_hash_is_the_records() -> None:
+    """What is put together is what its author signed, by hash, length and commitment."""
+    shops = Shops("maker", "buyer")
+    name = shops.attach("maker", SIZE)
+    buyer = shops.of["buyer"]
+    shops.settle(lambda: buyer.body(name) is not None, 60_000)
+    encoded = buyer.db.execute("SELECT encoded FROM records WHERE id = ?", (name,)).get
+    said, body = record.parse(encoded), buyer.body(name) or b""
+    assert said.body is not None and said.is_apart
+    assert (said.body.hash, said.body.length) == (sha256(body).digest(), len(body))
+    assert record.check_body(said, body)
