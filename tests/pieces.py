@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from gateway.groups.group import Group
 from gateway.peers.wire import Outgoing
@@ -61,11 +61,11 @@ class Shops:
     def _watch(self) -> None:
         publish = self.network.publish
 
-        def watched(name: str, outgoing: Outgoing) -> None:
+        def watched(name: str, outgoing: Outgoing, over: Sequence[str] | None = None) -> None:
             said = piece_of(self.group, outgoing)
             if said is not None:
                 self.given[name] += len(said.piece)
-            publish(name, outgoing)
+            publish(name, outgoing, over)
 
         self.network.publish = watched  # type: ignore[method-assign]
 
