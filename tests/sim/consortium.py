@@ -26,7 +26,7 @@ from tests.sim.options import HOUR_MS, Options
 from tests.sim.safety import Safety
 
 DAY_MS = 24 * HOUR_MS
-SETTLING_MS_MAX = 12 * HOUR_MS
+SETTLING_MS_MAX = 4 * HOUR_MS
 _AGAIN_MS = 5_000
 _party = cache(people.party)
 

@@ -19,7 +19,7 @@ from tests.sim.safety import sizes
 
 _STEP_MS_MAX = 10 * 365 * DAY_MS
 _FULL_MS_MAX = 120_000
-_RELENTLESS = 20
+_RELENTLESS = 10
 _RELENTLESS_MS = HOUR_MS // 2
 
 

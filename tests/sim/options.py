@@ -71,7 +71,7 @@ def plain_options(seed: int) -> Options:
 def options_of(seed: int) -> Options:
     """Draw a world in which anything may fail."""
     plain, dice = plain_options(seed), random.Random(f"world {seed}")
-    nodes = dice.choice((2, 2, 3, 3, 3, 3, 4, 4, 5, 6, 7))
+    nodes = dice.choice((2, 2, 2, 3, 3, 3, 3, 3, 4, 4, 5, 6, 7))
     lies: tuple[str, ...] = ()
     if nodes > 2 and dice.random() < 0.5:
         lies = tuple(sorted(dice.sample(LIES, dice.randint(1, len(LIES)))))
@@ -79,7 +79,7 @@ def options_of(seed: int) -> Options:
         plain,
         nodes=nodes,
         groups=dice.choice((1, 1, 2, 3)) if nodes < 5 else 1,
-        sayings=dice.randint(5, 48 // nodes),
+        sayings=dice.randint(5, 42 // nodes),
         links=dice.choice((1, 1, 2, 3)) if nodes < 6 else 1,
         crashes=dice.choice((0, 0, 1, 3)),
         tears=dice.choice((0, 0, 2)),
