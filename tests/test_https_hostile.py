@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from gateway.peers import listening
 from gateway.peers.listening import Listener
 from gateway.peers.waiting import SENDER_BYTES_MAX, WAITING_BYTES_MAX, Waiting
 from gateway.peers.wire import to_node
@@ -205,9 +206,10 @@ def test_who_floods_is_told_to_wait_then_cut_and_the_others_go_on(
 
 
 def test_a_member_without_room_is_told_and_nothing_is_taken_twice(
-    door: tuple[Listener, int, linked.Ear],
+    door: tuple[Listener, int, linked.Ear], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While the ear has no room a post waits, then is 429, and none of it was taken."""
+    monkeypatch.setattr(listening, "HELD_S_MAX", 0.6)
     _, port, ear = door
     member = Member(port)
     batch = link.encode_batch([Parcel(to_node(HUB.node.id), b"x")])
