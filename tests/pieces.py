@@ -10,7 +10,7 @@ from gateway.records.record import Kind, Said
 from gateway.store import authoring
 from gateway.sync import control, envelope, message
 from gateway.sync.envelope import Seal
-from gateway.sync.message import Body
+from gateway.sync.message import Body, Message
 from tests import people
 from tests.sim.clock import Clock
 from tests.sim.gateway import Gateway
@@ -27,6 +27,11 @@ class Shop(Gateway):
             place = authoring.say(self.db, self.author, self.venue(group), said)
         self._speak(self.exchange.written(group.id, self._clock.now_ms))
         return bytes(self.db.execute("SELECT id FROM records WHERE place = ?", (place,)).get)
+
+    def tell(self, node: bytes, group: Group, said: Message) -> None:
+        """Sign anything to a peer within their session."""
+        relation = self.exchange._circle.relations[node]
+        self._speak([self.exchange._voice.control(relation, group, said)])
 
     def knows(self, name: bytes) -> bool:
         """Say whether a record is held, with or without its body."""

@@ -7,7 +7,7 @@ import pytest
 from gateway.records import record
 from gateway.store import bodies, checking, outbox
 from gateway.sync.fetching import OPEN_MAX
-from gateway.sync.message import PIECE_BYTES
+from gateway.sync.message import PIECE_BYTES, Body
 from tests.pieces import Shops
 from tests.sim.network import Temper
 
@@ -121,3 +121,55 @@ def test_the_hash_is_the_records() -> None:
     assert said.body is not None and said.is_apart
     assert (said.body.hash, said.body.length) == (sha256(body).digest(), len(body))
     assert record.check_body(said, body)
+
+
+def test_wrong_pieces_are_refused_counted_and_asked_of_another() -> None:
+    """A carrier that gives another body costs one time more; it is asked no more for that one."""
+    shops = Shops("maker", "buyer", "carrier")
+    buyer, carrier = shops.of["buyer"], shops.of["carrier"]
+    shops.network.cut.add("buyer")
+    name = shops.attach("maker", SIZE)
+    shops.settle(lambda: carrier.body(name) is not None, 60_000)
+    right = carrier.body(name) or b""
+    carrier.db.execute("UPDATE records SET body = ? WHERE id = ?", (right[::-1], name))
+    shops.network.cut = {"maker"}
+    buyer.reconnect()
+    shops.settle(lambda: buyer.exchange.counts["record.body"] > 0, 600_000)
+    assert buyer.body(name) is None and buyer.pieces() == 0
+    shops.network.cut = set()
+    before = shops.given["carrier"]
+    shops.of["maker"].reconnect()
+    shops.settle(lambda: buyer.body(name) is not None, 900_000)
+    assert buyer.body(name) == right
+    assert shops.given["carrier"] - before <= OPEN_MAX * PIECE_BYTES
+    assert buyer.exchange.counts["record.body"] == 1
+
+
+def test_pieces_never_asked_for_and_off_the_grid_are_counted_and_kept_nowhere() -> None:
+    """Whoever signs them: of a body nobody owes, at huge offsets, cut short, or empty of sense."""
+    shops = Shops("maker", "buyer")
+    maker, buyer = shops.of["maker"], shops.of["buyer"]
+    with maker.db:  # so that it is asked for, and not given
+        name = shops.attach("maker", SIZE)
+        maker.db.execute("UPDATE apart SET held = 0")
+    shops.pass_ms(5_000)
+    assert buyer.knows(name) and bodies.count_owed(buyer.db) == 1
+    (wanted,) = bodies.owed(buyer.db, shops.group.id, 0, 9)
+    piece = bytes(PIECE_BYTES)
+    said = [
+        Body(sha256(b"nobody owes it").digest(), 0, piece),
+        Body(wanted.hash, (1 << 53) - 1 - PIECE_BYTES, piece),
+        Body(wanted.hash, 20 * PIECE_BYTES, piece),
+        Body(wanted.hash, 1, piece),
+        Body(wanted.hash, PIECE_BYTES, piece[1:]),
+        Body(wanted.hash, 0, b"x"),
+    ]
+    before = buyer.exchange.counts["sync.unasked"]
+    for each in said:
+        maker.tell(buyer.node, shops.group, each)
+    shops.pass_ms(1_000)
+    assert buyer.exchange.counts["sync.unasked"] - before == len(said)
+    assert buyer.pieces() == 0
+    tally = checking.verify_all(buyer.db)
+    assert (tally.bodies_missing, tally.invalid, tally.faults) == (1, 0, [])
+    assert any("bodies_missing: 1" in each for each in checking.notes(buyer.db))

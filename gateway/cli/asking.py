@@ -141,6 +141,7 @@ def _story(story: Story, here: bytes) -> dict[str, object]:
         "activity": None if said.activity is None else said.activity.hex(),
         "answers": [dep.hex() for dep in said.deps],
         "body_held": story.body is not None,
+        "bodies_missing": int(said.body is not None and story.body is None),
         "sealed": story.is_sealed,
         "readings": None if readings is None else len(readings),
         "devices": sorted({reading.device for reading in readings or ()}),

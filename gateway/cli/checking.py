@@ -59,6 +59,9 @@ def verify(
         if facts.get("sealed"):
             told = "{sealed} of the unknown are sealed: their keys were not given to this gateway"
             print(say(told, **facts))
+        if facts.get("bodies_missing"):
+            told = "{bodies_missing} of the unknown are held without their body, which is asked for"
+            print(say(told, **facts))
     raise typer.Exit(0 if facts["ok"] else 1)
 
 
@@ -79,10 +82,13 @@ def export_proof(
         raise FileUnusable(path=out, reason=fault.strerror) from fault
     facts = {"record": story.record.id.hex(), "file": str(out), "bytes": len(encoded)}
     facts |= {"roster": _roster(gathered).hex(), "receipts": len(gathered.receipts)}
+    facts |= {"bodies_missing": int(story.record.body is not None and story.body is None)}
     if as_json:
         print(json.dumps(facts))
     else:
         print(say("{file}: {bytes} bytes, {receipts} receipts", **facts))
+        if facts["bodies_missing"]:
+            print(say("its body is not held here: what it says is not shown"))
         print(say("to check it: hulian verify {file} --roster {roster}", **facts))
 
 
@@ -140,6 +146,7 @@ def _verified_store() -> dict[str, Any]:
         "invalid": tally.invalid,
         "unknown": tally.unknown,
         "sealed": tally.sealed,
+        "bodies_missing": tally.bodies_missing,
         "ok": tally.ok,
         "devices": [{"key": key.hex(), "samples": n} for key, n in sorted(tally.signed.items())],
         "faults": tally.faults,

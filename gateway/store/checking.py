@@ -21,7 +21,16 @@ from gateway.records.feed import Feed, Rosters
 from gateway.records.merkle import Frontier
 from gateway.records.record import Kind, Record
 from gateway.records.roster import Roster
-from gateway.store import feeds, groups, heard, keyring, membership, observations, quarantine
+from gateway.store import (
+    bodies,
+    feeds,
+    groups,
+    heard,
+    keyring,
+    membership,
+    observations,
+    quarantine,
+)
 from gateway.store.database import explained
 
 _FAULTS_MAX = 100
@@ -38,6 +47,7 @@ class Tally:
     invalid: int = 0
     unknown: int = 0
     sealed: int = 0  # of the unknown: the body is there, and the key to it is not
+    bodies_missing: int = 0  # of the unknown: the body is owed, and never came
     faults: list[str] = field(default_factory=list)
     signed: Counter[bytes] = field(default_factory=Counter)  # samples by their device's key
 
@@ -141,6 +151,7 @@ def _verify_feed(
             tally.valid += known
             tally.unknown += not known
             tally.sealed += not known and body is not None
+            tally.bodies_missing += not known and body is None
         except GatewayError as fault:
             tally.invalid += 1
             tally.fault(f"feed {name.hex()[:16]} record {seq}: {fault}")
@@ -326,7 +337,9 @@ def rings(db: apsw.Connection) -> list[str]:
 def notes(db: apsw.Connection) -> list[str]:
     """Say what is not wrong and was let go of on purpose, with its count and reason."""
     totals = {str(name): int(value) for name, value in db.execute("SELECT name, value FROM totals")}
-    return [
+    owed = bodies.count_owed(db)
+    missing = [f"bodies_missing: {owed} records are held without their body"] if owed else []
+    return missing + [
         f"quarantine: {totals[name]} let go of, the oldest first: {reason}"
         for name, reason in quarantine.REASONS.items()
         if totals.get(name)
