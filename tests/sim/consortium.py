@@ -242,7 +242,9 @@ class Consortium:
         self.clock.at(stop_ms, lambda: self._switch(self.network.links, True))
 
     def _switch(self, links: tuple[str, ...], is_up: bool) -> None:
-        for link in links:
+        if links == self.network.links:
+            self.network.is_up = is_up
+        for link in links if links != self.network.links else ():
             (self.network.down.discard if is_up else self.network.down.add)(link)
         for gateway in self.gateways:
             if not self.network.reaches(gateway.name):
@@ -256,6 +258,7 @@ class Consortium:
         """End the cuts and the full disks; loss, doubling and reordering go on."""
         self.network.severed.clear()
         self.network.down.clear()
+        self.network.is_up = True
         for gateway in self.gateways:
             gateway.desk.failing, gateway.desk.is_full = 0.0, False
             gateway.desk.coming.clear()

@@ -33,6 +33,7 @@ class Network:
         self._listeners: dict[str, list[str]] = {}
         self._names: dict[str, Deliver] = {}
         self._topics: dict[str, tuple[str, ...]] = {}
+        self.is_up = True  # else all links are down, whatever becomes of one meanwhile
         self.down: set[str] = set()  # links
         self.cut: set[str] = set()  # nodes without any way
         self.severed: set[tuple[str, str]] = set()  # nodes without the way to a link
@@ -46,7 +47,7 @@ class Network:
     def has_way(self, name: str, link: str) -> bool:
         """Say whether a node has a way to this broker, and it is up."""
         way = (name, link)
-        return not (
+        return self.is_up and not (
             link in self.down or name in self.cut or way in self.severed or way in self.absent
         )
 
