@@ -121,6 +121,37 @@ def said(topic: str, payload: bytes, backlog: bool = False) -> Outgoing:
     return Outgoing(topic, payload, backlog=backlog)
 
 
+class Turnout:
+    """Leads each connection to the next of these ports, and all that follow to the last."""
+
+    def __init__(self, *ports: int) -> None:
+        self._ports = list(ports)
+        self._socket = socket.create_server((HOST, 0))
+        self.port = int(self._socket.getsockname()[1])
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def stop(self) -> None:
+        """Lead nobody anywhere."""
+        self._socket.close()
+
+    def _run(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = self._socket.accept()
+                port = self._ports.pop(0) if len(self._ports) > 1 else self._ports[0]
+                far = socket.create_connection((HOST, port))
+                for ends in ((near, far), (far, near)):
+                    threading.Thread(target=_copy, args=ends, daemon=True).start()
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while piece := source.recv(65_536):
+            target.sendall(piece)
+    with contextlib.suppress(OSError):
+        target.shutdown(socket.SHUT_WR)
+
+
 class Middle:
     """A man in the middle: ends TLS with a certificate of his own and passes on what he reads."""
 

@@ -18,7 +18,7 @@ from gateway.records.identity import Named, Validity
 from gateway.transport import tls
 from gateway.transport.certificate import self_signed
 from tests import linked
-from tests.linked import HOST, Known, Middle, guests_of, said, started, until
+from tests.linked import HOST, Known, Middle, Turnout, guests_of, said, started, until
 from tests.people import Party, group_of, party, roster_of
 
 HUB, ACE, BOLT, ELSE = (party(name) for name in ("hub", "ace", "bolt", "else"))
@@ -102,6 +102,29 @@ def test_a_man_in_the_middle_is_refused_and_reads_nothing_that_is_carried() -> N
         middle.stop()
     assert middle.read
     assert b"a secret" not in b"".join(middle.read)
+
+
+def test_a_listener_that_starts_between_two_connections_is_no_man_in_the_middle() -> None:
+    """Another certificate once is a new start; twice in a row, somebody in between."""
+    (old, old_port), (new, new_port) = (linked.listener(HUB, known(HUB)) for _ in range(2))
+    once = Turnout(old_port, new_port)
+    ever = Turnout(*[old_port, new_port] * 20)
+    ace, bolt = (
+        linked.dialled(ACE, known(ACE), once.port),
+        linked.dialled(BOLT, known(BOLT), ever.port),
+    )
+    try:
+        with started(old, new):
+            until(lambda: old.state == new.state == "up")
+            with started(ace, bolt):
+                until(lambda: ace.state == "up")
+                until(lambda: bolt.counts["link.intercepted"])
+                assert bolt.state == "down" and bolt.reason.startswith("link.intercepted")
+    finally:
+        once.stop()
+        ever.stop()
+    assert ace.counts == {"link.changed": 1}
+    assert bolt.counts["link.changed"] == 1
 
 
 def _expired() -> Party:

@@ -115,6 +115,7 @@ from gateway.errors.link import (
     BadHttp as BadHttp,
     BadProof as BadProof,
     ExpiredCertificate as ExpiredCertificate,
+    LinkChanged as LinkChanged,
     LinkIntercepted as LinkIntercepted,
     LinkRefused as LinkRefused,
     LinkSlow as LinkSlow,

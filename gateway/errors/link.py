@@ -39,6 +39,15 @@ class ExpiredCertificate(PeerError):
     next = "its organisation must certify it anew"
 
 
+class LinkChanged(PeerError):
+    """Another TLS certificate is shown than a moment ago; once, that is a new start."""
+
+    code = "link.changed"
+    what = "another TLS certificate is shown than a moment ago"
+    why = "the gateway there began anew; were it somebody in between, it would not show just once"
+    next = "nothing to do: it is tried again at once"
+
+
 class LinkUnreachable(PeerError):
     """There is no connection to the other end."""
 

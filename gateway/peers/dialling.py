@@ -16,6 +16,7 @@ from gateway.errors import (
     AuthorError,
     GatewayError,
     GroupError,
+    LinkChanged,
     LinkIntercepted,
     LinkRefused,
     PeerError,
@@ -69,7 +70,7 @@ class Dialled:
         self._thread = Thread(f"link {name}", self._main)
         self._news, self._room = asyncio.Event(), asyncio.Event()
         self._ear: Ear | None = None
-        self._was_up, self._asked_s = False, 0.0
+        self._was_up, self._has_changed, self._asked_s = False, False, 0.0
 
     @property
     def direct(self) -> frozenset[bytes]:
@@ -230,10 +231,15 @@ class Dialled:
         direct = frozenset({listener, *present} - {self._own.run.node})
         if self.state == UP and direct == self._direct:
             return
-        self.state, self.reason, self._direct, self._was_up = UP, "", direct, True
+        self.state, self.reason, self._direct = UP, "", direct
+        self._was_up, self._has_changed = True, False
         self._tell()
 
     def _fail(self, fault: GatewayError) -> None:
+        if isinstance(fault, LinkChanged):
+            # A listener that starts between two connections does so once, who sits there always.
+            fault = LinkIntercepted() if self._has_changed else fault
+            self._has_changed = True
         self.state, self.reason, self._direct = DOWN, str(fault), frozenset()
         self.counts[fault.code] += 1
         self._tell()

@@ -13,7 +13,7 @@ from typing import Final
 
 import h11
 
-from gateway.errors import LinkIntercepted, LinkSlow, LinkUnreachable
+from gateway.errors import LinkChanged, LinkSlow, LinkUnreachable
 from gateway.transport import tls
 from gateway.transport.http import Conversation, Request, Response
 from gateway.transport.http_server import BUFFER_BYTES
@@ -50,7 +50,7 @@ class Connection:
 
 @asynccontextmanager
 async def connected(address: Address, pinned: bytes | None) -> AsyncIterator[Connection]:
-    """Connect, for as long as the context lasts; raise LinkUnreachable or LinkIntercepted."""
+    """Connect, for as long as the context lasts; raise LinkUnreachable or LinkChanged."""
     try:
         async with asyncio.timeout(CONNECT_S_MAX):
             reader, writer = await asyncio.open_connection(
@@ -65,7 +65,7 @@ async def connected(address: Address, pinned: bytes | None) -> AsyncIterator[Con
     try:
         connection = Connection(conversation, address)
         if pinned is not None and connection.certificate != pinned:
-            raise LinkIntercepted
+            raise LinkChanged
         yield connection
     finally:
         conversation.close()
