@@ -66,10 +66,12 @@ class Liar:
         """Say a message to the maker's node, not signed."""
         self.tell(message.encode(said), within)
 
-    def greet(self, number: int = 0, run: Run | None = None) -> None:
+    def greet(
+        self, number: int = 0, run: Run | None = None, rosters: tuple[bytes, ...] = ()
+    ) -> None:
         """Greet the maker under a new HELLO."""
         by = run or self.run
-        said = Hello(by.credentials, (), seed(f"nonce {number}")[:16])
+        said = Hello(by.credentials, rosters, seed(f"nonce {number}")[:16])
         self.hello, self.counter = message.encode(said), 0
         sealed = seal.seal(MAKER.encryption.public, self.hello, seed("ephemeral"))
         payload = envelope.encode(Envelope(Seal.NODE, None, sealed))

@@ -7,11 +7,12 @@ from gateway.errors import FloodingPeer
 from gateway.groups import agreement
 from gateway.groups.agreement import Ack, Entry
 from gateway.peers import wire
-from gateway.store import outbox
+from gateway.peers.wire import Outgoing
+from gateway.store import groups, outbox
 from gateway.sync import envelope, message
 from gateway.sync.decide import REPEATED
 from gateway.sync.envelope import Envelope, Seal
-from gateway.sync.message import Body, Heads
+from gateway.sync.message import PIECE_BYTES, Body, Heads
 from gateway.sync.meter import (
     BYTES_MAX,
     CUT,
@@ -23,7 +24,8 @@ from gateway.sync.meter import (
     Who,
 )
 from tests.liar import ALL, BUYER, LIAR, MAKER, World
-from tests.people import seed
+from tests.people import admitted, party, seed
+from tests.pieces import Shops
 from tests.test_bad_peer import CATCHING_UP_MS
 
 PEER = Who(Kind.PEER, b"a node")
@@ -119,8 +121,8 @@ def _waste(world: World, count: int) -> None:
 
 def test_a_peer_that_signs_rubbish_is_cut_and_heard_again(world: World) -> None:
     """Dropped unread for a while, said so, the honest go on; afterwards it is a peer as before."""
-    _waste(world, 3 * MESSAGES_MAX)
-    assert world.counted()[FloodingPeer.code] > MESSAGES_MAX
+    _waste(world, MESSAGES_MAX + 200)
+    assert world.counted()[FloodingPeer.code] > 100
     assert _state(world, LIAR.node.id) == "flooding"
     assert _state(world, BUYER.node.id) == "connected"
     world.catch_up(CATCHING_UP_MS)
@@ -170,4 +172,62 @@ def test_forged_acknowledgements_release_nothing_and_cut_nobody(world: World) ->
     world.pass_ms(50)
     assert world.signed_for() == 0
     assert world.counted()[REPEATED] == 0
+    world.catch_up(CATCHING_UP_MS)
+
+
+def _cut_the_group(world: World) -> int:
+    """Flood the group with what nobody signed, until nothing of it passes; give what is dropped."""
+    for number in range(2 * MESSAGES_MAX):
+        world.liar.say(Body(seed("x"), number, b"x"))
+    world.pass_ms(20)
+    dropped = world.counted()[FloodingPeer.code]
+    assert dropped > 0
+    return dropped
+
+
+def test_a_roster_that_was_asked_for_passes_while_somebody_floods_its_group(world: World) -> None:
+    """Once; told again, or one that nobody asked for, it is dropped as the rest."""
+    following, other = (
+        admitted(ALL.roster, party(name), by=(MAKER, BUYER, LIAR)) for name in ("carrier", "other")
+    )
+    world.liar.greet(1, rosters=(following.hash,))
+    world.pass_ms(50)
+    dropped = _cut_the_group(world)
+    for each, more in ((following, 0), (following, 1), (other, 2)):
+        world.liar.say(Body(each.hash, 0, each.encoded))
+        world.pass_ms(5)
+        held = set(groups.rosters(world.maker.db))
+        assert following.hash in held and other.hash not in held
+        assert world.counted()[FloodingPeer.code] == dropped + more
+
+
+def test_pieces_that_were_asked_for_pass_while_somebody_floods_their_group() -> None:
+    """A long body comes as quickly as if nobody flooded."""
+    shops = Shops("maker", "buyer")
+    buyer = shops.of["buyer"]
+    for number in range(2 * MESSAGES_MAX):
+        said = message.encode(Body(seed("x"), number, b"x"))
+        payload = envelope.encode(Envelope(Seal.NONE, shops.group.tag, said))
+        shops.network.publish("maker", Outgoing(wire.to_node(buyer.node), payload))
+    shops.pass_ms(50)
+    assert buyer.exchange.counts[FloodingPeer.code] > 0
+    name = shops.attach("maker", 20 * PIECE_BYTES)
+    shops.settle(lambda: buyer.body(name) is not None, 9_000)
+
+
+def test_pieces_that_nobody_asked_for_are_charged_to_whoever_signed_them(world: World) -> None:
+    """They are answered for like everything that leads to nothing."""
+    for number in range(BYTES_MAX // PIECE_BYTES + 2):
+        world.liar.control(Body(seed("x"), number * PIECE_BYTES, bytes(PIECE_BYTES)))
+    world.pass_ms(50)
+    assert _state(world, LIAR.node.id) == "flooding"
+
+
+def test_bytes_too_few_for_a_message_end_nothing_while_their_group_is_cut(world: World) -> None:
+    """Whatever is in an envelope is looked at before it is decoded: it may be nothing at all."""
+    dropped = _cut_the_group(world)
+    for content in (b"", b"\x84", b"\x84\x04", b"\x84\x06", b"\x82\x08"):
+        world.liar.tell(content)
+    world.pass_ms(5)
+    assert world.counted()[FloodingPeer.code] == dropped + 5
     world.catch_up(CATCHING_UP_MS)

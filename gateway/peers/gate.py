@@ -65,16 +65,29 @@ class Gate:
         """Note that this is sealed to this node, by anybody."""
         self._pass(now_ms)
 
-    def grouped(self, tag: str, content: bytes, circle: Circle, now_ms: int) -> None:
-        """Note in which group this was said, to us alone; what was asked for passes."""
+    def grouped(
+        self,
+        tag: str,
+        content: bytes,
+        circle: Circle,
+        awaits_roster: Callable[[bytes], bool],
+        now_ms: int,
+    ) -> None:
+        """Note in which group this was said, to us alone; what was asked for passes.
+
+        Pieces of bodies do: they come in control messages, and for each that was not asked for
+        the peer that signed it is charged.
+        """
         self._who = Who(Kind.GROUP, tag.encode(), self._who.way)
         if not self._meter.is_cut(self._who, now_ms):
             return
-        match content[0], content[1]:
+        match tuple(content[:2]):  # anybody's bytes: perhaps fewer
             case 0x84, Type.RECS:
                 is_asked = any(
                     each.asking.awaits(content[4:36]) for each in circle.relations.values()
                 )
+            case 0x84, Type.BODY:
+                is_asked = awaits_roster(content[4:36])
             case 0x82, Type.ACK:
                 is_asked = circle.awaits_ack(content)
             case _:

@@ -38,7 +38,7 @@ class Greeter:
         self, circle: Circle, voice: Voice, read: Connection, counts: Counter[str]
     ) -> None:
         self._circle, self._voice, self._read, self._counts = circle, voice, read, counts
-        self._succession = Succession()
+        self.succession = Succession()
         self._farewells = Farewells(circle, voice, read)
         # Invitations that could be accepted, by group: taken away by who decides that.
         self.invitations: dict[bytes, Invited] = {}
@@ -64,7 +64,7 @@ class Greeter:
             case Hello() as said:
                 self._circle.admitted(said.credentials)
                 staged.remember(said.credentials)
-                self._succession.lacking(said.rosters, self._circle.all_rosters())
+                self.succession.lacking(said.rosters, self._circle.all_rosters())
             case Invite() as said:
                 self._invited(said)
             case _:
@@ -75,13 +75,14 @@ class Greeter:
         nodes = {each.node.subject for each in peers.runs(self._read, kid)}
         return [said for node in sorted(nodes) for said in self._farewells.to(node, now_ms)]
 
-    def roster(self, said: Body, staged: Staged) -> None:
-        """Take a roster that was asked for, if it follows those that are held."""
-        found = self._succession.take(said.hash, said.piece, self._circle.all_rosters())
+    def roster(self, said: Body, staged: Staged) -> bool:
+        """Take a roster that was asked for, if it follows those that are held; say whether."""
+        found = self.succession.take(said.hash, said.piece, self._circle.all_rosters())
         if not found:
             self._counts[decide.UNASKED] += 1
         for known in found:
             staged.keep_roster(known)
+        return bool(found)
 
     def tips(self, relation: Relation) -> list[Outgoing]:
         """Say to a peer, over all links, what is held of each group that both are in."""
@@ -123,7 +124,7 @@ class Greeter:
 
     def _want(self, names: Iterable[bytes], relation: Relation, group: Group) -> list[Outgoing]:
         """Ask a peer for the rosters that it knows and we do not."""
-        lacking = self._succession.lacking(names, self._circle.all_rosters())
+        lacking = self.succession.lacking(names, self._circle.all_rosters())
         return (
             [self._voice.control(relation, group, message.wanted_whole(lacking))] if lacking else []
         )

@@ -197,7 +197,7 @@ class Hearing:
             return
         group = self._circle.group(enveloped.tag)
         content = enclosing.opened(group, enveloped)
-        self.gate.grouped(group.tag, content, self._circle, now_ms)
+        self.gate.grouped(group.tag, content, self._circle, self.greeter.succession.awaits, now_ms)
         if content.startswith(control.MARK):
             self._control(content, group, now_ms)
             return
@@ -206,7 +206,8 @@ class Hearing:
             case Recs():
                 self._carry_out(said, None, group, now_ms)
             case Body():
-                self.greeter.roster(said, self._staged)
+                if self.greeter.roster(said, self._staged):
+                    self.gate.led(Worth.USEFUL)
             case Claim():
                 ack, relation = self._circle.verify(said, group)
                 self._acked(said, ack, relation, group, now_ms)

@@ -30,6 +30,10 @@ class Succession:
         self._asked.update(lacking)
         return tuple(lacking)
 
+    def awaits(self, name: bytes) -> bool:
+        """Say whether a roster was asked for that has not come."""
+        return name in self._asked and name not in self._came
+
     def take(self, name: bytes, encoded: bytes, held: Mapping[bytes, Roster]) -> list[Roster]:
         """Take a roster that was asked for; give those that now follow what is held, in order."""
         if name not in self._asked:
