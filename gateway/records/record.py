@@ -5,7 +5,8 @@ record. Its body is detached, so that it can be shredded while the chain stays. 
 randomness: the moment and the salt are arguments.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from hashlib import sha256
@@ -13,7 +14,6 @@ from hmac import compare_digest
 
 from gateway.errors import (
     BadBody,
-    MalformedCbor,
     MalformedRecord,
     MalformedSignature,
     RecordTooLarge,
@@ -84,7 +84,23 @@ class ClockSource(IntEnum):
     PEERS = 5
 
 
-_LAST_KIND, _LAST_SOURCE = max(Kind), max(ClockSource)
+_KINDS, _SOURCES = tuple(Kind), tuple(ClockSource)
+
+# The payload, to the byte: it has one encoding, so it is read by a pattern that is that encoding.
+_UINT = rb"([\x00-\x17]|\x18[\x18-\xff]|\x19(?!\x00)..|\x1a(?!\x00\x00).{4}|\x1b(?!\x00{4}).{8})"
+_HASH = rb"\x58\x20(.{32})"
+_TEXT = rb"([\x60-\x77]|\x78[\x18-\xff]|\x79(?!\x00)..)(.*)"
+_PAYLOAD = re.compile(
+    rb"\xac\x00\x01"
+    rb"\x01%(hash)b\x02%(uint)b\x03%(hash)b\x04%(hash)b\x05%(uint)b\x06%(uint)b"
+    rb"\x07(?:\xf6|%(hash)b)"
+    rb"\x08([\x80-\x90])((?:\x58\x20.{32})*)"
+    rb"\x09\x83%(uint)b%(uint)b%(uint)b"
+    rb"\x0a\x82\x48(.{8})%(uint)b"
+    rb"\x0b(?:\xf6|\x84%(hash)b%(uint)b%(hash)b%(text)b)"
+    % {b"hash": _HASH, b"uint": _UINT, b"text": _TEXT},
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,101 +293,76 @@ def _parse(encoded: bytes) -> tuple[Record, cose.Signed]:
         raise RecordTooLarge(size=len(encoded), size_max=RECORD_BYTES_MAX)
     try:
         signed = cose.decode(encoded, "record")
-        payload = cbor.decode(signed.payload, RECORD_BYTES_MAX)
-    except (MalformedSignature, MalformedCbor) as fault:
+    except MalformedSignature as fault:
         raise MalformedRecord(reason=fault) from None
-    match payload:
-        case {
-            0: version,
-            1: bytes() as feed,
-            2: int() as seq,
-            3: bytes() as previous,
-            4: bytes() as group,
-            5: int() as key_number,
-            6: int() as kind,
-            7: activity,
-            8: list() as deps,
-            9: time,
-            10: boot,
-            11: body,
-            **more,
-        } if not more and version == 1:
-            _check_hashes(feed, previous, group, *([] if activity is None else [activity]))
-            _check_numbers(version, seq, key_number)
-            if (seq == 0) != (previous == NO_RECORD) or (seq == 0) != (kind == Kind.GENESIS):
-                raise MalformedRecord(reason="a genesis, and only that, is number 0 after nothing")
-            said = _kind(kind, key_number)
-            record = Record(
-                feed,
-                seq,
-                previous,
-                group,
-                key_number,
-                said,
-                activity,
-                _deps(deps),
-                _moment(time, boot),
-                _body(body, said, key_number),
-                leaf_hash(encoded),
-                encoded,
-            )
-            return record, signed
-    raise MalformedRecord(reason="fields are missing, unknown, or of the wrong type")
-
-
-def _check_hashes(*hashes: object) -> None:
-    for value in hashes:
-        if not isinstance(value, bytes) or len(value) != 32:
-            raise MalformedRecord(reason="a hash is not 32 bytes")
-
-
-def _check_numbers(*numbers: object) -> None:
-    for value in numbers:
-        if type(value) is not int or not 0 <= value < 1 << 53:
-            raise MalformedRecord(reason="a number is not a small positive integer")
-
-
-def _kind(number: int, key_number: int) -> Kind:
-    if type(number) is not int or not 0 <= number <= _LAST_KIND:
-        raise MalformedRecord(reason="an unknown kind")
-    kind = Kind(number)
-    if kind in FIXED_KINDS and key_number:
+    found = _PAYLOAD.fullmatch(signed.payload)
+    if found is None:
+        raise MalformedRecord(reason="not the fields of a record in deterministic CBOR")
+    feed, place, previous, group, sealed, said, activity, *more = found.groups()
+    seq, key_number, kind = _number(place), _number(sealed), _kind(_number(said))
+    if (seq == 0) != (previous == NO_RECORD) or (seq == 0) != (kind is Kind.GENESIS):
+        raise MalformedRecord(reason="a genesis, and only that, is number 0 after nothing")
+    if key_number and kind in FIXED_KINDS:
         raise MalformedRecord(reason="a body that always travels must be clear")
-    return kind
+    record = Record(
+        feed,
+        seq,
+        previous,
+        group,
+        key_number,
+        kind,
+        activity,
+        _deps(*more[:2]),
+        _moment(*more[2:7]),
+        None if more[7] is None else _body(more[7:], kind, key_number),
+        leaf_hash(encoded),
+        encoded,
+    )
+    return record, signed
 
 
-def _deps(deps: list[object]) -> tuple[bytes, ...]:
-    _check_hashes(*deps)
-    hashes = tuple(dep for dep in deps if isinstance(dep, bytes))
-    if len(hashes) > DEPS_MAX or list(hashes) != sorted(set(hashes)):
+def _number(head: bytes) -> int:
+    """Give the number that an integer as the payload's pattern knows it stands for."""
+    number = int.from_bytes(head[1:], "big") if len(head) > 1 else head[0]
+    if number >= 1 << 53:
+        raise MalformedRecord(reason="a number is not a small positive integer")
+    return number
+
+
+def _kind(number: int) -> Kind:
+    if number >= len(_KINDS):
+        raise MalformedRecord(reason="an unknown kind")
+    return _KINDS[number]
+
+
+def _deps(count: bytes, listed: bytes) -> tuple[bytes, ...]:
+    if not listed and count == b"\x80":
+        return ()
+    hashes = tuple(listed[at + 2 : at + 34] for at in range(0, len(listed), 34))
+    if len(hashes) != count[0] & 0x1F or list(hashes) != sorted(set(hashes)):
         raise MalformedRecord(reason="deps are too many, repeated, or not sorted")
     return hashes
 
 
-def _moment(time: object, boot: object) -> Moment:
-    match time, boot:
-        case [int() as unix_ms, int() as uncertainty_ms, int() as source], [
-            bytes() as boot_id,
-            int() as monotonic_ms,
-        ] if len(boot_id) == 8:
-            _check_numbers(unix_ms, uncertainty_ms, source, monotonic_ms)
-            if source > _LAST_SOURCE or (source == 0 and (unix_ms or uncertainty_ms)):
-                raise MalformedRecord(reason="an unset or unknown clock that tells a time")
-            return Moment(unix_ms, uncertainty_ms, ClockSource(source), boot_id, monotonic_ms)
-    raise MalformedRecord(reason="time or boot have the wrong shape")
+def _moment(unix: bytes, uncertain: bytes, by: bytes, boot: bytes, monotonic: bytes) -> Moment:
+    unix_ms, uncertainty_ms, source = _number(unix), _number(uncertain), _number(by)
+    if source >= len(_SOURCES) or (source == 0 and (unix_ms or uncertainty_ms)):
+        raise MalformedRecord(reason="an unset or unknown clock that tells a time")
+    return Moment(unix_ms, uncertainty_ms, _SOURCES[source], boot, _number(monotonic))
 
 
-def _body(body: object, kind: Kind, key_number: int) -> BodyRef | None:
+def _body(parts: Sequence[bytes], kind: Kind, key_number: int) -> BodyRef:
+    digest, size, committed, head, text = parts
     shortest = SALT_BYTES + (SEAL_BYTES if key_number else 0)
-    match body:
-        case None:
-            return None
-        case [bytes() as digest, int() as length, bytes() as committed, str() as content_type]:
-            _check_hashes(digest, committed)
-            _check_numbers(length)
-            if not shortest <= length <= body_bytes_max(kind):
-                raise MalformedRecord(reason="the body is shorter than its salt, or too long")
-            if len(content_type) > CONTENT_TYPE_CHARS_MAX:
-                raise MalformedRecord(reason="the content type is too long")
-            return BodyRef(digest, length, committed, content_type)
-    raise MalformedRecord(reason="the body's description has the wrong shape")
+    length = _number(size)
+    if not shortest <= length <= body_bytes_max(kind):
+        raise MalformedRecord(reason="the body is shorter than its salt, or too long")
+    if len(text) != (int.from_bytes(head[1:], "big") if len(head) > 1 else head[0] & 0x1F):
+        raise MalformedRecord(reason="the content type is cut short, or bytes trail it")
+    try:
+        content_type = text.decode()
+    except UnicodeDecodeError:
+        raise MalformedRecord(reason="the content type is not UTF-8") from None
+    if len(content_type) > CONTENT_TYPE_CHARS_MAX:
+        raise MalformedRecord(reason="the content type is too long")
+    return BodyRef(digest, length, committed, content_type)
