@@ -1,5 +1,6 @@
 """A listener among people who mean it ill: the others go on, and nobody fills its memory."""
 
+import asyncio
 import contextlib
 import gc
 import os
@@ -13,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from gateway.errors import BadHttp
 from gateway.peers import listening
 from gateway.peers.listening import Listener
 from gateway.peers.waiting import SENDER_BYTES_MAX, WAITING_BYTES_MAX, Waiting
@@ -21,6 +23,8 @@ from gateway.sync import link
 from gateway.sync.link import Meeting, Parcel, Side
 from gateway.transport import tls
 from gateway.transport.certificate import self_signed
+from gateway.transport.http import Request
+from gateway.transport.http_client import Address, connected
 from tests import linked
 from tests.linked import HOST, said, started, until
 from tests.people import run_of
@@ -253,3 +257,58 @@ def test_the_key_is_never_in_a_file_of_the_disk(monkeypatch: pytest.MonkeyPatch)
     assert opened == ["/memfd:certificate (deleted)"]
     assert len(list(Path("/proc/self/fd").iterdir())) == before
     assert "PRIVATE KEY" in self_signed(bytes(32))
+
+
+def test_an_answer_without_end_is_read_no_further_than_it_may_be() -> None:
+    """Whoever answers a dialler without saying how long its answer is fills no memory."""
+    context, _ = tls.listening_context(os.urandom(32))
+    door = socket.create_server((HOST, 0))
+    told: list[int] = []
+
+    def answer() -> None:
+        near = context.wrap_socket(door.accept()[0], server_side=True)
+        near.recv(4096)
+        near.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        with contextlib.suppress(OSError):
+            while len(told) < 64:
+                near.sendall(bytes(1024 * 1024))
+                told.append(1)
+
+    async def ask() -> None:
+        async with connected(Address(HOST, door.getsockname()[1]), None) as connection:
+            with pytest.raises(BadHttp):
+                await connection.ask(Request("POST", "/hl/1/greet"), 10.0, 4096)
+
+    answering = threading.Thread(target=answer)
+    answering.start()
+    asyncio.run(ask())
+    answering.join()
+    door.close()
+    assert len(told) < 64
+
+
+@pytest.mark.parametrize("version", [b"1.1\r\nHost: x\r\nConnection: close", b"1.0"])
+def test_what_follows_a_last_answer_is_no_defect(
+    door: tuple[Listener, int, linked.Ear], version: bytes
+) -> None:
+    """A stranger that speaks on after it asked for one answer alone is cut, and that is all."""
+    hub, port, _ = door
+    with _secure(port) as near:
+        near.sendall(b"POST /hl/1/greet HTTP/" + version + b"\r\nContent-Length: 0\r\n\r\n")
+        assert _status(near) == 200
+        with contextlib.suppress(OSError):
+            near.sendall(b"and more")
+        _until_closed(near)
+    with _secure(port) as next_one:  # When it is answered, what became of the first is told.
+        next_one.sendall(GREET + b"0\r\n\r\n")
+        assert _status(next_one) == 200
+    assert not hub.counts["link.defect"]
+
+
+def test_who_says_what_is_no_batch_is_barred(door: tuple[Listener, int, linked.Ear]) -> None:
+    """To find out costs more than to say it: so a member is asked to stay away for a while."""
+    hub, port, _ = door
+    member = Member(port)
+    assert member.say(b"\x81" * 9) == 400
+    assert hub.counts["link.malformed"] == 1
+    assert b" 429 " in Member(port).answered[:20]

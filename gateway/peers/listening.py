@@ -247,8 +247,10 @@ class Caller:
             return self._wait(_BUSY_S, is_last=False)
         try:
             parcels = link.decode_batch(body)
-        except GatewayError as fault:
+        except GatewayError as fault:  # To find that out cost more than to say it.
             self._at.counts[fault.code] += 1
+            self._at.seats.bar(seat, time.monotonic())
+            self._at.changed()
             return Response(400, fault.code.encode(), is_last=True)
         if not await self._at.take_soon(parcels, seat):
             return self._wait(_BUSY_S, is_last=False)

@@ -97,8 +97,8 @@ class Conversation:
             raise BadHttp(reason="a request came before the answer to the one before")
         return Request(asked.method, asked.target, asked.headers, body)
 
-    async def respond(self, response: Response) -> None:
-        """Answer the request; raise LinkSlow where nobody takes the answer."""
+    async def respond(self, response: Response) -> bool:
+        """Answer the request, and say whether another may come; raise LinkSlow, LinkUnreachable."""
         headers = [
             ("Content-Length", str(len(response.body))),
             ("Content-Type", TYPE),
@@ -106,8 +106,10 @@ class Conversation:
             *([("Connection", "close")] if response.is_last else []),
         ]
         await self._send(h11.Response(status_code=response.status, headers=headers), response.body)
-        if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
-            self._http.start_next_cycle()
+        if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
+            return False
+        self._http.start_next_cycle()
+        return True
 
     async def ask(self, request: Request, patience_s: float, size_max: int) -> Response:
         """Say a request and wait for the whole answer; raise a PeerError."""
@@ -178,8 +180,11 @@ class Conversation:
         while True:
             event = await self._event(min(size + _READ_BYTES, _BODY_READ_BYTES))
             match event:
-                case h11.Data(data=part):
+                case h11.Data(data=part) if size >= len(part):
+                    size -= len(part)
                     parts.append(bytes(part))
+                case h11.Data():  # It goes on until it ends: nobody said how long it is.
+                    raise BadHttp(reason="the length of a body is not said before it")
                 case h11.EndOfMessage():
                     return b"".join(parts)
                 case _:

@@ -179,6 +179,8 @@ class Server:
             self._counts[LATE] += 1
         except OSError:  # ssl's errors among them
             self._counts[TLS] += 1
+        except LinkSlow as fault:  # It takes no answer.
+            self._counts[fault.code] += 1
         except LinkUnreachable:
             pass  # It is gone: there is nobody to tell.
         finally:
@@ -214,8 +216,7 @@ class Server:
             except (BadHttp, LinkSlow, LinkTooLarge) as fault:
                 self._counts[fault.code] += 1
                 response = refusal(fault)
-            await conversation.respond(response)
-            if response.is_last:
+            if not await conversation.respond(response):
                 return
 
 
