@@ -9,6 +9,7 @@ from typing import Final
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 _HOST: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?|[0-9A-Fa-f:.]+(?:%\w+)?")
+_PART_MAX: Final = 63  # of a name, between its dots (RFC 1035): what is longer is never looked up
 _PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 _BAUD_MIN, _BAUD_MAX = 50, 4_000_000
 _MODBUS_PORT: Final = 502
@@ -209,6 +210,7 @@ def _split(url: str) -> SplitResult:
 
 
 def _host(host: str) -> str:
-    if not _HOST.fullmatch(host):
+    parts = host.split(".")
+    if not _HOST.fullmatch(host) or not all(0 < len(part) <= _PART_MAX for part in parts):
         raise ValueError("it names no host")
     return host

@@ -211,6 +211,8 @@ def _of_addresses() -> list[tuple[str, str, Faults]]:
         ("another scheme", _changed(SOURCE, "mqtt://", "http://", url, 7, "url")),
         ("a port beyond all", _changed(SOURCE, "127.0.0.1", "h:65536", url, 7, "url")),
         ("no host", _changed(SOURCE, "127.0.0.1", "", url, 7, "url")),
+        ("two dots in a host", _changed(SOURCE, "127.0.0.1", "a..b", url, 7, "url")),
+        ("a part of a host too long", _changed(SOURCE, "127.0.0.1", "a" * 64, url, 7, "url")),
         ("a password in the url", _changed(SOURCE, "127.0.0.1", "u:p@h", url, 7, "url")),
         ("a path in the url", _changed(SOURCE, "127.0.0.1", "h/x", url, 7, "url")),
         ("no topic", _changed(SOURCE, '["a/+"]', "[]", "config.range", 8, "topics")),
