@@ -71,8 +71,9 @@ def run(config_path: Path) -> int:
     """Run the agent until it is told to stop; give the exit status, or raise a GatewayError."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
     config = read_config(config_path)
+    signals = Signals()
     agent = Agent(config, config_path)
-    while (again := asyncio.run(agent.serve())) is not None:
+    while (again := asyncio.run(agent.serve(signals))) is not None:
         try:
             agent, config = Agent(again, config_path), again
             continue
@@ -80,6 +81,37 @@ def run(config_path: Path) -> int:
             _LOG.error(_NOT_RELOADED, fault)
         agent = Agent(config, config_path)
     return 0
+
+
+class Signals:
+    """The signals by which this process is told to stop or to reload.
+
+    What comes while one start of the agent has ended and the next is not there yet is kept for it:
+    asyncio's own handlers end with their loop, and a signal in between would end the process.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: set[int] = set()
+        self._follow: Callable[[int], object] | None = None
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._hear)
+
+    def follow(self, follow: Callable[[int], object]) -> None:
+        """Have the running loop follow signals, those that came before it first."""
+        loop = asyncio.get_running_loop()
+        self._follow = lambda number: loop.call_soon_threadsafe(follow, number)
+        while self._waiting:
+            follow(self._waiting.pop())
+
+    def leave(self) -> None:
+        """Keep what comes from now on for who follows next."""
+        self._follow = None
+
+    def _hear(self, number: int, _frame: object) -> None:
+        if self._follow is None:
+            self._waiting.add(number)
+        else:
+            self._follow(number)
 
 
 def read_config(path: Path) -> Config:
@@ -123,14 +155,11 @@ class Agent:
             config, self._sources, self._clock.now, self._writer, self._door.tell
         )
 
-    async def serve(self) -> Config | None:
+    async def serve(self, signals: Signals) -> Config | None:
         """Run until told to stop; give the config to start again with, if there is one."""
-        self._stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, self._stop.set)
-        loop.add_signal_handler(signal.SIGINT, self._stop.set)
-        loop.add_signal_handler(signal.SIGHUP, self._reload)
-        threading.excepthook = self._thread_failed(loop)
+        self._stop = stop = asyncio.Event()
+        signals.follow(lambda number: self._reload() if number == signal.SIGHUP else stop.set())
+        threading.excepthook = self._thread_failed(asyncio.get_running_loop())
         try:
             async with asyncio.TaskGroup() as tasks:
                 running = [tasks.create_task(self._door.serve())]
@@ -150,6 +179,7 @@ class Agent:
                 for task in running:
                     task.cancel()
         finally:
+            signals.leave()
             if self._next is None:  # After STOPPING=1 systemd waits for our end, and then kills.
                 _notify("STOPPING=1")
             await asyncio.to_thread(self._close)

@@ -92,6 +92,18 @@ def test_systemd_is_told_of_a_reload_and_of_no_end(
             assert systemd.recv(100) == b"STOPPING=1"
 
 
+def test_hangups_that_come_too_fast_end_nothing(tmp_path: Path) -> None:
+    """SIGHUP again while one is being followed: the agent goes on, and ends in order when told."""
+    with _running(tmp_path) as agent:
+        agent.status()
+        for _ in range(300):  # Each is followed for a second or so, with moments between.
+            _signal(agent, signal.SIGHUP)
+            time.sleep(0.01)
+            assert agent.process is not None and agent.process.poll() is None, agent.log()
+        _until(lambda: agent.status()["state"] == "running", agent, 60)
+        agent.stop()
+
+
 def test_a_config_that_only_fails_when_it_is_used_is_not_reloaded(tmp_path: Path) -> None:
     """A file that it names and that is not there: the agent goes on with the config it had."""
     line = '\n[[source]]\nname = "mcu"\ntype = "framed"\nurl = "serial:///dev/nowhere"\n'
