@@ -96,7 +96,7 @@ def test_hangups_that_come_too_fast_end_nothing(tmp_path: Path) -> None:
     """SIGHUP again while one is being followed: the agent goes on, and ends in order when told."""
     with _running(tmp_path) as agent:
         agent.status()
-        for _ in range(300):  # Each is followed for a second or so, with moments between.
+        for _ in range(100):  # Each is followed for a second or so, with moments between.
             _signal(agent, signal.SIGHUP)
             time.sleep(0.01)
             assert agent.process is not None and agent.process.poll() is None, agent.log()
