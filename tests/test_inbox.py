@@ -1,5 +1,6 @@
 """The inbox: bounded for each link and sender, nothing lost, everybody has a turn."""
 
+import threading
 from collections import Counter
 
 from hypothesis import given, strategies as some
@@ -73,3 +74,34 @@ def test_more_than_there_is_room_for_is_taken_where_nothing_waits() -> None:
     inbox = Inbox()
     assert inbox.put("a", arrivals)
     assert not inbox.put("a", arrivals[:1])
+
+
+def test_a_link_that_rests_is_told_of_room_only_when_something_was_taken_of_it() -> None:
+    """Else it would offer again and again while it rests, and keep two threads busy in vain."""
+    inbox, resting = Inbox(), frozenset({"a"})
+    while inbox.put("a", [_arrived("a", None)]):
+        continue
+    assert inbox.take(_PIECE, resting) == []
+    assert inbox.resumed(resting) == frozenset()
+    assert inbox.take(_PIECE)
+    assert inbox.resumed() == {"a"}
+
+
+def test_links_may_hand_over_while_somebody_looks() -> None:
+    """However many senders come while others of a link that rests wait, both go on."""
+    inbox, is_over = Inbox(), threading.Event()
+
+    def hand_over() -> None:
+        while not is_over.is_set():
+            for number in range(50):
+                inbox.put("a", [Arrived("topic", b"", "a", number.to_bytes(2, "big"))])
+            inbox.take(TURN_BYTES * 50)
+
+    thread = threading.Thread(target=hand_over)
+    thread.start()
+    try:
+        for _ in range(20_000):
+            assert not inbox.waits(frozenset({"a"}))
+    finally:
+        is_over.set()
+        thread.join()

@@ -1,10 +1,11 @@
 """What links heard and the exchange has not yet taken: bounded, and in turns.
 
 In: arrivals of a link, of one sender where it is known. Out: portions in which every sender has its
-share, or no for what has no room. It never drops: whoever is told no offers again. One thread at a
-time may use it.
+share, or no for what has no room. It never drops: whoever is told no offers again. Any thread may
+use it.
 """
 
+import threading
 from collections import deque
 from collections.abc import Sequence
 from typing import Final
@@ -26,12 +27,37 @@ class Inbox:
         self._queues: dict[Whose, deque[Arrived]] = {}
         self._sizes: dict[Whose, int] = {}
         self._refused: set[str] = set()
+        self._lock = threading.Lock()
 
     def __bool__(self) -> bool:
         return bool(self._queues)
 
     def put(self, link: str, arrivals: Sequence[Arrived]) -> bool:
         """Take arrivals of one sender; False if its place, or its link's, is full already."""
+        with self._lock:
+            return self._put(link, arrivals)
+
+    def waits(self, without: frozenset[str] = frozenset()) -> bool:
+        """Say whether anything is there of other links than these."""
+        with self._lock:
+            return self._first(without) is not None
+
+    def take(self, bytes_max: int, without: frozenset[str] = frozenset()) -> list[Arrived]:
+        """Take a portion of about so many bytes, of other links than these; senders have turns."""
+        with self._lock:
+            return self._take(bytes_max, without)
+
+    def resumed(self, without: frozenset[str] = frozenset()) -> frozenset[str]:
+        """Name the links that were told no; once, after there is room again.
+
+        Of these links nothing is taken now, so there is none: they are named later.
+        """
+        with self._lock:
+            resumed = frozenset(self._refused - without)
+            self._refused -= resumed
+            return resumed
+
+    def _put(self, link: str, arrivals: Sequence[Arrived]) -> bool:
         sender = arrivals[0].sender if arrivals else None
         own = self._sizes.get((link, sender), 0)
         whole = sum(size for (name, _), size in self._sizes.items() if name == link)
@@ -45,15 +71,12 @@ class Inbox:
             self._sizes[link, sender] = own + size
         return True
 
-    def waits(self, without: frozenset[str] = frozenset()) -> bool:
-        """Say whether anything is there of other links than these."""
-        return any(link not in without for link, _ in self._queues)
+    def _first(self, without: frozenset[str]) -> Whose | None:
+        return next((each for each in self._queues if each[0] not in without), None)
 
-    def take(self, bytes_max: int, without: frozenset[str] = frozenset()) -> list[Arrived]:
-        """Take a portion of about so many bytes, of other links than these; senders have turns."""
+    def _take(self, bytes_max: int, without: frozenset[str]) -> list[Arrived]:
         taken: list[Arrived] = []
-        while bytes_max > 0 and self.waits(without):
-            whose = next(each for each in self._queues if each[0] not in without)
+        while bytes_max > 0 and (whose := self._first(without)) is not None:
             queue = self._queues.pop(whose)
             turn_bytes = 0
             while queue and turn_bytes < TURN_BYTES:
@@ -66,8 +89,3 @@ class Inbox:
             else:
                 del self._sizes[whose]
         return taken
-
-    def resumed(self) -> frozenset[str]:
-        """Name the links that were told no; once, after there is room again."""
-        resumed, self._refused = frozenset(self._refused), set()
-        return resumed

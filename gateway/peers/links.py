@@ -127,9 +127,9 @@ class Links:
 
     def heard(self, link: Link, arrivals: Sequence[Arrived]) -> bool:
         """Take arrivals of one sender; False if there is no room for them."""
-        with self._guard:
-            taken = self._inbox.put(link.name, arrivals)
-        self._wake.set()
+        taken = self._inbox.put(link.name, arrivals)
+        if taken:  # Who is told no is told of room when some of what waits was taken.
+            self._wake.set()
         return taken
 
     def changed(self, link: Link) -> None:
@@ -187,9 +187,8 @@ class Links:
     def _hear(self, now_ms: int) -> frozenset[str]:
         """Take in a portion of what arrived; give the links that may read on."""
         resting = self._duty.resting(now_ms)
-        with self._guard:
-            portion = self._inbox.take(PORTION_BYTES_MAX, resting)
-            resumed = self._inbox.resumed()
+        portion = self._inbox.take(PORTION_BYTES_MAX, resting)
+        resumed = self._inbox.resumed(resting)
         if portion:
             began_s = time.perf_counter()
             said = self.exchange.receive(portion, now_ms)
