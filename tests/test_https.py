@@ -4,6 +4,8 @@ import os
 import socket
 import ssl
 import subprocess
+import threading
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,14 +14,17 @@ import pytest
 
 from gateway.groups.group import Group
 from gateway.peers.listening import Listener
+from gateway.peers.seats import CARRIED_BYTES_MAX, Seats
 from gateway.peers.wire import heads_of, records_of, to_node
 from gateway.records import identity
 from gateway.records.identity import Named, Validity
+from gateway.sync.link import Parcel
 from gateway.transport import tls
 from gateway.transport.certificate import self_signed
+from gateway.transport.http_server import Visit
 from tests import linked
 from tests.linked import HOST, Known, Middle, Turnout, guests_of, said, started, until
-from tests.people import Party, group_of, party, roster_of
+from tests.people import Party, group_of, party, roster_of, run_of
 
 HUB, ACE, BOLT, ELSE = (party(name) for name in ("hub", "ace", "bolt", "else"))
 ALL = group_of(HUB, ACE, BOLT, purpose="all", chain=(roster_of(HUB, ACE, BOLT),))
@@ -177,6 +182,44 @@ def test_who_is_revoked_is_cut_and_not_let_in_again(
         assert at_ace.payloads() == []
 
 
+def test_who_left_a_group_hears_nothing_more_of_it(door: tuple[Listener, int, Known]) -> None:
+    """From the moment it is known: not even what is said first; it stays linked as a contact."""
+    hub, port, knows = door
+    ace, bolt = linked.dialled(ACE, known(ACE), port), linked.dialled(BOLT, known(BOLT), port)
+    with started(ace, bolt) as (at_ace, at_bolt):
+        until(lambda: hub.direct == {ACE.node.id, BOLT.node.id})
+        held = knows.guests.members[ALL.tag]
+        left = tuple(each for each in held.members if each.node != ACE.node.id)
+        members = {**knows.guests.members, ALL.tag: replace(held, members=left)}
+        knows.guests = replace(knows.guests, members=members)
+        hub.say([said(heads_of(ALL.tag, HUB.node.id), b"to members")])
+        hub.say([said(to_node(ACE.node.id), b"to it alone")])
+        until(lambda: at_ace.heard_all and at_bolt.heard_all)
+        assert at_ace.payloads() == [b"to it alone"]
+        assert at_bolt.payloads() == [b"to members"]
+
+
+def test_connections_are_cut_in_their_own_thread(
+    door: tuple[Listener, int, Known], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever finds out that a node is revoked: asyncio's tasks are nobody else's to end."""
+    hub, port, knows = door
+    cut_in, cut = set[str](), Visit.cut
+
+    def noted(visit: Visit) -> None:
+        cut_in.add(threading.current_thread().name)
+        cut(visit)
+
+    monkeypatch.setattr(Visit, "cut", noted)
+    ace = linked.dialled(ACE, known(ACE), port)
+    with started(ace):
+        until(lambda: hub.direct == {ACE.node.id})
+        knows.revoke(ACE)
+        hub.say([said(heads_of(ALL.tag, HUB.node.id), b"to members")])
+        until(lambda: cut_in)
+    assert cut_in == {"link door"}
+
+
 def test_a_dialler_finds_somebody_else_than_a_member() -> None:
     """The listener proves itself too: one that is not known is left, and tried again later."""
     stranger = known(ELSE, group_of(ELSE, ACE, purpose="theirs"))
@@ -253,3 +296,22 @@ def test_an_address_that_is_taken_is_told_and_tried_again() -> None:
             assert hub.reason.startswith("link.listen")
             taken.close()
             until(lambda: hub.state == "up")
+
+
+def test_what_one_says_to_many_who_take_nothing_is_bounded() -> None:
+    """However many are linked, and however much one of them says to each by itself."""
+    many = [party(f"node {number}") for number in range(10)]
+    all_of_them = HUB, ACE, *many
+    crowd = group_of(*all_of_them, purpose="crowd", chain=(roster_of(*all_of_them),))
+    knows = Known(guests_of(HUB, crowd))
+    seats = Seats(linked.own_of(HUB, knows), Counter(), lambda _: None)
+    sat = []
+    for each in (ACE, *many):
+        credentials = run_of(each).credentials
+        sat.append(seats.sit(knows.guests.admit(credentials, 0), credentials, 0.0))
+    for each in many:
+        seats.say([Parcel(to_node(each.node.id), bytes(60_000))] * 20, sat[0])
+    waiting = sum(each.waiting.size for each in sat if each is not None)
+    assert CARRIED_BYTES_MAX - 100_000 < waiting <= CARRIED_BYTES_MAX
+    seats.say([Parcel(to_node(ACE.node.id), bytes(60_000))], sat[1])
+    assert sat[0] is not None and sat[0].waiting.size > 60_000

@@ -52,9 +52,9 @@ class Listener:
         self.name, self.own, self._at = name, own, at
         self.state, self.reason = CONNECTING, ""
         self.counts: Counter[str] = Counter()
-        self.seats = Seats(own, self.counts, self._wake)
-        self._server = Server(at, self._meet, self.counts)
         self._thread, self._room = Thread(f"link {name}", self._main), asyncio.Event()
+        self.seats = Seats(own, self.counts, self._thread.call)
+        self._server = Server(at, self._meet, self.counts)
         self._ear: Ear | None = None
         self._told: tuple[str, frozenset[bytes]] = ("", frozenset())
 
@@ -100,9 +100,6 @@ class Listener:
             if time.monotonic() >= until_s:
                 return False
         return True
-
-    def _wake(self, seat: Seat) -> None:
-        self._thread.call(seat.news.set)
 
     def _meet(self, visit: Visit) -> "Caller":
         return Caller(self, visit)

@@ -25,6 +25,8 @@ SEATS_MAX: Final = 256
 # Of one node: a run that is ending and the next, or the two copies of a clone.
 SEATS_PER_NODE_MAX: Final = 2
 ALL_BYTES_MAX: Final = 64 * 1024 * 1024
+# Said by one node, and waiting for all others together.
+CARRIED_BYTES_MAX: Final = 8 * 1024 * 1024
 VISITS_MAX: Final = 4
 # Two polls that did not come.
 SILENT_S_MAX: Final = 60.0
@@ -85,8 +87,11 @@ class Seat:
 class Seats:
     """All that are linked to one listener; thread-safe, but for the connections."""
 
-    def __init__(self, own: Own, counts: Counter[str], wake: Callable[[Seat], None]) -> None:
-        self._own, self._counts, self._wake = own, counts, wake
+    def __init__(
+        self, own: Own, counts: Counter[str], call: Callable[[Callable[[], object]], None]
+    ) -> None:
+        # `call` has the thread of the connections do something soon: they are touched nowhere else.
+        self._own, self._counts, self._call = own, counts, call
         self._seats: dict[bytes, Seat] = {}  # by run
         self._barred: dict[bytes, float] = {}  # by node, until when
         self._lock = threading.RLock()
@@ -119,7 +124,7 @@ class Seats:
                     return None
                 seat = self._seats[guest.run] = Seat(guest, credentials, now_s)
             for visit in seat.visits:
-                visit.cut()
+                self._call(visit.cut)
             seat.visits, seat.guest, seat.heard_s, seat.told = [], guest, now_s, ()
             seat.looked = self._own.guests()
             seat.token = self._own.random(link.TOKEN_BYTES)
@@ -131,7 +136,7 @@ class Seats:
             self._seats.pop(seat.guest.run, None)
             visits, seat.visits, seat.token = seat.visits, [], b""
         for visit in visits:
-            visit.cut()
+            self._call(visit.cut)
 
     def of_token(self, token: bytes) -> Seat | None:
         """Find the seat of a token, if its node may still be there."""
@@ -157,7 +162,7 @@ class Seats:
         """Have all hear who is present now."""
         with self._lock:
             for each in self._seats.values():
-                self._wake(each)
+                self._call(each.news.set)
 
     def has_room(self, room_bytes: int) -> bool:
         """Say whether backlog may be handed over to anybody."""
@@ -179,12 +184,13 @@ class Seats:
         `by` is the seat of who says them; None for this gateway itself.
         """
         with self._lock:
+            # First of all who has come and gone since: it says to whom a group's words may go.
+            near = [each for each in list(self._seats.values()) if self._may_stay(each)]
+            others = [each for each in near if each is not by]
             for parcel in parcels:
-                to = self._to(parcel, by)
-                self._carry(parcel, by, [each for each in to if self._may_stay(each)])
+                self._carry(parcel, by, self._to(parcel, by, others))
 
-    def _to(self, parcel: Parcel, by: Seat | None) -> list[Seat]:
-        seats = [each for each in self._seats.values() if each is not by]
+    def _to(self, parcel: Parcel, by: Seat | None, seats: Sequence[Seat]) -> list[Seat]:
         match parcel.topic.split("/"):
             case ["hl", "1", "n", said]:
                 node = bytes.fromhex(said)
@@ -208,14 +214,19 @@ class Seats:
 
     def _carry(self, parcel: Parcel, by: Seat | None, to: Sequence[Seat]) -> None:
         carried = Parcel(parcel.topic, parcel.envelope, parcel.is_backlog, by is not None)
+        said_by = by.guest.node if by else b""
+        whole = sum(each.waiting.size for each in self._seats.values())
+        theirs = sum(each.waiting.size_of(said_by) for each in self._seats.values()) if by else 0
         for seat in to:
-            whole = sum(each.waiting.size for each in self._seats.values())
             dropped = 1
-            if whole + carried.size <= ALL_BYTES_MAX:
-                dropped = seat.waiting.put(carried, by.guest.node if by else b"")
+            if whole + carried.size <= ALL_BYTES_MAX and theirs + carried.size <= CARRIED_BYTES_MAX:
+                before = seat.waiting.size
+                dropped = seat.waiting.put(carried, said_by)
+                whole += seat.waiting.size - before
+                theirs += seat.waiting.size - before
             if dropped:
                 self._counts[FULL] += dropped
-            self._wake(seat)
+            self._call(seat.news.set)
 
     def _is_welcome(self, seat: Seat) -> bool:
         """Say whether a node may still be here: somebody may have come or gone since."""

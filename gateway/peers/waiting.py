@@ -50,6 +50,10 @@ class Waiting:
         """Say whether less than that waits."""
         return self.size < size_max
 
+    def size_of(self, sender: bytes) -> int:
+        """Give the bytes that wait of what a sender said."""
+        return self._by_sender[sender]
+
     def put(self, parcel: Parcel, sender: bytes = b"") -> int:
         """Queue a parcel, before backlog if it is none; give how many were dropped for it."""
         with self._lock:
