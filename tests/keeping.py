@@ -115,6 +115,7 @@ class Keeper:
                     reader.read(
                         db, feeds.append(db, said, each.body, follows), said, each.body or b""
                     )
+            reader.finish(db)
             membership.refold(db, group)
 
         self.writer.submit(job).result()

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from gateway.errors import AuthorError, BadBody, DeviceError
+from gateway.readings.spans import Span
 from gateway.records import identity, record
 from gateway.records.identity import EncryptionKey
 from gateway.records.record import Kind, Record
@@ -42,9 +43,15 @@ class Reader:
         self, keys: Sequence[EncryptionKey], newest: Callable[[bytes], Roster], counts: Counter[str]
     ) -> None:
         self._keys, self._newest, self._counts = keys, newest, counts
+        self._found: list[tuple[int, Span]] = []
+
+    def finish(self, db: Connection) -> None:
+        """Index what was found in the bodies that were read."""
+        found, self._found = self._found, []
+        observations.keep_all(db, found)
 
     def read(self, db: Connection, place: int, said: Record, body: bytes) -> None:
-        """Read a body that was just stored; what cannot be understood is counted."""
+        """Read a body that was just stored, before `finish`; what is not understood is counted."""
         if said.is_apart and said.kind not in APART_READ:
             return
         try:
@@ -54,7 +61,8 @@ class Reader:
                 case Kind.REVOCATION:
                     self._bar(db, said, body)
                 case _:
-                    observations.index(db, place, said, body)
+                    spans = observations.find(db, place, said, body)
+                    self._found += [(place, span) for span in spans]
         except (AuthorError, DeviceError) as fault:
             self._counts[fault.code] += 1
 

@@ -207,6 +207,7 @@ class Staged:
         for _, following in groupby(self._kept, lambda each: each.record.feed):
             self._store(db, list(following))
         self._put_together(db)
+        self._reader.finish(db)
         for group in self.changed:
             membership.refold(db, group)
         for node, release, encoded in self._released:

@@ -24,6 +24,8 @@ SIGNATURE_BYTES = 64
 _BEFORE_KID = bytes.fromhex("a301320448")
 _AFTER_KID = b"\x10"
 _SIGN1 = b"\xd2\x84"  # tag 18, an array of four
+# The least size whose head is so many bytes longer than one.
+_LEAST = {0: 0, 1: 24, 2: 0x100, 4: 0x10000}
 _CONTEXT = b"\x84\x6aSignature1"
 
 
@@ -143,6 +145,6 @@ def _read_bstr(encoded: bytes, at: int) -> tuple[bytes, int]:
         raise MalformedSignature(reason="a byte string is missing")
     start = at + 1 + width
     content = encoded[start : start + size]
-    if len(content) != size or _bstr(content)[: 1 + width] != encoded[at:start]:
+    if len(content) != size or size < _LEAST[width]:
         raise MalformedSignature(reason="a byte string is cut short, or not in its shortest form")
     return content, start + size

@@ -22,28 +22,38 @@ INDEXED = frozenset({Kind.OBSERVATION, Kind.GAP})
 
 def keep(db: apsw.Connection, place: int, spans: Sequence[Span]) -> None:
     """Index one observation record by the devices it speaks of."""
+    keep_all(db, [(place, span) for span in spans])
+
+
+def keep_all(db: apsw.Connection, found: Sequence[tuple[int, Span]]) -> None:
+    """Index several observation records, each by the devices it speaks of."""
     db.executemany(
         "INSERT INTO observations VALUES (?, ?, ?, ?, ?)",
-        [(place, span.device, span.first_ms, span.last_ms, span.count) for span in spans],
+        [(place, span.device, span.first_ms, span.last_ms, span.count) for place, span in found],
     )
     db.execute(
         "UPDATE totals SET value = value + ? WHERE name = 'readings'",
-        (sum(span.count for span in spans),),
+        (sum(span.count for _, span in found),),
     )
 
 
 def index(db: apsw.Connection, place: int, said: Record, body: bytes | None) -> None:
-    """Index what somebody else wrote; what is sealed under a key not held waits for that key.
+    """Index what somebody else wrote, as `find` finds it."""
+    keep(db, place, find(db, place, said, body))
+
+
+def find(db: apsw.Connection, place: int, said: Record, body: bytes | None) -> Sequence[Span]:
+    """Find what somebody else wrote of; what is sealed under a key not held waits for that key.
 
     Raise BadBody, MalformedPack or MalformedGap where its content is not what it must be.
     """
     if said.kind not in INDEXED or body is None:
-        return
+        return ()
     content = keyring.content(db, said, body)
     if content is None:
         db.execute("INSERT INTO unread VALUES (?) ON CONFLICT DO NOTHING", (place,))
-        return
-    keep(db, place, spans_of(said.kind, content))
+        return ()
+    return spans_of(said.kind, content)
 
 
 def index_opened(db: apsw.Connection, places: Iterable[int]) -> int:
