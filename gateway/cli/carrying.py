@@ -93,7 +93,7 @@ def import_bundle(
     ignored = {_ELSEWHERE, *([_STRANGER] if waits else [])}
     left = {code: count for code, count in done[1].items() if code not in ignored}
     left |= {GAP: found.left[GAP]} if found.left[GAP] else {}
-    facts |= {"records": done[0], "left": left}
+    facts |= {"records": done[0], "left": left, "owed": courier.owed()}
     if as_json:
         print(json.dumps(facts, ensure_ascii=False))
     else:
@@ -111,6 +111,7 @@ def _facts(whole: Survey, found: Found, before: state.State) -> dict[str, Any]:
         "more": whole.trailer.has_more,
         "held": found.known,
         "acks": found.acks,
+        "bodies": found.bodies,
         "elsewhere": found.elsewhere,
         "groups": sorted(held.groups.keys() - before.groups.keys()),
         "invitations": [each.name for each in waiting if each.name in found.invitations],
@@ -119,6 +120,8 @@ def _facts(whole: Survey, found: Found, before: state.State) -> dict[str, Any]:
 
 def _say(facts: dict[str, Any]) -> None:
     print(say("gateway {from}: {records} records stored, {held} were held already", **facts))
+    if facts["bodies"] or facts["owed"]:
+        print(say("{bodies} long bodies came with it, {owed} are still lacking", **facts))
     for name in facts["groups"]:
         print(say("this gateway is in the group {name} now", name=name))
     for name in facts["invitations"]:

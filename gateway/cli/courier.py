@@ -7,7 +7,7 @@ has the run; where none runs, this command is a run of its own, and the only one
 from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from gateway.peers import bundle as files
 from gateway.peers.bundle import Frame, Parts
 from gateway.peers.examining import Examination, Found
 from gateway.records import run as runs
-from gateway.store import carried, contacts, database, groups, membership, state
+from gateway.store import bodies, carried, contacts, database, groups, membership, state
 from gateway.store.authoring import Author
 from gateway.store.carried import Wanted
 from gateway.store.database import Connection
@@ -161,6 +161,13 @@ def store(
         if not fresh or not left:
             break
     return stored, left
+
+
+def owed() -> int:
+    """Count the bodies that records stored here still lack."""
+    _, db = place.opened()
+    with closing(db):
+        return bodies.count_owed(db)
 
 
 def _batches(opened: files.Opened, node: bytes) -> Iterator[list[bytes]]:

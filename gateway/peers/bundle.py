@@ -10,6 +10,7 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -17,12 +18,12 @@ from gateway.errors import BundleUnreadable, BundleUnwritable
 from gateway.groups.group import Group
 from gateway.peers import enclosing
 from gateway.records.sealing import NONCE_BYTES
-from gateway.store import feeds
+from gateway.store import bodies, feeds
 from gateway.store.carried import Span
 from gateway.store.database import Connection
 from gateway.sync import bundle, message
 from gateway.sync.bundle import Binding, Entry, Head, Trailer
-from gateway.sync.message import RECORDS_MAX, Carried, Recs
+from gateway.sync.message import PIECE_BYTES, RECORDS_MAX, Body, Carried, Recs
 
 PART: Final = ".part"  # what a file is called until it is whole
 BYTES_MIN: Final = 256 * 1024
@@ -138,7 +139,10 @@ class Parts:
 def records(
     read: Connection, group: Group, span: Span, random: Callable[[int], bytes]
 ) -> Iterator[tuple[int, Entry]]:
-    """Put a span of records into envelopes for all members; give each with its count."""
+    """Put a span of records into envelopes for all members; give each with its count.
+
+    The pieces of bodies that travel apart follow the message with their records.
+    """
     start = span.start
     while start < span.stop:
         stop = min(span.stop, start + RECORDS_MAX)
@@ -146,9 +150,23 @@ def records(
         if not held:
             return
         carried = tuple(Carried(each.encoded, each.body) for each in held)
-        said = message.encode(Recs(span.feed, start, carried))
-        yield len(held), Entry(None, enclosing.enclose(group, said, random(NONCE_BYTES)))
-        start += len(held)
+        following = Span(span.feed, start, start + len(held), span.covers)
+        count = len(held)
+        recs = Recs(span.feed, start, carried)
+        for said in chain[Recs | Body]((recs,), _pieces(read, group, following)):
+            enclosed = enclosing.enclose(group, message.encode(said), random(NONCE_BYTES))
+            yield count, Entry(None, enclosed)
+            count = 0
+        start = following.stop
+
+
+def _pieces(read: Connection, group: Group, span: Span) -> Iterator[Body]:
+    """Give the bodies of records that travel apart and are lacked, a piece of the grid each."""
+    for seq, name in bodies.held_in(read, span.feed, span.start, span.stop):
+        offset = 0
+        while span.lacks(seq) and (piece := bodies.part(read, group.id, name, offset, PIECE_BYTES)):
+            yield Body(name, offset, piece)
+            offset += len(piece)
 
 
 @contextmanager

@@ -34,7 +34,7 @@ from gateway.peers.wire import Arrived, Outgoing
 from gateway.records.feed import Head, feed_id
 from gateway.store import feeds, outbox
 from gateway.store.database import Connection
-from gateway.sync import control, decide, envelope, message
+from gateway.sync import control, decide, envelope, message, pieces
 from gateway.sync.clones import Alarm
 from gateway.sync.control import Control
 from gateway.sync.decide import (
@@ -64,8 +64,7 @@ class Hearing:
     """The ear of an exchange."""
 
     def __init__(self, circle: Circle, voice: Voice, read: Connection, store: Store) -> None:
-        self._circle, self._voice = circle, voice
-        self._read, self._store = read, store
+        self._circle, self._voice, self._read, self._store = circle, voice, read, store
         self.counts: Counter[str] = Counter()
         self.greeter = Greeter(circle, voice, read, self.counts)
         self.whence = Whence(self.counts)
@@ -103,10 +102,7 @@ class Hearing:
         """Take in one envelope that somebody carried by hand: nobody waits for an answer."""
         self.gate.enter(Arrived("", payload), self._circle, now_ms)
         try:
-            if (sealed := envelope.decode(payload)).seal is Seal.NODE:
-                self.greeter.introduced(self._circle.open_sealed(sealed.content), self._staged)
-            else:
-                self._directed(payload, now_ms)
+            self._directed(payload, now_ms, by_hand=True)
         except (PeerError, AuthorError, GroupError) as fault:
             self.counts[fault.code] += 1
 
@@ -188,8 +184,11 @@ class Hearing:
                 case _:
                     self._do(action, relation, group, now_ms)
 
-    def _directed(self, payload: bytes, now_ms: int) -> None:
+    def _directed(self, payload: bytes, now_ms: int, by_hand: bool = False) -> None:
         enveloped = envelope.decode(payload)
+        if enveloped.seal is Seal.NODE and by_hand:
+            self.greeter.introduced(self._circle.open_sealed(enveloped.content), self._staged)
+            return
         if enveloped.seal is Seal.NODE:
             self.gate.greeted(now_ms)
             plain = self._circle.open_sealed(enveloped.content)
@@ -205,6 +204,8 @@ class Hearing:
         match said:
             case Recs():
                 self._carry_out(said, None, group, now_ms)
+            case Body() if by_hand and pieces.is_part(said):
+                self._staged.carry(group.id, said)
             case Body():
                 if self.greeter.roster(said, self._staged):
                     self.gate.led(Worth.USEFUL)

@@ -35,10 +35,11 @@ from gateway.records.roster import Roster
 from gateway.store import alarms, bodies, claims, feeds, groups, membership, outbox, peers
 from gateway.store.database import Connection
 from gateway.store.writer import Job
+from gateway.sync import decide
 from gateway.sync.clones import Alarm
 from gateway.sync.decide import Append, Ours, Release
-from gateway.sync.message import Carried
-from gateway.sync.pieces import count_of
+from gateway.sync.message import Body, Carried
+from gateway.sync.pieces import EARLIER, count_of, number_of
 
 T = TypeVar("T")
 UNKEPT_CLAIM = "sync.unkept-claim"
@@ -97,6 +98,8 @@ class Staged:
         self._counts = counts
         self._rosters: list[Roster] = []
         self.pieces: list[Piece] = []
+        # By group: pieces that somebody carried by hand, of bodies that this batch may bring.
+        self._carried: list[tuple[bytes, Body]] = []
         # Places of records, known once the job is done: whose body is owed now, is whole now, or
         # was made of wrong pieces, which are gone.
         self.owing: list[int] = []
@@ -106,7 +109,7 @@ class Staged:
         self.changed: set[bytes] = set()
 
     def __bool__(self) -> bool:
-        told = self._claims or self._heard or self.alarms or self.pieces
+        told = self._claims or self._heard or self.alarms or self.pieces or self._carried
         return bool(self._kept or self._released or self._runs or self._rosters or told)
 
     @property
@@ -144,6 +147,10 @@ class Staged:
     def keep_piece(self, piece: Piece) -> None:
         """Keep a piece of a body; when all are there, it is the record's if its hash is."""
         self.pieces.append(piece)
+
+    def carry(self, group: bytes, said: Body) -> None:
+        """Keep a piece that was carried by hand, if a record then owes it: its file was checked."""
+        self._carried.append((group, said))
 
     def claim(self, node: bytes, group: bytes, feed: bytes, size: int) -> None:
         """Keep that a member signed that it holds more of a feed than is held here."""
@@ -244,6 +251,8 @@ class Staged:
         """Store the pieces; make bodies of those that are whole, and read what they say."""
         for piece in self.pieces:
             bodies.keep_piece(db, piece.place, piece.number, piece.piece)
+        for group, said in self._carried:
+            self._correct(db, group, said)
         for place in sorted({piece.place for piece in self.pieces}):
             owed = bodies.owed_at(db, place)
             if owed is None or len(owed.had) < count_of(owed.length):
@@ -254,6 +263,18 @@ class Staged:
                 self.wrong.append(place)
             for each in places:
                 self._read_whole(db, each)
+
+    def _correct(self, db: Connection, group: bytes, said: Body) -> None:
+        """Keep a piece that was carried by hand, also instead of one that a link brought."""
+        owing = bodies.owing(db, group, said.hash)
+        if not owing:
+            is_held = bodies.length_of(db, group, said.hash) is not None
+            self._counts[decide.REPEATED if is_held else decide.UNASKED] += 1
+        for each in owing:
+            number = number_of(each.length, said.offset, len(said.piece))
+            if number is not None:
+                bodies.correct_piece(db, each.place, number, said.piece)
+                self.pieces.append(Piece(each.place, number, said.piece, EARLIER))
 
     def _read_whole(self, db: Connection, place: int) -> None:
         said = bodies.record_at(db, place)

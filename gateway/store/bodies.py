@@ -73,6 +73,29 @@ def owed_at(db: apsw.Connection, place: int) -> Owed | None:
     return None if row is None else _owed(row)
 
 
+def owing(db: apsw.Connection, group: bytes, name: bytes) -> list[Owed]:
+    """Give the records of a group that owe the body with this hash."""
+    rows = db.execute(f"{_OWED} AND g.id = ? AND a.hash = ? ORDER BY a.place", (group, name))
+    return [_owed(row) for row in rows]
+
+
+def held_in(db: apsw.Connection, feed: bytes, start: int, stop: int) -> list[tuple[int, bytes]]:
+    """Give the records [start, stop) of a feed that hold a body that travels apart: its hash."""
+    rows: list[tuple[Any, ...]] = db.execute(
+        "SELECT a.place & 4294967295, a.hash FROM feeds f JOIN apart a ON a.in_group = f.in_group"
+        " AND a.place >= f.number << 32 | ?2 AND a.place < f.number << 32 | ?3"
+        " WHERE f.id = ?1 AND a.held = 1 ORDER BY a.place",
+        (feed, start, stop),
+    ).fetchall()
+    return [(int(seq), bytes(name)) for seq, name in rows]
+
+
+def first_pieces(db: apsw.Connection, place: int, count: int) -> Iterator[bytes]:
+    """Give the first pieces that are had of a body, one after another."""
+    for piece, _ in zip(_pieces(db, place), range(count), strict=False):
+        yield piece
+
+
 def count_owed(
     db: apsw.Connection, group: str | None = None, organisation: bytes | None = None
 ) -> int:
@@ -113,6 +136,15 @@ def keep_piece(db: apsw.Connection, place: int, number: int, piece: bytes) -> No
     db.execute(
         "INSERT INTO pieces SELECT place, ?2, ?3 FROM apart WHERE place = ?1 AND held = 0"
         " ON CONFLICT DO NOTHING",
+        (place, number, piece),
+    )
+
+
+def correct_piece(db: apsw.Connection, place: int, number: int, piece: bytes) -> None:
+    """Keep a piece that somebody vouched for, instead of another that was had."""
+    db.execute(
+        "INSERT INTO pieces SELECT place, ?2, ?3 FROM apart WHERE place = ?1 AND held = 0"
+        " ON CONFLICT DO UPDATE SET piece = excluded.piece WHERE piece <> excluded.piece",
         (place, number, piece),
     )
 

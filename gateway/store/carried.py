@@ -11,6 +11,7 @@ from typing import Any
 
 import apsw
 
+from gateway.groups.agreement import Cover
 from gateway.records import record
 from gateway.store import feeds, outbox
 
@@ -30,6 +31,11 @@ class Span:
     feed: bytes
     start: int
     stop: int
+    covers: tuple[Cover, ...] = ()  # what each of the nodes signed for; none where all is wanted
+
+    def lacks(self, seq: int) -> bool:
+        """Say whether the body of a record is wanted: some node did not sign for it."""
+        return not self.covers or not all(each.covers(seq) for each in self.covers)
 
 
 def spans(
@@ -42,14 +48,14 @@ def spans(
         (group,),
     ).fetchall()
     for number, feed, author, size in rows:
-        start = 0
+        start, covers = 0, tuple[Cover, ...]()
         if not wanted.everything:
-            cursors = (outbox.cursor(db, node, feed) for node in nodes if node != author)
-            start = min(cursors, default=size)
+            covers = tuple(outbox.cover(db, node, feed) for node in nodes if node != author)
+            start = min((each.prefix for each in covers), default=size)
         if wanted.from_ms is not None and start < size:
             start = _first_since(db, number, (start, size), wanted.from_ms)
         if start < size:
-            yield Span(bytes(feed), start, size)
+            yield Span(bytes(feed), start, size, covers)
 
 
 def _first_since(db: apsw.Connection, number: int, within: tuple[int, int], from_ms: int) -> int:

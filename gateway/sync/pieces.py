@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
-from gateway.sync.message import PIECE_BYTES, Bwant, Part
+from gateway.sync.message import PIECE_BYTES, Body, Bwant, Part
 from gateway.sync.retry import NEVER_TRIED, Retry
 
 EARLIER: Final = b""  # gave pieces in an earlier run: nobody knows who it was
@@ -18,6 +18,11 @@ EARLIER: Final = b""  # gave pieces in an earlier run: nobody knows who it was
 def count_of(length: int) -> int:
     """Say in how many pieces a body of this length travels."""
     return -(-length // PIECE_BYTES)
+
+
+def is_part(said: Body) -> bool:
+    """Say whether it is a part of something longer, as no roster is."""
+    return said.offset > 0 or len(said.piece) == PIECE_BYTES
 
 
 def number_of(length: int, offset: int, size: int) -> int | None:
