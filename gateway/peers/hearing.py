@@ -68,9 +68,8 @@ class Hearing:
         self.counts: Counter[str] = Counter()
         self.greeter = Greeter(circle, voice, read, self.counts)
         self.whence = Whence(self.counts)
-        self.gate, self._before = Gate(voice.chance), 0
+        self.gate, self._before, self._now_ms = Gate(voice.chance), 0, 0
         self.bodies = Bodies(circle, voice, (read, store), self.counts)
-        self._now_ms = 0
         # Claims of peers, by feed; and the feeds whose author signed two histories.
         self.forks: dict[bytes, Forked] = {}
         self.frozen: set[bytes] = set()
