@@ -40,6 +40,7 @@ from gateway.config.settings import Source as SourceSettings
 from gateway.errors import ConfigUnreadable, GatewayError
 from gateway.peers.exchange import PeerStatus
 from gateway.peers.progress import Progress
+from gateway.peers.searching import check_installed
 from gateway.query import show_time
 from gateway.readings.reading import Provenance, Reading
 from gateway.records import run as runs
@@ -126,6 +127,7 @@ class Agent:
     """One start of the agent: one run, its sources, its store, its peers, its door."""
 
     def __init__(self, config: Config, config_path: Path) -> None:
+        check_installed(config.link)
         self._config, self._config_path = config, config_path
         self._state_dir = Path(config.gateway.state_dir)
         self._clock = KernelClock()

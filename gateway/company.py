@@ -25,6 +25,7 @@ from gateway.peers.link import Link, LinkStatus
 from gateway.peers.links import Links
 from gateway.peers.listening import Listener
 from gateway.peers.mqtt import BrokerLink
+from gateway.peers.searching import Searched, is_ours
 from gateway.sources.intake import Routes
 from gateway.store import council, database, groups, membership, observations, state
 from gateway.store.authoring import Author, Venue
@@ -179,7 +180,9 @@ class Company:
                     made.append(Dialled(each.name, Address(each.far.host, each.far.port), own))
                 case "listen":
                     at = Listening(each.here.host, each.here.port, random_bytes(32))
-                    made.append(Listener(each.name, at, own))
+                    made.append(Listener(each.name, at, own, bool(each.announce)))
+                case "lan":
+                    made.append(Searched(each.name, own, is_ours(self._config.link)))
         return made
 
     def _meet_again(self) -> None:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,8 @@ ASKED_EACH_S = 0.05
 class AgentProcess:
     """One gateway; start it, kill it, stop it, ask it, and read what its store holds."""
 
-    def __init__(self, folder: Path, name: str, sources: str) -> None:
+    def __init__(self, folder: Path, name: str, sources: str, within: Sequence[str] = ()) -> None:
+        self.within = within  # the words before the command, of a network namespace
         self.folder, self.state_dir = folder, folder / "state"
         self.config = folder / "gateway.toml"
         self.config.write_text(
@@ -47,7 +49,8 @@ class AgentProcess:
         environment = {**os.environ, "HULIAN_CONFIG": str(self.config)}
         (self.state_dir / SOCKET).unlink(missing_ok=True)
         with log:
-            self.process = subprocess.Popen([*HULIAN, "run"], stderr=log, env=environment)
+            command = [*self.within, *HULIAN, "run"]
+            self.process = subprocess.Popen(command, stderr=log, env=environment)
         until = time.monotonic() + 20
         while not (self.state_dir / SOCKET).exists():
             assert self.process.poll() is None, self.log()

@@ -165,7 +165,7 @@ def _told(facts: dict[str, Any]) -> str:
     ]
     lines += _listed("sources:", facts.get("sources", ()), lambda one: retell(one["reason"]))
     lines += _listed("devices:", facts["devices"], _standing)
-    lines += _listed("links:", facts["links"], lambda one: retell(one.get("reason", "")))
+    lines += _listed("links:", facts["links"], _linked)
     lines += _listed("peers:", facts["peers"], _lacking)
     lines += _listed("groups:", facts["groups"], _grouped)
     lines += [
@@ -203,6 +203,12 @@ def _listed(
 def _named(one: dict[str, Any]) -> str:
     """Name what has a name so; a peer by its organisation and the beginning of its node's id."""
     return str(one.get("name") or f"{one['organisation']} {one['node'][:8]}")
+
+
+def _linked(link: dict[str, Any]) -> str:
+    """Tell whom a link reaches, and what is amiss."""
+    told = [say("{count} peer(s)", count=len(link["peers"]))] if link.get("peers") else []
+    return "  ".join([*told, *([retell(link["reason"])] if link["reason"] else [])])
 
 
 def _standing(device: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ from gateway.cli.words import language, say
 from gateway.clock import KernelClock, random_bytes
 from gateway.config import load, show
 from gateway.errors import ConfigFaults, FileUnusable, GatewayError, WrongValue
+from gateway.peers.searching import check_installed
 from gateway.readings.names import is_name
 from gateway.records import identity
 from gateway.store import state
@@ -95,6 +96,7 @@ def check(
         if as_json:
             print(json.dumps({"ok": False, "config": str(path), "faults": _faults(faults)}))
         raise
+    check_installed(found.link)
     if effective:
         print(show(found))
     elif as_json:

@@ -14,6 +14,8 @@ _PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 _BAUD_MIN, _BAUD_MAX = 50, 4_000_000
 _MODBUS_PORT: Final = 502
 _LINK_PORT: Final = 8471
+# A link to whoever announces on the local network that it listens.
+LAN: Final = "lan:"
 
 
 @dataclass(frozen=True, slots=True)

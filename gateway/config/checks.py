@@ -12,7 +12,7 @@ from typing import Final
 import jmespath
 import jmespath.exceptions
 
-from gateway.config.addresses import broker, far, listen, serial_line
+from gateway.config.addresses import LAN, broker, far, listen, serial_line
 from gateway.config.faults import Faults
 from gateway.config.lines import Path
 from gateway.errors import (
@@ -41,17 +41,26 @@ def check_link(faults: Faults, at: Path, said: Table[str, object]) -> None:
         faults.add(NoEffect, (*at, "listen"), reason=reason)
     elif isinstance(here, str):
         _check_gateways(faults, at, said, "listen")
-    elif isinstance(url, str) and url.lower().startswith("https:"):
+    elif isinstance(url, str) and url.lower().startswith(("https:", "lan:")):
         _check_gateways(faults, at, said, "url")
     else:
         check_broker(faults, at, said)
+    if said.get("announce") and url is not None:
+        faults.add(NoEffect, (*at, "announce"), reason="only a link that listens can be announced")
 
 
 def _check_gateways(faults: Faults, at: Path, said: Table[str, object], key: str) -> None:
     """Check a link between two gateways, which prove who they are by their certificates."""
     where = str(said[key])
     try:
-        listen(where) if key == "listen" else far(where)
+        if key == "listen" and listen(where).loopback and said.get("announce"):
+            reason = "nobody beyond this computer can reach it"
+            faults.add(NoEffect, (*at, "announce"), reason=reason)
+        elif key == "url" and where.lower().startswith("lan:"):
+            if where != LAN:
+                raise ValueError("something follows lan:, or it is not in small letters")
+        else:
+            listen(where) if key == "listen" else far(where)
     except ValueError as fault:
         example = "0.0.0.0:8471" if key == "listen" else "https://peer.example:8471"
         faults.add(BadUrl, (*at, key), reason=str(fault), example=example)

@@ -12,7 +12,7 @@ from typing import Final, Literal, TypeVar, get_args, get_origin
 import msgspec
 
 from gateway.config import checks, devices, modbus, outward, serial_checks, units
-from gateway.config.addresses import Bus, SerialLine
+from gateway.config.addresses import LAN, Bus, SerialLine
 from gateway.config.devices import Bind
 from gateway.config.faults import Faults
 from gateway.config.lines import Lines, Path
@@ -63,6 +63,7 @@ _SHARED: Final = {
     "device": "a device has one table, with all of its topics",
     "client_id": "a broker closes the older of two connections of one client id, for ever in turn",
     "listen": "one address has one listener",
+    LAN: "one search of the local network finds all there are",
     "url": "a line has one owner; only Modbus units share a url, and then all of it",
 }
 Kind = TypeVar("Kind", bound=msgspec.Struct)
@@ -324,7 +325,7 @@ class _Reader:
         path, said = (*at, key), tuple(map(str, claim))
         first = self._owners.setdefault((key, *said), path)
         if first != path:
-            line, reason = self.faults.line(first), _SHARED[key]
+            line, reason = self.faults.line(first), _SHARED.get(said[-1], _SHARED[key])
             self.faults.add(DuplicateKey, path, found=said[-1][:80], first=line, reason=reason)
 
     def _claim_connection(
@@ -341,6 +342,8 @@ class _Reader:
                     self._claim_bus(at, unit)
                 case Link(kind="listen", listen=here):
                     self._claim("listen", at, here)
+                case Link(kind="lan", url=url):
+                    self._claim("url", at, url)
                 case Link(kind="https"):
                     pass
                 case Link() | MqttSource() | SparkplugSource() | Publish() as over_mqtt:

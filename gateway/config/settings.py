@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from gateway.config.addresses import (
+    LAN,
     Broker,
     Far,
     Listen,
@@ -50,6 +51,8 @@ class Link(Struct, frozen=True, kw_only=True):
     url: Text | None = None
     # None: it dials. To be reached from outside is for the site's people to decide.
     listen: Text | None = None
+    # Only beside `listen`: whoever is on the LAN then learns that a gateway is there.
+    announce: bool | None = None
     # None: many brokers inside a plant know no users.
     username: Short | None = None
     # None: no password. Never the password itself, so that a config can be shown to anyone.
@@ -60,10 +63,12 @@ class Link(Struct, frozen=True, kw_only=True):
     client_id: ClientId = ""
 
     @property
-    def kind(self) -> Literal["mqtt", "https", "listen"]:
-        """Say what it is: a broker's, one that dials another gateway, or one that listens."""
+    def kind(self) -> Literal["mqtt", "https", "listen", "lan"]:
+        """Say what it is: a broker's, one that dials a gateway or all on the LAN, or listens."""
         if self.url is None:
             return "listen"
+        if self.url == LAN:
+            return "lan"
         return "https" if self.url.lower().startswith("https://") else "mqtt"
 
     @property

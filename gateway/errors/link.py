@@ -93,6 +93,33 @@ class LinkRefused(PeerError):
     next = "ask its operator; it is tried again by itself"
 
 
+class LinkDoubled(PeerError):
+    """Another link of this gateway leads to the same listener."""
+
+    code = "link.doubled"
+    what = "another link of this gateway leads to the same listener already"
+    why = "a listener knows one place for each run; two links would take it from each other"
+    next = "nothing to do: this link is used when the other one goes down"
+
+
+class LinkUnmet(PeerError):
+    """Somebody who announces on the local network that it listens is not linked."""
+
+    code = "link.unmet"
+    what = "{address}, found on the local network, is not linked: {said}"
+    why = "anybody may announce a gateway there; what is none of ours is tried again only seldom"
+    next = "nothing to do if it is none of yours; else look that code up in docs/operations.md"
+
+
+class LanAbsent(OperatorError):
+    """The config asks for the local network, and what that needs is not installed."""
+
+    code = "link.lan"
+    what = "link {name} needs what finds gateways on the local network, and it is not installed"
+    why = "it is an extra: most gateways are told the addresses of their peers"
+    next = "type '{python} -m pip install zeroconf ifaddr', or take the link out of the config"
+
+
 class LinkUnbindable(OperatorError):
     """The address of a listening link cannot be had."""
 

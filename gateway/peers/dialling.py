@@ -61,16 +61,17 @@ class Dialled:
 
     kind = "https"
 
-    def __init__(self, name: str, address: Address, own: Own) -> None:
-        self.name, self._address, self._own = name, address, own
+    def __init__(self, name: str, address: Address, own: Own, thread: Thread | None = None) -> None:
+        self.name, self.address, self._own = name, address, own
         self.state, self.reason = CONNECTING, ""
         self.counts: Counter[str] = Counter()
         self._direct: frozenset[bytes] = frozenset()
+        self.listener = b""  # its node, while this is up
         self._waiting, self._flow = Waiting(), Flow()
-        self._thread = Thread(f"link {name}", self._main)
+        self._thread = thread or Thread(f"link {name}", self._main)
         self._news, self._room = asyncio.Event(), asyncio.Event()
         self._ear: Ear | None = None
-        self._was_up, self._has_changed, self._asked_s = False, False, 0.0
+        self.was_up, self._has_changed, self.asked_s = False, False, 0.0
 
     @property
     def direct(self) -> frozenset[bytes]:
@@ -104,31 +105,39 @@ class Dialled:
         """Go on to hear."""
         self._thread.call(self._room.set)
 
+    async def once(self, ear: Ear | None) -> GatewayError | None:
+        """Be linked once, until it ends; say why it did, and note if and how long to wait."""
+        self._ear, self.was_up, self.asked_s = ear, False, 0.0
+        try:
+            await self._once()
+        except (PeerError, GroupError, AuthorError) as fault:
+            return self._fail(fault)
+        return None
+
     async def _main(self) -> None:
         retry = NEVER_TRIED
         while True:
-            self._was_up = False
-            try:
-                await self._once()
-            except (PeerError, GroupError, AuthorError) as fault:
-                self._fail(fault)
-            if self._was_up:
+            await self.once(self._ear)
+            if self.was_up:
                 retry = NEVER_TRIED
             retry = retry.again(0, PACE, self._own.chance())
-            await asyncio.sleep(max(retry.due_ms / 1000, self._asked_s))
-            self._asked_s = 0.0
+            await asyncio.sleep(max(retry.due_ms / 1000, self.asked_s))
 
     async def _once(self) -> None:
         """Be linked once, until it ends."""
-        async with connected(self._address, None) as hearing:
-            guest, credentials, token = await self._greet(hearing)
-            async with connected(self._address, hearing.certificate) as saying:
-                headers = {"Authorization": f"Bearer {token.hex()}"}
-                self._change(guest.node, ())
-                await first(
-                    self._hear(hearing, headers, guest, credentials),
-                    self._say(saying, headers),
-                )
+        async with connected(self.address, None) as hearing:
+            with self._own.alone(hearing.certificate):
+                await self._meet(hearing)
+
+    async def _meet(self, hearing: Connection) -> None:
+        guest, credentials, token = await self._greet(hearing)
+        async with connected(self.address, hearing.certificate) as saying:
+            headers = {"Authorization": f"Bearer {token.hex()}"}
+            self._change(guest.node, ())
+            await first(
+                self._hear(hearing, headers, guest, credentials),
+                self._say(saying, headers),
+            )
 
     async def _greet(self, connection: Connection) -> tuple[Guest, Credentials, bytes]:
         """Prove who we are, and see who is there; raise what is wrong."""
@@ -213,7 +222,7 @@ class Dialled:
     async def _ask(self, connection: Connection, request: Request) -> Response:
         response = await connection.ask(request, ANSWER_S_MAX, link.PROOF_BYTES_MAX)
         if response.status == 429:  # Not let in for a while.
-            self._asked_s = self._wait_s(response)
+            self.asked_s = self._wait_s(response)
         return _good(response)
 
     async def _wait_for(self, response: Response) -> None:
@@ -232,10 +241,10 @@ class Dialled:
         if self.state == UP and direct == self._direct:
             return
         self.state, self.reason, self._direct = UP, "", direct
-        self._was_up, self._has_changed = True, False
+        self.was_up, self._has_changed, self.listener = True, False, listener
         self._tell()
 
-    def _fail(self, fault: GatewayError) -> None:
+    def _fail(self, fault: GatewayError) -> GatewayError:
         if isinstance(fault, LinkChanged):
             # A listener that starts between two connections does so once, who sits there always.
             fault = LinkIntercepted() if self._has_changed else fault
@@ -243,6 +252,7 @@ class Dialled:
         self.state, self.reason, self._direct = DOWN, str(fault), frozenset()
         self.counts[fault.code] += 1
         self._tell()
+        return fault
 
     def _drop(self, count: int) -> None:
         if count:

@@ -6,11 +6,12 @@ its own for each link. `dialling` is the one end, `listening` the other. docs/pr
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Final
 
+from gateway.errors import LinkDoubled
 from gateway.peers.guests import Guest, Guests
 from gateway.records.run import Run
 from gateway.sync.link import Meeting, Proof, Side
@@ -34,10 +35,22 @@ class Own:
     guests: Callable[[], Guests]
     unix_ms: Callable[[], int]  # 0 while the clock is not set
     random: Callable[[int], bytes]
+    met: dict[bytes, object] = field(default_factory=dict)  # listeners, by their certificates
 
     def chance(self) -> float:
         """Draw a number from [0, 1)."""
         return int.from_bytes(self.random(4), "big") / (1 << 32)
+
+    @contextmanager
+    def alone(self, certificate: bytes) -> Iterator[None]:
+        """Have a listener for one link of this run; raise LinkDoubled where another has it."""
+        mine = object()
+        if self.met.setdefault(certificate, mine) is not mine:
+            raise LinkDoubled
+        try:
+            yield
+        finally:
+            del self.met[certificate]
 
     def judge(self, proof: Proof, side: Side, meeting: Meeting) -> Guest:
         """Say who proves to be there: in our conversation, admitted, and signing now; or raise."""

@@ -2,7 +2,8 @@
 
 In: what is to be said, from any thread. Out: what arrived, and word of what changed. A link only
 carries: it decides nothing about what it carries, and no call of it waits for a network, a disk or
-another link. Its kinds: a broker (peers/mqtt.py), HTTPS (peers/https.py). docs/protocol/links.md.
+another link. Its kinds: a broker (peers/mqtt.py), HTTPS (peers/https.py), all that
+is found on the local network (peers/searching.py). docs/protocol/links.md.
 """
 
 from collections import Counter
@@ -53,7 +54,7 @@ class Link(Protocol):
 
     @property
     def kind(self) -> str:
-        """Say what it is: mqtt, https or listen."""
+        """Say what it is: mqtt, https, listen or lan."""
 
     @property
     def state(self) -> str:
@@ -61,7 +62,7 @@ class Link(Protocol):
 
     @property
     def reason(self) -> str:
-        """Say why it is not up; "" while it is."""
+        """Say why it is not up, or whom it does not reach; "" where there is nothing to say."""
 
     @property
     def counts(self) -> Counter[str]:

@@ -21,6 +21,7 @@ from gateway.errors import (
     LinkUnbindable,
     PeerError,
 )
+from gateway.peers.announcing import announce
 from gateway.peers.https import FLOODING, GREET, HEAR, POLL_S, Own, Thread
 from gateway.peers.link import CONNECTING, DOWN, UP, Ear
 from gateway.peers.seats import Seat, Seats
@@ -48,8 +49,9 @@ class Listener:
 
     kind = "listen"
 
-    def __init__(self, name: str, at: Listening, own: Own) -> None:
-        self.name, self.own, self._at = name, own, at
+    def __init__(self, name: str, at: Listening, own: Own, announces: bool = False) -> None:
+        self.name, self.own, self._at, self._announces = name, own, at, announces
+        self._announcing: asyncio.Task[None] | None = None
         self.state, self.reason = CONNECTING, ""
         self.counts: Counter[str] = Counter()
         self._thread, self._room = Thread(f"link {name}", self._main), asyncio.Event()
@@ -119,6 +121,9 @@ class Listener:
                 await asyncio.sleep(retry.due_ms / 1000)
         finally:
             sweeping.cancel()
+            if self._announcing is not None:
+                self._announcing.cancel()
+                await asyncio.gather(self._announcing, return_exceptions=True)
 
     async def _sweep(self) -> None:
         while True:
@@ -128,6 +133,9 @@ class Listener:
 
     def _listens(self) -> None:
         self.state, self.reason = UP, ""
+        if self._announces and self._announcing is None:
+            said = f"hulian-{self.own.random(8).hex()}", self._at.host, self._at.port
+            self._announcing = asyncio.create_task(announce(*said, self.counts))
         self.changed()
 
     def changed(self) -> None:

@@ -5,6 +5,7 @@ from tests.vectors.units import GATEWAY, SERIAL, SHOWN_GATEWAY, SHOWN_WEB
 LINK = GATEWAY + '[[link]]\nname = "consortium"\nurl = "mqtts://broker.example"\n'
 LISTENER = '[[link]]\nname = "{}"\nlisten = "0.0.0.0:8471"\n'
 DIALLING = '[[link]]\nname = "supplier-b"\nurl = "https://peer.example:8471"\n'
+SEARCH = '[[link]]\nname = "plant"\nurl = "lan:"\n'
 SHOWN_LINK = """[[link]]
 name = "consortium"
 url = "mqtts://broker.example"
@@ -23,6 +24,16 @@ def good() -> list[tuple[str, str, str]]:
             "links between gateways, on both sides",
             GATEWAY + DIALLING + LISTENER.format("callers"),
             SHOWN_GATEWAY + DIALLING + "\n" + LISTENER.format("callers") + "\n" + SHOWN_WEB,
+        ),
+        (
+            "the local network, announced and searched",
+            GATEWAY + LISTENER.format("door") + "announce = true\n" + SEARCH,
+            SHOWN_GATEWAY
+            + LISTENER.format("door")
+            + "announce = true\n\n"
+            + SEARCH
+            + "\n"
+            + SHOWN_WEB,
         ),
     ]
 
@@ -61,6 +72,7 @@ def bad() -> list[tuple[str, str, Faults]]:
             GATEWAY + LISTENER.format("one") + LISTENER.format("two"),
             [(double, 9, "link[1].listen")],
         ),
+        *_bad_on_the_lan(),
         (
             "two links of one name",
             LINK + second,
@@ -75,5 +87,33 @@ def bad() -> list[tuple[str, str, Faults]]:
             "two readers of one line",
             SERIAL + SERIAL.removeprefix(GATEWAY).replace("mcu-7", line),
             [(double, 11, "source[1].url")],
+        ),
+    ]
+
+
+def _bad_on_the_lan() -> list[tuple[str, str, Faults]]:
+    return [
+        (
+            "two searches",
+            GATEWAY + SEARCH + SEARCH.replace("plant", "other"),
+            [("config.duplicate-name", 9, "link[1].url")],
+        ),
+        (
+            "something behind lan:",
+            GATEWAY + SEARCH.replace("lan:", "lan://plant"),
+            [("config.url", 6, "link[0].url")],
+        ),
+        (
+            "what dials is not announced",
+            GATEWAY + SEARCH + 'announce = true\nusername = "x"\n',
+            [
+                ("config.no-effect", 7, "link[0].announce"),
+                ("config.no-effect", 8, "link[0].username"),
+            ],
+        ),
+        (
+            "who cannot be reached is not announced",
+            GATEWAY + LISTENER.format("a").replace("0.0.0.0", "127.0.0.1") + "announce = true\n",
+            [("config.no-effect", 7, "link[0].announce")],
         ),
     ]
