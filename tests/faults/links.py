@@ -28,7 +28,7 @@ from tests.ways import FAULTS, Ways, reason, ways
 
 NAMES = ("ann", "bob", "eve")
 SUFFERS = "eve"
-DURING_S, DURING_S_SHORT = 6.0, 2.5
+DURING_S, DURING_S_SHORT = 6.0, 1.5
 RATIO_MAX = 3.0  # for a loaded machine; the promise is 2
 _ENDS = ("broker ended", "listener shut")  # where the other link carries on
 _EVERY_S = 0.2

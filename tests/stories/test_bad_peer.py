@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -258,14 +259,27 @@ def _meet(scene: Scene) -> None:
         before = len(scene.liar.heard)
         scene.liar.greet(scene.greetings)
         scene.greetings += 1
-        time.sleep(0.5)
-        if scene.liar.greetings():
+        if _soon(scene.liar.greetings):
             scene.liar.control(Want(head.feed, 0, 1, 4_096))
-            time.sleep(0.5)
             name = message.encode(Want(head.feed, 0, 1, 1))[2:36]  # the feed, as RECS have it too
-            if any(name in each.payload for each in scene.liar.heard[before:]):
+            if _soon(partial(_has_come, scene, name, before)):
                 return
         assert number < 39, "the maker answers no greeting"
+
+
+def _has_come(scene: Scene, name: bytes, since: int) -> bool:
+    """Say whether the liar heard something with this in it."""
+    return any(name in each.payload for each in scene.liar.heard[since:])
+
+
+def _soon(is_so: Callable[[], object]) -> bool:
+    """Wait for a moment until something is so; say whether it is."""
+    end_s = time.monotonic() + 0.5
+    while not is_so():
+        if time.monotonic() > end_s:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 @pytest.mark.timeout(600)
