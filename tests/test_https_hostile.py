@@ -21,7 +21,7 @@ from gateway.peers.waiting import SENDER_BYTES_MAX, WAITING_BYTES_MAX, Waiting
 from gateway.peers.wire import to_node
 from gateway.sync import link
 from gateway.sync.link import Meeting, Parcel, Side
-from gateway.transport import tls
+from gateway.transport import http_server, tls
 from gateway.transport.certificate import self_signed
 from gateway.transport.http import Request
 from gateway.transport.http_client import Address, connected
@@ -151,12 +151,13 @@ def _drip(near: socket.socket, stop: threading.Event) -> None:
 
 
 def test_idle_slow_and_half_open_ones_are_cut_and_the_others_go_on(
-    door: tuple[Listener, int, linked.Ear],
+    door: tuple[Listener, int, linked.Ear], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """200 that only connect, others that stop in the handshake or drip: all cut within seconds.
 
     Meanwhile members are let in and heard, and the listener's memory stays as it is.
     """
+    monkeypatch.setattr(http_server, "STRANGER_S_MAX", 5.0)
     hub, port, ear = door
     ace, bolt = linked.dialled(ACE, known(ACE), port), linked.dialled(BOLT, known(BOLT), port)
     stop = threading.Event()
