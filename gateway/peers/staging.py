@@ -8,7 +8,7 @@ Bodies are opened where this node holds their key, so that what they say can be 
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import groupby
@@ -29,6 +29,7 @@ from gateway.peers import allowance, meaning
 from gateway.peers.circle import Circle
 from gateway.peers.meaning import Reader
 from gateway.peers.relation import Relation
+from gateway.peers.verifying import verified
 from gateway.records.feed import Credentials, Feed, Head, open_feed
 from gateway.records.record import FIXED_KINDS, SALT_BYTES, Kind, Record
 from gateway.records.roster import Roster
@@ -186,11 +187,16 @@ class Staged:
         """
         feed, size_max = self.feed(action.feed), shown
         taken_bytes, fault = 0, None
+        following: Iterator[Record] | None = None
         if feed is not None and action.feed not in self._feeds:
             self._base[action.feed] = feed.size
-        for carried in action.records:
+        for at, carried in enumerate(action.records):
             try:
-                kept = self._verified(group, feed, carried, action.feed)
+                if feed is None:
+                    kept = self._opened(group, carried, action.feed)
+                else:
+                    following = following or verified(action.records[at:], feed.run_key)
+                    kept = _next(group, feed, carried, following)
                 if kept.after.size > size_max:
                     size_max = self._size_max(group, kept.after)
             except (AuthorError, GroupError) as found:
@@ -299,20 +305,24 @@ class Staged:
             raise BeyondCut(node=node.hex(), group=group.id.hex()[:16])
         return size_max
 
-    def _verified(self, group: Group, feed: Feed | None, carried: Carried, name: bytes) -> Kept:
-        if feed is None:
-            if carried.body is None:
-                raise BadBody(reason="a genesis travels with its body")
-            first, after, _ = open_feed(carried.record, carried.body, self._circle.rosters(group))
-            if after.id != name:
-                raise WrongFeed(part="feed")
-            self._circle.admit(group, after)
-            return Kept(first, carried.body, after)
-        if feed.group != group.id:
-            raise WrongFeed(part="group")
-        verified, after = feed.accept(carried.record)
-        meaning.check(verified, carried.body)
-        return Kept(verified, carried.body, after)
+    def _opened(self, group: Group, carried: Carried, name: bytes) -> Kept:
+        if carried.body is None:
+            raise BadBody(reason="a genesis travels with its body")
+        first, after, _ = open_feed(carried.record, carried.body, self._circle.rosters(group))
+        if after.id != name:
+            raise WrongFeed(part="feed")
+        self._circle.admit(group, after)
+        return Kept(first, carried.body, after)
+
+
+def _next(group: Group, feed: Feed, carried: Carried, following: Iterator[Record]) -> Kept:
+    """Take the next verified record into its feed; raise what is wrong with it."""
+    if feed.group != group.id:
+        raise WrongFeed(part="group")
+    said = next(following)
+    after = feed.followed(said)
+    meaning.check(said, carried.body)
+    return Kept(said, carried.body, after)
 
 
 def _changes(db: Connection, kept: Kept, body: bytes) -> bool:

@@ -98,13 +98,17 @@ class Feed:
     def accept(self, encoded: bytes) -> tuple[Record, "Feed"]:
         """Verify the next record and give it with the feed that holds it; raise an AuthorError."""
         following = record.decode(encoded, self.run_key)
+        return following, self.followed(following)
+
+    def followed(self, following: Record) -> "Feed":
+        """Give the feed with a next record, verified to be its run's; raise an AuthorError."""
         if following.feed != self.id or following.group != self.group:
             raise WrongFeed(part="feed" if following.feed != self.id else "group")
         if following.seq != self.size:
             raise BrokenChain(seq=following.seq, previous=self.size - 1, wanted=self.size)
         if following.previous != self.last:
             raise ForkedFeed(seq=self.size - 1, feed=self.id.hex()[:16])
-        return following, self.extended(following.id)
+        return self.extended(following.id)
 
     def extended(self, leaf: bytes) -> "Feed":
         """Give the feed with one more record, whose id is given."""
