@@ -45,6 +45,21 @@ def test_a_direct_link_comes_before_a_broker() -> None:
     assert reach.to(BERT) == ("broker",)
 
 
+def test_a_peer_is_not_where_somebody_else_says_it_is() -> None:
+    """A listener that names everybody again and again has nothing that is for them."""
+    said = Way("direct", frozenset({ANNA, BERT}), frozenset({ANNA}))
+    reach = _reach(Way("broker"), said)
+    reach.heard(ANNA, "broker", 0)
+    for now_ms in range(3_000, 60_000, 3_000):
+        reach.change((Way("broker"), Way("direct", frozenset({BERT}))), now_ms)
+        shift = reach.change((Way("broker"), said), now_ms)
+        assert ANNA in shift.nodes
+        assert reach.to(ANNA) == ("broker",) and "broker" in reach.to_all([ANNA], now_ms)
+    reach.heard(ANNA, "broker", 60_000)
+    reach.heard(ANNA, "direct", 60_100)
+    assert reach.to(ANNA) == ("direct",)
+
+
 def test_a_link_on_which_nothing_comes_while_another_carries_is_left() -> None:
     """A half-open link: what is heard now, is heard elsewhere."""
     reach = _reach(Way("broker"), Way("direct", frozenset({ANNA})))

@@ -78,6 +78,11 @@ class Dialled:
         """Name the listener and who else is linked to it."""
         return self._direct
 
+    @property
+    def claimed(self) -> frozenset[bytes]:
+        """Name who is linked there by the listener's word."""
+        return self._direct - {self.listener}
+
     def start(self, ear: Ear) -> None:
         """Begin to call."""
         self._ear = ear
@@ -240,8 +245,9 @@ class Dialled:
         direct = frozenset({listener, *present} - {self._own.run.node})
         if self.state == UP and direct == self._direct:
             return
-        self.state, self.reason, self._direct = UP, "", direct
-        self.was_up, self._has_changed, self.listener = True, False, listener
+        self.listener, self._direct = listener, direct
+        self.state, self.reason = UP, ""
+        self.was_up, self._has_changed = True, False
         self._tell()
 
     def _fail(self, fault: GatewayError) -> GatewayError:

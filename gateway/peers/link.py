@@ -72,6 +72,10 @@ class Link(Protocol):
     def direct(self) -> frozenset[bytes] | None:
         """Name the nodes that are at its other ends now; None: whoever listens on its broker."""
 
+    @property
+    def claimed(self) -> frozenset[bytes]:
+        """Name those of `direct` that did not prove to be there: the other end says so."""
+
     def start(self, ear: Ear) -> None:
         """Begin to connect or to listen."""
 

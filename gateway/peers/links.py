@@ -173,7 +173,7 @@ class Links:
         if self._changed:
             self._changed = False
             up = [link for link in self._links.values() if link.state == UP]
-            ways = [Way(link.name, link.direct) for link in up]
+            ways = [Way(link.name, link.direct, link.claimed) for link in up]
             self._say(self.exchange.over(ways, now_ms), now_ms)
 
     def _say_new(self, now_ms: int) -> None:

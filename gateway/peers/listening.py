@@ -48,6 +48,7 @@ class Listener:
     """A link to all that dial in."""
 
     kind = "listen"
+    claimed = frozenset[bytes]()
 
     def __init__(self, name: str, at: Listening, own: Own, announces: bool = False) -> None:
         self.name, self.own, self._at, self._announces = name, own, at, announces

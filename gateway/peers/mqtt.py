@@ -30,6 +30,7 @@ class BrokerLink:
 
     kind = "mqtt"
     direct = None
+    claimed = frozenset[bytes]()
 
     def __init__(self, settings: Settings, run: bytes, topics: Sequence[str]) -> None:
         self.name = settings.name

@@ -81,6 +81,11 @@ class Searched:
         """Name the listeners, and who else is linked to them."""
         return frozenset().union(*(each.direct for each in self._linked()))
 
+    @property
+    def claimed(self) -> frozenset[bytes]:
+        """Name who is linked to them by their word alone."""
+        return self.direct - {each.listener for each in self._linked()}
+
     def start(self, ear: Ear) -> None:
         """Begin to search."""
         self._ear = ear

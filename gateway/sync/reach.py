@@ -24,10 +24,14 @@ LINKS_MAX: Final = 8  # beyond it the fewest links that reach all are not search
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A link that is up; `direct` are the nodes at its other ends, None for a broker."""
+    """A link that is up; `direct` are the nodes at its other ends, None for a broker.
+
+    Of those `claimed` did not prove to be there: somebody at the other end says so.
+    """
 
     link: str
     direct: frozenset[bytes] | None = None
+    claimed: frozenset[bytes] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ class Reach:
             nodes |= came | {node for node in went if link in self._near(node)}
             for node in went:
                 self._heard.get(node, {}).pop(link, None)
-            for node in came:
+            for node in came - way.claimed:
                 self._note(node, link, now_ms)
         return Shift(frozenset(nodes), every=bool(present.keys() - before.keys()))
 
