@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import apsw
 
 from gateway.clock import KernelClock, random_bytes
-from gateway.company import Company, Kept
+from gateway.company import Company, Kept, together
 from gateway.config import (
     Bus as BusAddress,
     Config,
@@ -192,9 +192,7 @@ class Agent:
     def status(self) -> dict[str, object]:
         """Say how things stand, as `status --json` prints it."""
         moment = self._clock.now()
-        counts: Counter[str] = Counter()
-        for source in self._sources:
-            counts += source.counts
+        counts = Counter(together(*(source.counts for source in self._sources)))
         return {
             "gateway": self._config.gateway.name,
             "state": "running",

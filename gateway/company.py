@@ -111,7 +111,7 @@ class Company:
 
     def refused(self) -> dict[str, int]:
         """Count what was refused of what came over the links, by code."""
-        return dict(self._refused + self._peers.exchange.counts + self._upkeep.counts)
+        return together(self._refused, self._peers.exchange.counts, self._upkeep.counts)
 
     def _venues(self) -> dict[str, Venue]:
         """Give where readings are written, by the groups' names.
@@ -228,3 +228,11 @@ class Company:
     def monotonic_ms(self) -> int:
         """Give the time by which peers are heard."""
         return self._author.now().monotonic_ms
+
+
+def together(*counts: Counter[str]) -> dict[str, int]:
+    """Add counts up while other threads count: each is copied at once, before it is looked at."""
+    whole: Counter[str] = Counter()
+    for each in counts:
+        whole.update(dict(each))
+    return {code: count for code, count in whole.items() if count}
