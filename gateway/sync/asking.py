@@ -13,7 +13,7 @@ from typing import Final
 
 from gateway.records.record import CARRIED_BODY_BYTES_MAX, RECORD_BYTES_MAX
 from gateway.sync.message import Want
-from gateway.sync.rate import CREDIT_MAX, CREDIT_MIN, CREDIT_TOTAL_MAX, Lately, Rate
+from gateway.sync.rate import CREDIT_TOTAL_MAX, UNDER_WAY_MS, Lately, Rate
 from gateway.sync.retry import NEVER_TRIED, Pace, Retry
 
 RECORD_WITH_BODY_MAX: Final = RECORD_BYTES_MAX + CARRIED_BODY_BYTES_MAX
@@ -25,6 +25,10 @@ ATTEMPTS_MAX: Final = 4
 PATIENCE: Final = Pace(2_000, 30_000)
 # After a gap: what is missing may only be late.
 LATE_MS: Final = 300
+# When so much is under way and nothing comes, it is waited for once more: a message in it may
+# take as long at 64 kbit/s.
+MUCH_BYTES: Final = 32 * 1024
+SLOWED_MS: Final = 8_000
 # What was given up: how much of it is kept, how often some of it is asked for again, once.
 SLOW_MAX: Final = 1024
 SLOW_HEARD_MAX: Final = 256
@@ -122,6 +126,9 @@ class Asking:
             where[feed] = replace(moved, retry=Retry(due_ms, 1))
         else:
             self._step_back(replace(moved, retry=NEVER_TRIED))
+        drain_ms = self.rate.drain_ms(self._expected())
+        if drain_ms > 2 * UNDER_WAY_MS:  # Slower than when it was asked for: it is on its way.
+            self._wait_until(now_ms + PATIENCE.first_ms + drain_ms)
         self._settle(now_ms)
 
     def missed(self, feed: bytes, now_ms: int) -> bool:
@@ -138,7 +145,8 @@ class Asking:
             where.pop(feed, None)
 
     def hurry(self) -> None:
-        """Ask again at once: the way to the peer was gone, and is back."""
+        """Ask again at once: the way to the peer was gone, and is back, or is another."""
+        self.rate = self.rate.anew()
         self._open = {feed: replace(each, retry=NEVER_TRIED) for feed, each in self._open.items()}
 
     def due_ms(self) -> int | None:
@@ -152,6 +160,7 @@ class Asking:
 
     def take(self, now_ms: int, chance: float) -> Sequence[tuple[bytes, Want]]:
         """Give what is to be asked now, each with its group."""
+        self._bear_with_it(now_ms)
         for asked in list(self._open.values()):
             if asked.retry.due_ms <= now_ms:
                 if asked.retry.attempt < ATTEMPTS_MAX:
@@ -165,6 +174,23 @@ class Asking:
             said.append(self._say(following, now_ms, chance))
         self._settle(now_ms)
         return said
+
+    def _bear_with_it(self, now_ms: int) -> None:
+        """Wait once more, where much is under way and all of a sudden nothing comes.
+
+        The line may have become slow. What is asked for again then would only come twice.
+        """
+        missed = any(0 < each.retry.due_ms <= now_ms for each in self._open.values())
+        if missed and self.rate.bytes_s and self.lately.is_still(now_ms, PATIENCE.first_ms):
+            much = self._expected() > MUCH_BYTES
+            self.rate = self.rate.anew()
+            if much:
+                self._wait_until(now_ms + SLOWED_MS)
+
+    def _wait_until(self, due_ms: int) -> None:
+        for feed, each in self._open.items():
+            retry = replace(each.retry, due_ms=max(each.retry.due_ms, due_ms))
+            self._open[feed] = replace(each, retry=retry)
 
     def _places(self) -> tuple[dict[bytes, Asked], ...]:
         return self._open, self._waiting, self._heard, self._slow
@@ -249,7 +275,8 @@ class Asking:
         most = (asked.want.stop - asked.want.start) * RECORD_WITH_BODY_MAX
         under_way = self._expected()
         room = self.rate.window - under_way if asked.offered else self._room_for_heard()
-        credit = min(most, max(min(room, CREDIT_MAX), CREDIT_MIN))
+        waiting = len(self._queue(asked)) + 1
+        credit = min(most, self.rate.credit(room, waiting))
         want = replace(asked.want, credit=credit)
         drain_ms = self.rate.drain_ms(under_way + min(credit, self._likely(asked)))
         pace = Pace(PATIENCE.first_ms + drain_ms, PATIENCE.longest_ms + drain_ms)

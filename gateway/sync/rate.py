@@ -9,8 +9,14 @@ from dataclasses import dataclass, replace
 from math import exp
 from typing import Final
 
-CREDIT_MIN: Final = 64 * 1024
+# Under way while nothing is known, and the least later: a second's worth at 64 kbit/s.
+WINDOW_MIN: Final = 8 * 1024
+CREDIT_MIN: Final = 2 * 1024
 CREDIT_MAX: Final = 512 * 1024
+# Where there is room for more, a WANT is not for less than this: each costs a signature.
+CREDIT_WORTH_IT: Final = 64 * 1024
+# Among so many feeds what may be under way is shared: one that is nowhere then holds up no other.
+SHARES: Final = 4
 CREDIT_TOTAL_MAX: Final = 2 * 1024 * 1024
 # So much of what comes in a second may be under way.
 UNDER_WAY_MS: Final = 4_000
@@ -35,9 +41,15 @@ class Rate:
 
     @property
     def window(self) -> int:
-        """Give how many bytes may be under way at once; the least while nothing is known."""
-        wanted = int(self.bytes_s * UNDER_WAY_MS / 1000)
-        return min(max(wanted, CREDIT_MIN), CREDIT_TOTAL_MAX)
+        """Give how many bytes may be under way at once; at first twice as many as came."""
+        wanted = int(self.bytes_s * UNDER_WAY_MS / 1000) if self.bytes_s else 2 * self.came_bytes
+        return min(max(wanted, WINDOW_MIN), CREDIT_TOTAL_MAX)
+
+    def credit(self, room_bytes: int, waiting: int) -> int:
+        """Give how many bytes one WANT is for, where so many feeds wait for what there is room."""
+        least = min(max(self.window // SHARES, CREDIT_MIN), CREDIT_WORTH_IT)
+        share = self.window // min(max(waiting, 1), SHARES)
+        return max(min(room_bytes, share, CREDIT_MAX), least)
 
     def drain_ms(self, under_way_bytes: int) -> int:
         """Say how long what is under way takes to come, if the rate is known."""
@@ -58,6 +70,10 @@ class Rate:
         if self.since_ms is None:
             return self
         return replace(self, since_ms=None, waited_ms=self.waited_ms + now_ms - self.since_ms)
+
+    def anew(self) -> "Rate":
+        """Begin anew: it may be another way, or slower now; records have the size that they had."""
+        return Rate(record_bytes=self.record_bytes)
 
     def came(self, came_bytes: int, count: int, now_ms: int) -> "Rate":
         """Note that so many bytes of so many records came."""
@@ -87,7 +103,11 @@ class Lately:
 
     def is_stalled(self, now_ms: int) -> bool:
         """Say whether nothing has come for so long that nothing is to be estimated."""
-        return self.came_ms is None or now_ms - self.came_ms > STALLED_MS
+        return self.is_still(now_ms, STALLED_MS + 1)
+
+    def is_still(self, now_ms: int, wait_ms: int) -> bool:
+        """Say whether nothing has come for so long."""
+        return self.came_ms is None or now_ms - self.came_ms >= wait_ms
 
     def per_s(self, now_ms: int) -> float:
         """Give records a second lately; 0 where none came."""
