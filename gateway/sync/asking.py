@@ -209,7 +209,9 @@ class Asking:
         feed, stop = asked.want.feed, asked.want.stop
         queue, most = self._queue(asked), WAITING_MAX if asked.offered else HEARD_MAX
         if known is not None:
-            want = replace(known.want, stop=max(stop, known.want.stop))
+            # A commit may have failed of what had come: then it is asked for from before that.
+            start = min(asked.want.start, known.want.start)
+            want = replace(known.want, start=start, stop=max(stop, known.want.stop))
             shown = max(known.shown, asked.shown if asked.group == known.group else 0)
             further = replace(known, want=want, shown=shown)
             place = self._place(feed)
