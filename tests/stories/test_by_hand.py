@@ -30,7 +30,7 @@ from tests.sites import GROUP, Site
 
 # As a story of its own it is told at length.
 _AT_LENGTH = "STORY_FIGURES" in os.environ
-_RECORDS, _ZONES = (6_000, 16) if _AT_LENGTH else (240, 64)
+_RECORDS, _ZONES = (6_000, 16) if _AT_LENGTH else (360, 64)
 _KILLS, _SPOILT = (6, 4) if _AT_LENGTH else (1, 1)
 
 
