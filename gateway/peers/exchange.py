@@ -321,7 +321,10 @@ class Exchange:
             due_ms = relation.asking.due_ms() if relation.met else None
             if due_ms is not None and due_ms <= now_ms:
                 for group, want in relation.asking.take(now_ms, self._voice.chance()):
-                    said.append(self._voice.control(relation, self._by_id[group], want))
+                    # What was asked for in vain may have been dropped by who carries the rest.
+                    asked = self._voice.control(relation, self._by_id[group], want)
+                    again = relation.asking.asks_again(want.feed)
+                    said.append(replace(asked, everywhere=again))
                     self.reach.tried(relation.node, now_ms)
         return said + self._hearing.bodies.ask(now_ms)
 
@@ -354,7 +357,8 @@ class Exchange:
             return None
         sent_bytes = sum(len(each.record) + len(each.body or b"") for each in recs.records)
         relation.sent(owed, len(recs.records), sent_bytes)
-        return replace(self._voice.bare(relation, owed.group, recs), backlog=True)
+        said = self._voice.bare(relation, owed.group, recs)
+        return replace(said, backlog=True, everywhere=owed.again)
 
     def _records(
         self, feed: bytes, start: int, stop: int, room_bytes: int = RECORDS_BYTES_MAX

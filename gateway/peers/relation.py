@@ -38,13 +38,17 @@ SERVING_BYTES_MAX = 2 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """Records [start, stop) that the peer asked for, until so many bytes are sent."""
+    """Records [start, stop) that the peer asked for, until so many bytes are sent.
+
+    `again`: it asked for them from there before, so they may not have come.
+    """
 
     group: Group
     feed: bytes
     start: int
     stop: int
     credit: int
+    again: bool = False
 
 
 class Relation:
@@ -60,6 +64,7 @@ class Relation:
         self.shared: tuple[Group, ...] = ()  # those that its certificates admit it to
         self.asking = Asking()
         self.owed: dict[bytes, Owed] = {}
+        self._wanted: dict[bytes, int] = {}  # from where it asked for each feed last
         self.offer: Retry = NEVER_TRIED
         self.idle = False
         self.lacking = 0
@@ -152,7 +157,11 @@ class Relation:
         queued = sum(each.credit for each in others) + send.credit
         if len(others) >= SERVING_MAX or queued > SERVING_BYTES_MAX:
             return False
-        self.owed[send.feed] = Owed(group, send.feed, send.start, send.stop, send.credit)
+        again = self._wanted.pop(send.feed, None) == send.start
+        self._wanted[send.feed] = send.start
+        while len(self._wanted) > SERVING_MAX:
+            del self._wanted[next(iter(self._wanted))]
+        self.owed[send.feed] = Owed(group, send.feed, send.start, send.stop, send.credit, again)
         return True
 
     def next_owed(self) -> Owed | None:

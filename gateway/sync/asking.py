@@ -82,6 +82,11 @@ class Asking:
         """Say whether a WANT for a feed was said and may still be answered."""
         return feed in self._open
 
+    def asks_again(self, feed: bytes) -> bool:
+        """Say whether what a feed is asked for was asked for in vain before."""
+        asked = self._open.get(feed)
+        return asked is not None and asked.retry.attempt > 1
+
     def shown(self, group: bytes, feed: bytes) -> int:
         """Say up to where the peer signed that it holds a feed of a group; 0 if it is not asked."""
         known = self._known(feed)
