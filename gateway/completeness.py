@@ -46,6 +46,7 @@ class Absent:
     held: int
     holders: tuple[Holder, ...]  # who signed that they hold more
     named: tuple[Holder, ...]  # whose later feeds name this one as an earlier one, up to a size
+    island: tuple[int, int] | None = None  # records that are held beyond a gap
 
     @property
     def size(self) -> int:
@@ -55,7 +56,12 @@ class Absent:
     @property
     def records(self) -> int:
         """Count what is missing."""
-        return self.size - self.held
+        return self.below(self.size)
+
+    def below(self, size: int) -> int:
+        """Count what is missing of the feed's first so many records."""
+        start, stop = self.island or (size, size)
+        return size - self.held - max(min(stop, size) - start, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +96,13 @@ class Extent:
         counts: dict[bytes, int] = {}
         for each in self.absent:
             for holder in each.holders:
-                counts[holder.node] = counts.get(holder.node, 0) + holder.size - each.held
+                counts[holder.node] = counts.get(holder.node, 0) + each.below(holder.size)
         return counts
 
     def named(self) -> int:
         """Count the missing records of earlier feeds that later ones name."""
         return sum(
-            max(one.size for one in each.named) - each.held for each in self.absent if each.named
+            each.below(max(one.size for one in each.named)) for each in self.absent if each.named
         )
 
     def shown(self, gaps: int = 0) -> dict[str, object]:
@@ -154,6 +160,7 @@ def _shown_absent(absent: Absent) -> dict[str, object]:
         "feed": absent.feed.hex(),
         "from": absent.held,
         "to": absent.size,
+        "island": None if absent.island is None else list(absent.island),
         "held_by": [
             {"node": one.node.hex(), "to": one.size, "heard": _shown_time(one.heard_ms)}
             for one in absent.holders

@@ -18,7 +18,17 @@ from gateway.sync.asking import (
     WAITING_MAX,
     Asking,
 )
-from gateway.sync.decide import Acknowledge, Append, Ask, Ignore, Ours, Release, SendRecords, decide
+from gateway.sync.decide import (
+    Acknowledge,
+    Append,
+    Ask,
+    Ignore,
+    Island,
+    Ours,
+    Release,
+    SendRecords,
+    decide,
+)
 from gateway.sync.message import Carried, Heads, Listed, Recs, Want
 from gateway.sync.rate import CREDIT_MAX, CREDIT_TOTAL_MAX, Rate
 from gateway.sync.retry import NEVER_TRIED, Pace, Retry
@@ -80,9 +90,10 @@ def test_only_a_root_that_is_ours_releases(ours: int, theirs: int, is_true: bool
 
 @given(some.integers(0, 40), some.integers(0, 40), some.integers(1, 9))
 def test_records_are_appended_without_gap_or_repeat(ours: int, start: int, count: int) -> None:
-    """What is appended begins where we are; the rest is asked for, or was there."""
+    """What is appended begins where we are; the rest is asked for, and kept apart where known."""
     records = tuple(Carried(bytes([number]), None) for number in range(count))
-    (action,) = decide({FEED: Ours(ours)} if ours else {}, Recs(FEED, start, records))
+    action, *more = decide({FEED: Ours(ours)} if ours else {}, Recs(FEED, start, records))
+    assert more == ([Island(FEED, start, records)] if 0 < ours < start else [])
     match action:
         case Append(_, at, taken):
             assert at == ours and taken == records[ours - start :] and taken

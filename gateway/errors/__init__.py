@@ -220,6 +220,7 @@ from gateway.errors.publish import (
 )
 from gateway.errors.question import (
     BadQuestion as BadQuestion,
+    BeyondGap as BeyondGap,
     QuestionError as QuestionError,
     UnknownEntry as UnknownEntry,
     UnknownRecord as UnknownRecord,

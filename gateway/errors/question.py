@@ -18,6 +18,15 @@ class UnknownRecord(QuestionError):
     next = "see the ids with 'hulian query --format jsonl'"
 
 
+class BeyondGap(QuestionError):
+    """A record is held, and some of those before it are not yet."""
+
+    code = "query.beyond-gap"
+    what = "record {record} is number {seq} of its feed, and of those before it {missing} lack here"
+    why = "a proof leads from a record to a root of its feed, and a root is made of all before it"
+    next = "export it again when they have come; 'hulian status' says how long that takes"
+
+
 class UnknownEntry(QuestionError):
     """The quarantine has no such entry."""
 

@@ -44,6 +44,7 @@ from gateway.sync.decide import (
     Ask,
     Forked,
     Ignore,
+    Island,
     Ours,
     Release,
     SendBodies,
@@ -180,6 +181,8 @@ class Hearing:
                     self.counts[DOUBTFUL_HINT] += 1
                 case Ask():
                     self._ask(action, relation, group, is_offered=False)
+                case Island():
+                    self._island(action, group)
                 case _:
                     self._do(action, relation, group, now_ms)
 
@@ -315,6 +318,8 @@ class Hearing:
                     self.forks.setdefault(ours.feed, action)
             case Ignore(reason):
                 self.counts[reason] += 1
+            case Island():
+                pass  # Backlog out of turn: it is asked for again, and "now" is said to all.
 
     def _append(self, action: Append, relation: Relation | None, group: Group, now_ms: int) -> None:
         """Stage records; what is wrong with one stops its message, and only that."""
@@ -344,6 +349,18 @@ class Hearing:
                     self._opened.add((each.node, group.id))
         for each in self._circle.relations.values():
             each.stir(now_ms, RELAYED_MS)
+
+    def _island(self, action: Island, group: Group) -> None:
+        """Keep what is said now, beyond what is still to come; nothing of it is signed for."""
+        if action.feed in self.frozen:
+            return
+        taken = self._staged.island(group, action)
+        if taken.count:
+            self.gate.led(Worth.USEFUL)
+        if taken.fault is not None:
+            self.counts[taken.fault.code] += 1
+            if isinstance(taken.fault, ForkedFeed):
+                self._freeze(action.feed)
 
     def _ask(self, ask: Ask, relation: Relation, group: Group, is_offered: bool) -> None:
         """Ask the peer that has it, unless another is just giving it."""

@@ -7,11 +7,11 @@ left, and asked for again.
 Bodies are opened where this node holds their key, so that what they say can be found.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Protocol, TypeVar
 
 from gateway.completeness import Holder
@@ -27,6 +27,7 @@ from gateway.groups.group import Group
 from gateway.groups.membership import ENDLESS
 from gateway.peers import allowance, meaning
 from gateway.peers.circle import Circle
+from gateway.peers.islands import Islands, Taken
 from gateway.peers.meaning import Reader
 from gateway.peers.relation import Relation
 from gateway.peers.verifying import verified
@@ -38,7 +39,7 @@ from gateway.store.database import Connection
 from gateway.store.writer import Job
 from gateway.sync import decide
 from gateway.sync.clones import Alarm
-from gateway.sync.decide import Append, Ours, Release
+from gateway.sync.decide import Append, Island, Ours, Release
 from gateway.sync.message import Body, Carried
 from gateway.sync.pieces import EARLIER, count_of, number_of
 
@@ -98,6 +99,7 @@ class Staged:
         self._heard: dict[tuple[bytes, bytes], int] = {}
         self._counts = counts
         self._rosters: list[Roster] = []
+        self._islands = Islands(read)
         self.pieces: list[Piece] = []
         # By group: pieces that somebody carried by hand, of bodies that this batch may bring.
         self._carried: list[tuple[bytes, Body]] = []
@@ -111,6 +113,7 @@ class Staged:
 
     def __bool__(self) -> bool:
         told = self._claims or self._heard or self.alarms or self.pieces or self._carried
+        told = told or self._islands
         return bool(self._kept or self._released or self._runs or self._rosters or told)
 
     @property
@@ -190,12 +193,14 @@ class Staged:
         following: Iterator[Record] | None = None
         if feed is not None and action.feed not in self._feeds:
             self._base[action.feed] = feed.size
-        for at, carried in enumerate(action.records):
+        waiting = deque(action.records)
+        while waiting:
+            carried = waiting.popleft()
             try:
                 if feed is None:
                     kept = self._opened(group, carried, action.feed)
                 else:
-                    following = following or verified(action.records[at:], feed.run_key)
+                    following = following or verified((carried, *waiting), feed.run_key)
                     kept = _next(group, feed, carried, following)
                 if kept.after.size > size_max:
                     size_max = self._size_max(group, kept.after)
@@ -206,7 +211,18 @@ class Staged:
             self._kept.append(kept)
             self._feeds[feed.id] = feed
             taken_bytes += len(carried.record) + len(carried.body or b"")
+            if met := self._islands.meet(feed):
+                waiting, following = deque((*met, *islice(waiting, len(met), None))), None
         return Grown(0 if feed is None else feed.size, taken_bytes, fault)
+
+    def island(self, group: Group, action: Island) -> Taken:
+        """Verify records beyond a gap, and stage those of a member that are newer than is held."""
+        feed = self.feed(action.feed)
+        if feed is None or feed.group != group.id:
+            return Taken(0, None)
+        if not self._circle.members(group.id).has(feed.node):
+            return Taken(0, None)
+        return self._islands.take(feed, action)
 
     def job(self, db: Connection) -> None:
         """Store the batch, in one commit; for the writer."""
@@ -217,8 +233,10 @@ class Staged:
                 raise BrokenChain(seq=based, previous=size - 1, wanted=size)
         for known in self._rosters:
             groups.keep_roster(db, known)
+        self._islands.leave(db)
         for _, following in groupby(self._kept, lambda each: each.record.feed):
             self._store(db, list(following))
+        self._islands.store(db, self._reader)
         self._put_together(db)
         self._reader.finish(db)
         for group in self.changed:

@@ -26,6 +26,7 @@ from gateway.store import (
     feeds,
     groups,
     heard,
+    islands,
     keyring,
     membership,
     observations,
@@ -134,6 +135,7 @@ def _verify_feed(
     """Verify one feed as a peer would that had only the rosters; after a break all is unknown."""
     number, name = named
     following: Feed | None = None
+    beyond, last = islands.load(db, name), None
     broken = group is None
     for seq, encoded, body, filed in _records(db, number):
         if broken or group is None:
@@ -143,6 +145,9 @@ def _verify_feed(
             if following is None:
                 said, following, _ = feed.open_feed(encoded, body or b"", rosters)
                 group.admit(following)
+            elif beyond is not None and seq >= beyond.start:
+                said = islands.accept(following, seq, last, encoded)
+                last = said.id
             else:
                 said, following = following.accept(encoded)
             if (int(said.kind), said.id) != filed:
@@ -221,9 +226,10 @@ def heads(db: apsw.Connection) -> list[str]:
     """Check that each head counts the records that are there and ends in the last one."""
     rows: list[tuple[Any, ...]] = db.execute(
         "SELECT h.feed, h.size, h.last, count(r.place), max(r.place) FROM heads h"
-        " LEFT JOIN records r ON r.place >> 32 = h.feed GROUP BY h.feed"
+        " LEFT JOIN islands i ON i.feed = h.feed LEFT JOIN records r ON r.place >> 32 = h.feed"
+        " AND (i.start IS NULL OR r.place & 4294967295 < i.start) GROUP BY h.feed"
     ).fetchall()
-    faults = []
+    faults = islands.faults(db)
     for number, size, last, count, newest in rows:
         if count != size or (count and (newest & _SEQ_MASK) != size - 1):
             faults.append(f"feed {number}: {count} records where the head says {size}")

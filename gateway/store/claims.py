@@ -128,7 +128,7 @@ def _members(db: apsw.Connection, number: int, here: bytes) -> tuple[Hearing, ..
 
 
 def _absent(db: apsw.Connection, number: int) -> tuple[Absent, ...]:
-    """Give what is above what is held: by members' claims, and by geneses of later feeds."""
+    """Give what is above what is held: by claims, geneses of later feeds, and islands."""
     held: dict[bytes, int] = {}
     holders: dict[bytes, list[Holder]] = {}
     named: dict[bytes, list[Holder]] = {}
@@ -136,10 +136,33 @@ def _absent(db: apsw.Connection, number: int) -> tuple[Absent, ...]:
         for feed, size, node, said, heard_ms in rows:
             held[bytes(feed)] = size
             into.setdefault(bytes(feed), []).append(Holder(bytes(node), said, heard_ms or None))
+    islands: dict[bytes, tuple[int, int]] = {}
+    for feed, size, node, start, stop in _beyond(db, number):
+        held[feed], islands[feed] = size, (start, stop)
+        if all(each.node != node or each.size < stop for each in holders.get(feed, ())):
+            others = [each for each in holders.get(feed, ()) if each.node != node]
+            holders[feed] = [*others, Holder(node, stop, None)]  # It signed what is there.
     return tuple(
-        Absent(feed, held[feed], tuple(holders.get(feed, ())), tuple(named.get(feed, ())))
+        Absent(
+            feed,
+            held[feed],
+            tuple(holders.get(feed, ())),
+            tuple(named.get(feed, ())),
+            islands.get(feed),
+        )
         for feed in sorted(held)
     )
+
+
+def _beyond(db: apsw.Connection, number: int) -> Iterable[tuple[bytes, int, bytes, int, int]]:
+    """Give the islands of a group: feed, what is held before the gap, author, start and stop."""
+    rows = db.execute(
+        "SELECT f.id, h.size, f.node, i.start, i.stop FROM islands i"
+        " JOIN feeds f ON f.number = i.feed JOIN heads h ON h.feed = i.feed"
+        " WHERE f.in_group = ? ORDER BY f.id",
+        (number,),
+    )
+    return [(bytes(feed), size, bytes(node), start, stop) for feed, size, node, start, stop in rows]
 
 
 _Claimed = Iterable[tuple[bytes, int, bytes, int, int]]

@@ -16,6 +16,7 @@ from gateway.groups.membership import ENDLESS, Membership
 from gateway.records import identity
 from gateway.records.feed import View
 from gateway.records.record import SALT_BYTES, Kind
+from gateway.store import islands
 from gateway.store.heard import certificate_in, hear
 
 _ID_BYTES = 32
@@ -27,6 +28,7 @@ def refold(db: apsw.Connection, identity: bytes) -> Membership:
     heard = hear(db, identity)
     folded = heard.fold()
     _keep(db, _number(db, identity), heard.founding, folded)
+    islands.drop_strangers(db, identity)
     return folded
 
 

@@ -5,23 +5,29 @@ from itertools import islice
 
 import apsw
 
-from gateway.errors import StoreDamaged
+from gateway.errors import BeyondGap, StoreDamaged
 from gateway.groups import agreement
 from gateway.records import feed, merkle, record
 from gateway.records.feed import Credentials, Genesis
 from gateway.records.proof import RECEIPTS_MAX, Certificates, Founded, Proof, Receipt
 from gateway.records.record import Record
-from gateway.store import feeds, groups, outbox, peers
+from gateway.store import feeds, groups, islands, outbox, peers
 from gateway.store.questions import Story
 
 
 def of(db: apsw.Connection, story: Story) -> Proof:
-    """Gather the proof of a record with the receipts that are held; raise StoreDamaged.
+    """Gather the proof of a record with the receipts that are held.
+
+    Raises StoreDamaged, or BeyondGap where records before it have not come.
 
     A sealed body is shown by its salt and content, which open no other record.
     """
     said = story.record
     held = feeds.load(db, said.feed)
+    island = islands.load(db, said.feed)
+    if held is not None and island is not None and island.start <= said.seq < island.stop:
+        missing = island.start - held.size
+        raise BeyondGap(record=said.id.hex()[:16], seq=said.seq, missing=missing)
     if held is None or held.size <= said.seq:
         raise StoreDamaged(path=db.filename, reason="a record beyond its feed's head")
     genesis = _genesis(db, said.feed)

@@ -83,6 +83,15 @@ class Append:
 
 
 @dataclass(frozen=True, slots=True)
+class Island:
+    """Verify these records, which begin beyond a gap, and keep them apart until it is closed."""
+
+    feed: bytes
+    start: int
+    records: tuple[Carried, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Release:
     """Let go of what the peer has signed for: up to this head all but those whose body it owes."""
 
@@ -97,7 +106,7 @@ class Ignore:
     reason: str
 
 
-Action = Ask | Acknowledge | Forked | SendRecords | SendBodies | Append | Release | Ignore
+Action = Ask | Acknowledge | Forked | SendRecords | SendBodies | Append | Island | Release | Ignore
 Holdings = Mapping[bytes, Ours]
 
 
@@ -111,7 +120,7 @@ def decide(
         case Want():
             return [_on_want(held.get(message.feed), message)]
         case Recs():
-            return [_on_records(held.get(message.feed), message)]
+            return _on_records(held.get(message.feed), message)
         case Ack(entries=entries):
             return [_on_entry(held.get(entry.head.feed), entry) for entry in entries]
         case Bwant(parts):
@@ -139,15 +148,19 @@ def _on_want(ours: Ours | None, want: Want) -> Action:
     return SendRecords(want.feed, want.start, min(want.stop, ours.size), want.credit)
 
 
-def _on_records(ours: Ours | None, recs: Recs) -> Action:
-    """Append what follows without a gap; what comes too early is asked for from where we are."""
+def _on_records(ours: Ours | None, recs: Recs) -> Sequence[Action]:
+    """Append what follows without a gap; what comes too early is asked for from where we are.
+
+    It is besides an island, where the feed is known: then so is who can have signed it.
+    """
     size = 0 if ours is None else ours.size
     stop = recs.start + len(recs.records)
     if recs.start > size:
-        return Ask(recs.feed, size, stop)
+        ask = Ask(recs.feed, size, stop)
+        return [ask, Island(recs.feed, recs.start, recs.records)] if size else [ask]
     if stop <= size:
-        return Ignore(REPEATED)
-    return Append(recs.feed, size, recs.records[size - recs.start :])
+        return [Ignore(REPEATED)]
+    return [Append(recs.feed, size, recs.records[size - recs.start :])]
 
 
 def _on_entry(ours: Ours | None, entry: Entry) -> Action:

@@ -19,7 +19,7 @@ from gateway.errors import GatewayError
 from gateway.groups.agreement import Claim
 from gateway.groups.group import Group
 from gateway.peers.wire import Outgoing
-from gateway.store import feeds
+from gateway.store import feeds, islands
 from gateway.sync import envelope, message
 from gateway.sync.envelope import Seal
 from tests.sim.gateway import Gateway
@@ -88,6 +88,7 @@ class Safety:
         for feed, peer, size in rows:
             signed = self._signed.get((peer, gateway.node, feed), 0)
             assert size <= signed, "released without an ACK"
+        assert islands.faults(gateway.db) == [], "an island is not what is there"
         rows = gateway.db.execute(
             "SELECT f.id, f.number, f.node, h.size FROM heads h JOIN feeds f ON f.number = h.feed"
         )

@@ -15,6 +15,7 @@ from gateway.sync.decide import (
     Forked,
     Holdings,
     Ignore,
+    Island,
     Ours,
     Release,
     SendBodies,
@@ -62,6 +63,8 @@ def text(action: Action) -> str:
             return f"send bodies {' '.join(named)}"
         case Append(feed, start, records):
             return f"append {_short(feed)} [{start}, {start + len(records)})"
+        case Island(feed, start, records):
+            return f"island {_short(feed)} [{start}, {start + len(records)})"
         case Release(head, ()):
             return f"release {_head(head)}"
         case Release(head, owed):

@@ -1,0 +1,133 @@
+"""Records beyond a gap, verified, until one commit holds them: what is said now, before backlog.
+
+In: records that came beyond the end of a feed whose genesis is held. Out: what is to be stored of
+them, and what of it a feed takes that has grown up to them. It signs for nothing, and moves no
+head. Protocol: docs/protocol/sync.md.
+"""
+
+from dataclasses import dataclass, field
+
+from gateway.errors import AuthorError
+from gateway.peers import meaning
+from gateway.peers.meaning import Reader
+from gateway.records.feed import Feed
+from gateway.records.record import Kind, Record
+from gateway.store import islands
+from gateway.store.database import Connection
+from gateway.sync.decide import Island
+from gateway.sync.message import Carried
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """How many records were taken beyond a gap, and what stopped it."""
+
+    count: int
+    fault: AuthorError | None
+
+
+@dataclass(slots=True)
+class _Shore:
+    """An island as it is staged: what is stored of it, and what this batch adds."""
+
+    start: int
+    stop: int
+    last: bytes
+    size_bytes: int = 0
+    stored: islands.Island | None = None
+    added: list[tuple[Record, bytes | None]] = field(default_factory=list)
+
+    @property
+    def is_full(self) -> bool:
+        """Say whether nothing more has room."""
+        is_long = self.stop - self.start >= islands.RECORDS_MAX
+        return is_long or self.size_bytes >= islands.BYTES_MAX
+
+    def add(self, said: Record, body: bytes | None) -> None:
+        """Let the next record be part of it."""
+        self.added.append((said, body))
+        self.stop, self.last = said.seq + 1, said.id
+        self.size_bytes += len(said.encoded) + len(body or b"")
+
+
+class Islands:
+    """The islands of one batch."""
+
+    def __init__(self, read: Connection) -> None:
+        self._read = read
+        self._shores: dict[bytes, _Shore] = {}
+        self._met: set[bytes] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self._met) or any(each.added for each in self._shores.values())
+
+    def take(self, feed: Feed, action: Island) -> Taken:
+        """Verify and stage what is newer than the feed's island, up to what is wrong."""
+        shore, count = self._shore(feed.id), 0
+        if shore is None and not self._has_room(feed.group):
+            return Taken(0, None)
+        seq, last = (-1, b"") if shore is None else (shore.stop, shore.last)
+        for at, carried in enumerate(action.records, action.start):
+            if at < seq:
+                continue
+            try:
+                said = islands.accept(feed, at, last if at == seq else None, carried.record)
+                meaning.check(said, carried.body)
+            except AuthorError as fault:
+                return Taken(count, fault)
+            seq, last = at + 1, said.id
+            if said.kind in islands.KINDS and not said.is_apart:
+                shore = self._following(feed.id, shore, said)
+                shore.add(said, carried.body)
+                count += 1
+        return Taken(count, None)
+
+    def meet(self, feed: Feed) -> tuple[Carried, ...]:
+        """Give the island that a feed has grown up to, and let go of it: its records follow."""
+        shore = self._shore(feed.id)
+        if shore is None or shore.start != feed.size:
+            return ()
+        del self._shores[feed.id]
+        self._met.add(feed.id)
+        stored = shore.stored
+        held = [] if stored is None else islands.records(self._read, feed.id, stored)
+        return (
+            *(Carried(each.encoded, each.body) for each in held),
+            *(Carried(said.encoded, body) for said, body in shore.added),
+        )
+
+    def leave(self, db: Connection) -> None:
+        """Let go of the islands that were met, before the records that were theirs are stored."""
+        for feed in self._met:
+            islands.drop(db, feed)
+
+    def store(self, db: Connection, reader: Reader) -> None:
+        """Store what was staged, and read what it says of devices."""
+        for feed, shore in self._shores.items():
+            if not shore.added:
+                continue
+            if shore.stored is None:
+                islands.drop(db, feed)
+            first = islands.keep(db, feed, shore.added)
+            for place, (said, body) in enumerate(shore.added, first):
+                if said.kind is not Kind.ANNOUNCEMENT and body is not None:
+                    reader.read(db, place, said, body)
+
+    def _following(self, feed: bytes, shore: _Shore | None, said: Record) -> _Shore:
+        """Give the island that a record extends: where it cannot, a new one that begins with it."""
+        if shore is None or shore.stop != said.seq or shore.is_full:
+            shore = self._shores[feed] = _Shore(said.seq, said.seq, b"")
+        return shore
+
+    def _shore(self, feed: bytes) -> _Shore | None:
+        known = self._shores.get(feed)
+        if known is not None or feed in self._met:
+            return known
+        held = islands.load(self._read, feed)
+        if held is not None:
+            known = _Shore(held.start, held.stop, held.last, held.size_bytes, held)
+            self._shores[feed] = known
+        return known
+
+    def _has_room(self, group: bytes) -> bool:
+        return len(self._shores) < islands.ISLANDS_MAX and islands.has_room(self._read, group)
