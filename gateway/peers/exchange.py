@@ -129,12 +129,12 @@ class Exchange:
     @property
     def forks(self) -> frozenset[bytes]:
         """Give the feeds of which two histories were signed, or said, to exist."""
-        return frozenset(self._hearing.frozen.union(self._hearing.forks))
+        return frozenset(self._hearing.doubts.frozen.union(self._hearing.doubts.forks))
 
     @property
     def frozen(self) -> frozenset[bytes]:
         """Give the feeds whose author itself signed two histories: no more is asked of them."""
-        return frozenset(self._hearing.frozen)
+        return frozenset(self._hearing.doubts.frozen)
 
     @property
     def invitations(self) -> dict[bytes, Invited]:

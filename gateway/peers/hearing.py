@@ -24,6 +24,7 @@ from gateway.groups.group import Group
 from gateway.peers import enclosing
 from gateway.peers.bodies import REFUSED_CREDIT, Bodies
 from gateway.peers.circle import Circle
+from gateway.peers.doubts import Doubts
 from gateway.peers.gate import Gate, Worth
 from gateway.peers.greeting import Greeter
 from gateway.peers.relation import AWAY_MS, RELAYED_MS, Relation
@@ -58,7 +59,6 @@ from gateway.sync.session import Session
 DOUBTFUL_HINT = "sync.hint"
 ASKED_ELSEWHERE = "sync.asked-elsewhere"
 FORK = ForkedFeed.code
-FORKS_MAX = 1024
 
 
 class Hearing:
@@ -71,9 +71,7 @@ class Hearing:
         self.whence = Whence(self.counts)
         self.gate, self._before, self._now_ms = Gate(voice.chance), 0, 0
         self.bodies = Bodies(circle, voice, (read, store), self.counts)
-        # Claims of peers, by feed; and the feeds whose author signed two histories.
-        self.forks: dict[bytes, Forked] = {}
-        self.frozen: set[bytes] = set()
+        self.doubts = Doubts(circle, self.counts)
         # Groups whose members, rosters or revocations changed: taken away by who must act on it.
         self.changed: set[bytes] = set()
         self.stored, self.faults = 0, deque[GatewayError](maxlen=1)  # why a commit failed
@@ -311,11 +309,8 @@ class Hearing:
             case SendBodies(parts) if relation is not None:
                 if self.bodies.answer(parts, relation, group, now_ms):
                     self.gate.led(Worth.ANSWERED)
-            case Forked(ours):
-                # A peer's word, not the author's: remembered and shown, and nothing is frozen.
-                self.counts[FORK] += 1
-                if len(self.forks) < FORKS_MAX:
-                    self.forks.setdefault(ours.feed, action)
+            case Forked():
+                self.doubts.said(action)
             case Ignore(reason):
                 self.counts[reason] += 1
             case Island():
@@ -329,10 +324,7 @@ class Hearing:
             return
         was_known = self._staged.feed(name) is not None
         grown = self._staged.append(group, action, self._circle.shown(group, name))
-        if grown.fault is not None:
-            self.counts[grown.fault.code] += 1
-            if isinstance(grown.fault, ForkedFeed):
-                self._freeze(name)
+        self.doubts.stopped(name, grown.fault)
         if not grown.taken_bytes:
             return
         self.gate.led(Worth.USEFUL)
@@ -352,15 +344,10 @@ class Hearing:
 
     def _island(self, action: Island, group: Group) -> None:
         """Keep what is said now, beyond what is still to come; nothing of it is signed for."""
-        if action.feed in self.frozen:
-            return
-        taken = self._staged.island(group, action)
-        if taken.count:
-            self.gate.led(Worth.USEFUL)
-        if taken.fault is not None:
-            self.counts[taken.fault.code] += 1
-            if isinstance(taken.fault, ForkedFeed):
-                self._freeze(action.feed)
+        if action.feed not in self.doubts.frozen:
+            taken = self._staged.island(group, action)
+            self.doubts.stopped(action.feed, taken.fault)
+            self.gate.led(Worth.USEFUL if taken.count else Worth.NOTHING)
 
     def _ask(self, ask: Ask, relation: Relation, group: Group, is_offered: bool) -> None:
         """Ask the peer that has it, unless another is just giving it."""
@@ -368,7 +355,7 @@ class Hearing:
         held = self._staged.feed(ask.feed)
         if held is not None and held.group != group.id:
             self.counts[WrongFeed.code] += 1
-        elif ask.feed in self.frozen:
+        elif ask.feed in self.doubts.frozen:
             self.counts[FORK] += 1
         elif any(each.asking.asks_now(ask.feed) for each in others):
             self.counts[ASKED_ELSEWHERE] += 1
@@ -377,13 +364,6 @@ class Hearing:
             wants = relation.asking.offered if is_offered else relation.asking.heard_of
             if wants(group.id, ask.feed, ask.start, ask.stop):
                 self.gate.led(Worth.ANSWERED)
-
-    def _freeze(self, feed: bytes) -> None:
-        """Ask for no more of a feed whose author signed two histories."""
-        if len(self.frozen) < FORKS_MAX:
-            self.frozen.add(feed)
-        for relation in self._circle.relations.values():
-            relation.asking.give_up(feed)
 
     def _holdings(self, group: Group, said: Message | Ack) -> Mapping[bytes, Ours]:
         match said:
@@ -413,5 +393,5 @@ class Hearing:
     def _ask_missing(self, relation: Relation, group: bytes) -> None:
         """Ask for the earlier feeds that a genesis names: heads list only the last ones."""
         for lacking in feeds.missing(self._read, group):
-            if lacking.feed not in self.frozen:
+            if lacking.feed not in self.doubts.frozen:
                 relation.asking.heard_of(group, lacking.feed, lacking.start, lacking.stop)

@@ -176,6 +176,9 @@ class Consortium:
         self.ledger.check(self.honest, self.groups)
         raised = {kept.alarm.node for each in self.honest for kept in alarms.load(each.db)}
         assert raised <= self.safety.liars, "an honest node is taken for a clone"
+        if not (self.options.restores or self.options.lies):  # Else what is before one may be lost.
+            left = [each.db.execute("SELECT count(*) FROM islands").get for each in self.honest]
+            assert not any(left), "an island was not reached"
 
     def _anybody(self, group: Group) -> list[Head]:
         return next(each for each in self.honest if group in each.groups).heads(group)
