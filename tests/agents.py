@@ -42,16 +42,17 @@ class AgentProcess:
                 self.state_dir, state.Names(name, name), random_bytes, int(time.time()), "pass"
             )
         self.process: subprocess.Popen[bytes] | None = None
+        self.command: Sequence[str] = (*HULIAN, "run")
 
-    def start(self) -> None:
+    def start(self, seconds_max: float = 20) -> None:
         """Start it and wait until it answers at its door."""
         log = (self.folder / "agent.log").open("ab")
         environment = {**os.environ, "HULIAN_CONFIG": str(self.config)}
         (self.state_dir / SOCKET).unlink(missing_ok=True)
         with log:
-            command = [*self.within, *HULIAN, "run"]
+            command = [*self.within, *self.command]
             self.process = subprocess.Popen(command, stderr=log, env=environment)
-        until = time.monotonic() + 20
+        until = time.monotonic() + seconds_max
         while not (self.state_dir / SOCKET).exists():
             assert self.process.poll() is None, self.log()
             assert time.monotonic() < until, self.log()

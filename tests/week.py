@@ -6,6 +6,7 @@ by the store's own authoring, by a run of its own, into the state directory of a
 record of one reading for each second.
 """
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -20,6 +21,7 @@ from gateway.readings.reading import Provenance, Reading
 from gateway.records import record, run as runs
 from gateway.records.feed import feed_id
 from gateway.records.record import ClockSource, Kind, Moment, Said
+from gateway.records.run import Run
 from gateway.store import authoring, database, feeds, groups, keyring, observations, state
 from gateway.store.authoring import Author, Venue
 from tests.agents import AgentProcess
@@ -91,8 +93,14 @@ def pair(folder: Path, clear: bool) -> Iterator[tuple[Broker, AgentProcess, Agen
 def write(agent: AgentProcess, count: int) -> bytes:
     """Write a record a second into the store of a gateway at rest; give the feed's id."""
     held = state.load(agent.state_dir)
-    within = held.groups[GROUP]
     run = runs.start(held.node_key, held.node, held.encryption, random_bytes(32))
+    return write_by(run, agent.state_dir, count)
+
+
+def write_by(run: Run, state_dir: Path, count: int) -> bytes:
+    """Write a record a second by a run, as one commit after another; give the feed's id."""
+    held = state.load(state_dir)
+    within = held.groups[GROUP]
     passed_s = 0
 
     def now() -> Moment:
@@ -100,7 +108,7 @@ def write(agent: AgentProcess, count: int) -> bytes:
         return Moment(START_MS + later_ms, 5, ClockSource.NTP, BOOT, 60_000 + later_ms)
 
     author, venue = Author(run, now, random_bytes), Venue(within.id, within.roster.hash)
-    db = database.connect(str(agent.state_dir / state.STORE_FILE))
+    db = database.connect(str(state_dir / state.STORE_FILE))
     with db:
         for known in sorted(held.rosters.values(), key=lambda each: each.number):
             groups.keep_roster(db, known)
@@ -117,6 +125,18 @@ def write(agent: AgentProcess, count: int) -> bytes:
                 observations.keep(db, place, pack.spans)
     db.close()
     return feed_id(run.key.public, within.id)
+
+
+def go_on(agent: AgentProcess, count: int, seconds_max: float) -> bytes:
+    """Start a gateway whose run has a week behind it, and go on with it; give the feed's id."""
+    agent.command = (sys.executable, "-m", "tests.longrun", str(count))
+    agent.start(seconds_max)
+    with closing(database.connect_to_read(str(agent.state_dir / state.STORE_FILE))) as db:
+        longest = db.execute(
+            "SELECT f.id FROM feeds f JOIN heads h ON h.feed = f.number"
+            " ORDER BY h.size DESC LIMIT 1"
+        ).get
+    return bytes(longest)
 
 
 class Watch:
@@ -182,7 +202,8 @@ def catch_up(
 ) -> CaughtUp:
     """Let the one that missed a feed come back; watch until it has all that there is."""
     sayer, hearer = agents
-    sayer.start()
+    if sayer.process is None:
+        sayer.start()
     sayer.listen()
     count = _size(sayer, missed)
     hearer.start()

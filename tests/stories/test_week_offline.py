@@ -39,6 +39,28 @@ def test_who_missed_a_week_gets_all_of_it_and_hears_live_records_meanwhile(
     )
 
 
+def test_what_the_same_run_says_now_does_not_wait_for_its_week(
+    tmp_path: Path, figures: Callable[..., None]
+) -> None:
+    """The backlog and what is said now are one feed: live records come first, then all the rest."""
+    with week.pair(tmp_path, clear=False) as (broker, sayer, hearer):
+        missed = week.go_on(sayer, RECORDS, _PATIENCE_S)
+        seen = week.catch_up(broker, (sayer, hearer), missed, _EVERY_S, _PATIENCE_S)
+        assert seen.while_behind > 0
+        until(sayer, lambda: _owes_nothing(status(sayer)))
+        until(hearer, lambda: week.records(sayer) == week.records(hearer))
+        assert len(week.records(hearer)) == 1
+        assert len(week.records(hearer)[missed]) > RECORDS
+        sayer.stop()
+        hearer.stop()
+    early = seen.live_ms[: seen.while_behind]
+    figures(
+        records_missed=f"{seen.records:,}, in {seen.seconds:.1f} s",
+        live_while_behind=f"{len(early)}, median {statistics.median(early):.0f} ms,"
+        f" at most {max(early):.0f} ms",
+    )
+
+
 def _owes_nothing(told: dict[str, object]) -> bool:
     peers = told.get("peers")
     return isinstance(peers, list) and bool(peers) and all(not each["lacking"] for each in peers)
