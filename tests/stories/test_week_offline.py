@@ -49,7 +49,6 @@ def test_what_the_same_run_says_now_does_not_wait_for_its_week(
         assert seen.while_behind > 0
         until(sayer, lambda: _owes_nothing(status(sayer)))
         until(hearer, lambda: week.records(sayer) == week.records(hearer))
-        assert len(week.records(hearer)) == 1
         assert len(week.records(hearer)[missed]) > RECORDS
         sayer.stop()
         hearer.stop()
