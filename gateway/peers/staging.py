@@ -113,8 +113,9 @@ class Staged:
 
     def __bool__(self) -> bool:
         told = self._claims or self._heard or self.alarms or self.pieces or self._carried
-        told = told or self._islands
-        return bool(self._kept or self._released or self._runs or self._rosters or told)
+        return bool(
+            told or self._islands or self._kept or self._released or self._runs or self._rosters
+        )
 
     @property
     def count(self) -> int:
