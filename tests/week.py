@@ -148,7 +148,7 @@ class Watch:
         self._read = database.connect_to_read(str(hearer.state_dir / state.STORE_FILE))
         self._said_at: dict[int, float] = {}
         self._number, self._next_s, self._version = 0, 0.0, object()
-        self._place = -1
+        self._places: set[int] = set()
         self.live_ms: list[float] = []
 
     def look(self, speaking: bool) -> None:
@@ -181,12 +181,13 @@ class Watch:
     def _take(self) -> None:
         rows: list[tuple[int, bytes, bytes]] = self._read.execute(
             "SELECT r.place, r.encoded, r.body FROM observations o JOIN records r"
-            " ON r.place = o.place WHERE o.device = 'live' AND o.place > ? ORDER BY o.place",
-            (self._place,),
+            " ON r.place = o.place WHERE o.device = 'live' ORDER BY o.place"
         ).fetchall()  # type: ignore[assignment] # The schema is STRICT.
         now_s = time.perf_counter()
         for place, encoded, body in rows:
-            self._place = place
+            if place in self._places:
+                continue
+            self._places.add(place)  # In any order: what is beyond a gap comes before it.
             content = keyring.content(self._read, record.parse(encoded), body)
             for reading in senml.decode(content or b""):
                 said_s = self._said_at.pop(int(reading.value))
