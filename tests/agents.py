@@ -53,7 +53,7 @@ class AgentProcess:
             command = [*self.within, *self.command]
             self.process = subprocess.Popen(command, stderr=log, env=environment)
         until = time.monotonic() + seconds_max
-        while not (self.state_dir / SOCKET).exists():
+        while not self._answers():
             assert self.process.poll() is None, self.log()
             assert time.monotonic() < until, self.log()
             time.sleep(0.01)
@@ -64,6 +64,12 @@ class AgentProcess:
         while any(each["state"] != "connected" for each in self._sources()):
             assert time.monotonic() < until, self.log()
             time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        """Say whether its door is open; for a moment its socket is there and nobody listens."""
+        with suppress(NotRunning):
+            return bool(list(place.ask_agent(self.state_dir, "status", place.PATIENCE_S)))
+        return False
 
     def _sources(self) -> list[dict[str, Any]]:
         """Ask at its door, as `hulian status` does, without a process for each question."""
