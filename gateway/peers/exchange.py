@@ -22,7 +22,7 @@ from gateway.peers.staging import Store
 from gateway.peers.voice import Voice
 from gateway.peers.wire import Arrived, Outgoing
 from gateway.records.feed import feed_id
-from gateway.store import claims, feeds, outbox
+from gateway.store import claims, feeds, keyring, outbox
 from gateway.store.database import Connection
 from gateway.store.feeds import Held
 from gateway.sync.message import HEADS_MAX, RECORDS_MAX, Carried, Heads, Listed, Recs
@@ -34,6 +34,8 @@ RECORDS_BYTES_MAX = 56 * 1024
 # More own records than so many messages hold are not said live: peers ask for them.
 LIVE_MESSAGES_MAX = 8
 HINT_MS = 1_000
+# A key is said again to who is behind, the more seldom the longer it is: it is for all members.
+KEY_MS, KEY_MS_BYTE = 2_000, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,8 @@ class Exchange:
         self._by_id = {group.id: group for group in self._circle.groups.values()}
         self._told = {group: self._own_size(group) for group in self._by_id}
         self._hints: dict[bytes, int] = {}
+        # By group, the record that announced a key and was said once more, and when again.
+        self._keyed: dict[bytes, tuple[int, int]] = {}
         self._turn = 0
         for relation in self._circle.relations.values():
             relation.session = Session(relation.node, self._voice.new_hello(relation))
@@ -216,7 +220,7 @@ class Exchange:
         if start >= size or not any(each.session.up for each in near):
             return []
         self._hints.setdefault(group, now_ms + HINT_MS)
-        said: list[Outgoing] = []
+        said = self._key_before(within, start, now_ms)
         while start < size and len(said) < LIVE_MESSAGES_MAX:
             recs = self._records(self._own_feed(group), start, size)
             if recs is None:
@@ -307,6 +311,24 @@ class Exchange:
             outbox.lacking(self._read, group.id, relation.node).records for group in relation.groups
         )
         return relation.lacking
+
+    def _key_before(self, group: Group, start: int, now_ms: int) -> list[Outgoing]:
+        """Say once more what announced the key of records from `start` on, where a peer lacks it.
+
+        It may lie before a long backlog; without it nobody could read what is said now.
+        """
+        feed, (told, due_ms) = self._own_feed(group.id), self._keyed.get(group.id, (-1, 0))
+        seq = keyring.announced_last(self._read, feed)
+        if seq is None or seq >= start or (told == seq and now_ms < due_ms):
+            return []
+        near = [each for each in self._circle.relations.values() if group in each.groups]
+        recs = self._records(feed, seq, seq + 1)
+        if recs is None or all(outbox.cursor(self._read, each.node, feed) > seq for each in near):
+            return []
+        said = self._voice.broadcast(group, recs)
+        pause_ms = max(KEY_MS, KEY_MS_BYTE * len(said.payload))
+        self._keyed[group.id] = seq, now_ms + pause_ms
+        return [said]
 
     def _own_feed(self, group: bytes) -> bytes:
         return feed_id(self._me.run.key.public, group)

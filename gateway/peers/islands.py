@@ -6,16 +6,20 @@ head. Protocol: docs/protocol/sync.md.
 """
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from gateway.errors import AuthorError
 from gateway.peers import meaning
 from gateway.peers.meaning import Reader
 from gateway.records.feed import Feed
 from gateway.records.record import Kind, Record
-from gateway.store import islands
+from gateway.store import feeds, islands
 from gateway.store.database import Connection
 from gateway.sync.decide import Island
 from gateway.sync.message import Carried
+
+# Of one batch; more are said again.
+KEYS_MAX: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +61,25 @@ class Islands:
         self._read = read
         self._shores: dict[bytes, _Shore] = {}
         self._met: set[bytes] = set()
+        # Announcements of keys that the islands are sealed under: read here, and stored in turn.
+        self._keys: list[tuple[Record, bytes]] = []
 
     def __bool__(self) -> bool:
-        return bool(self._met) or any(each.added for each in self._shores.values())
+        told = bool(self._met or self._keys)
+        return told or any(each.added for each in self._shores.values())
 
     def take(self, feed: Feed, action: Island) -> Taken:
-        """Verify and stage what is newer than the feed's island, up to what is wrong."""
+        """Verify and stage what is newer than the feed's island, up to what is wrong.
+
+        An announcement by itself is read and no part of an island: it is said again before them.
+        """
         shore, count = self._shore(feed.id), 0
+        if len(action.records) == 1 and (shore is None or action.start != shore.stop):
+            try:
+                if self._take_key(feed, action.start, action.records[0]):
+                    return Taken(0, None)
+            except AuthorError as fault:
+                return Taken(0, fault)
         if shore is None and not self._has_room(feed.group):
             return Taken(0, None)
         seq, last = (-1, b"") if shore is None else (shore.stop, shore.last)
@@ -103,6 +119,10 @@ class Islands:
 
     def store(self, db: Connection, reader: Reader) -> None:
         """Store what was staged, and read what it says of devices."""
+        for said, content in self._keys:
+            number = feeds.feed_number(db, said.feed)
+            assert number is not None, "its genesis is held"
+            reader.read(db, feeds.place(number, said.seq), said, content)
         for feed, shore in self._shores.items():
             if not shore.added:
                 continue
@@ -110,8 +130,18 @@ class Islands:
                 islands.drop(db, feed)
             first = islands.keep(db, feed, shore.added)
             for place, (said, body) in enumerate(shore.added, first):
-                if said.kind is not Kind.ANNOUNCEMENT and body is not None:
+                if body is not None:
                     reader.read(db, place, said, body)
+
+    def _take_key(self, feed: Feed, seq: int, carried: Carried) -> bool:
+        """Stage an announcement to be read; False where it is none, or too many came."""
+        said = islands.accept(feed, seq, None, carried.record)
+        meaning.check(said, carried.body)
+        if said.kind is not Kind.ANNOUNCEMENT or carried.body is None:
+            return False
+        if len(self._keys) < KEYS_MAX:
+            self._keys.append((said, carried.body))
+        return True
 
     def _following(self, feed: bytes, shore: _Shore | None, said: Record) -> _Shore:
         """Give the island that a record extends: where it cannot, a new one that begins with it."""

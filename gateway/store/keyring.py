@@ -99,7 +99,8 @@ def take(
     if hashed is None:
         return Taken()
     # What came before the hash was known is looked at once; after that, each for itself.
-    came = [(place, announced)] if before else _announcements(db, feed, number)
+    came = [(place, announced)]  # Itself first: beyond a gap its record is not stored yet.
+    came += [] if before else _announcements(db, feed, number)
     return _settle(db, came, (said.group, hashed), keys)
 
 
@@ -124,6 +125,16 @@ def _settle(
             if sender is not None:
                 return Taken(keep(db, place, sender, hashed), fault)
     return Taken(fault=fault)
+
+
+def announced_last(db: apsw.Connection, feed: bytes) -> int | None:
+    """Give the number of the record in which a feed announced its newest key, or None."""
+    last = db.execute(
+        "SELECT max(a.place) & 0xFFFFFFFF FROM announcements a JOIN feeds f ON f.id = a.feed"
+        " WHERE a.feed = ? AND a.place >= f.number << 32 AND a.place < (f.number + 1) << 32",
+        (feed,),
+    ).get
+    return None if last is None else int(last)
 
 
 def announced_hash(db: apsw.Connection, feed: bytes, number: int) -> bytes | None:
