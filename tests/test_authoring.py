@@ -11,7 +11,14 @@ from gateway.readings import senml
 from gateway.readings.reading import Provenance, Reading
 from gateway.records import feed, record
 from gateway.records.feed import Feed, Genesis, Head, feed_id
-from gateway.records.record import FIXED_BODY_BYTES_MAX, SALT_BYTES, Kind, Moment, Said
+from gateway.records.record import (
+    BODY_BYTES_MAX,
+    FIXED_BODY_BYTES_MAX,
+    SALT_BYTES,
+    Kind,
+    Moment,
+    Said,
+)
 from gateway.records.run import Run
 from gateway.store import authoring, checking, database, feeds, groups
 from gateway.store.authoring import PREDECESSORS_MAX, Author, Venue
@@ -97,7 +104,7 @@ def test_what_is_too_large_changes_nothing() -> None:
     """A content that no record can hold is refused, and not even the genesis is left of it."""
     db, run = _store(), run_of(MAKER)
     with pytest.raises(RecordTooLarge), db:
-        authoring.say(db, _author(run), _venue(run), observation(0, 48 * 1024))
+        authoring.say(db, _author(run), _venue(run), observation(0, BODY_BYTES_MAX))
     assert feeds.heads(db, GROUP.id) == []
     assert _say(db, run).size == 2
 

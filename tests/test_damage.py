@@ -53,13 +53,8 @@ def _found(path: Path) -> list[str]:
 
 
 def _contents(db: Connection) -> dict[str, list[object]]:
-    names = [str(name) for (name,) in db.execute("SELECT name FROM sqlite_schema").fetchall()]
-    tables = [name for name in names if not name.startswith("sqlite_") and "_of_" not in name]
-    return {
-        name: list(db.execute(f"SELECT * FROM {name}"))
-        for name in tables
-        if name not in ("records_by_id", "observations_by_time", "peers_by_kid")
-    }
+    tables = db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+    return {str(name): list(db.execute(f"SELECT * FROM {name}")) for (name,) in tables}
 
 
 def _damages(content: bytes) -> Iterator[bytes]:
