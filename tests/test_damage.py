@@ -94,7 +94,7 @@ def test_every_flipped_bit_is_found_or_means_nothing(whole: tuple[Path, bytes]) 
     db.close()
     dice = random.Random(SEED)
     found = 0
-    for _ in range(150):
+    for _ in range(250):
         at, bit = dice.randrange(len(content)), dice.randrange(8)
         _put(path, content[:at] + bytes([content[at] ^ 1 << bit]) + content[at + 1 :])
         if _found(path):

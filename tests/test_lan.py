@@ -200,7 +200,7 @@ def test_two_gateways_find_each_other_and_a_stranger_costs_one_attempt(
         sites = near, far
         for each in sites:
             each.agent.listen()
-        _until(lambda: all(_hears_both(each) for each in sites), *sites)
+        _until(lambda: all(list(map(_hears_both, sites))), *sites)
         for each in sites:
             _until(partial(_names_somebody, each), *sites)
             found = each.link("plant")
