@@ -35,7 +35,7 @@ from gateway.peers.https import (
 )
 from gateway.peers.link import CONNECTING, DOWN, FULL, UP, Ear
 from gateway.peers.waiting import Flow, Waiting, total
-from gateway.peers.wire import Arrived, Outgoing
+from gateway.peers.wire import Arrived, Outgoing, whom
 from gateway.records.feed import Credentials
 from gateway.sync import link
 from gateway.sync.link import Meeting, Parcel, Side
@@ -271,10 +271,8 @@ class Dialled:
 
 def is_reached(topic: str, nodes: frozenset[bytes]) -> bool:
     """Say whether something under a topic can be for one of these nodes."""
-    match topic.split("/"):
-        case ["hl", "1", "n", node]:
-            return bytes.fromhex(node) in nodes
-    return True
+    node = whom(topic)
+    return node is None or node in nodes
 
 
 def _good(response: Response) -> Response:

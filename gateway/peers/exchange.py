@@ -220,7 +220,7 @@ class Exchange:
         if start >= size or not any(each.session.up for each in near):
             return []
         self._hints.setdefault(group, now_ms + HINT_MS)
-        said = self._key_before(within, start, now_ms)
+        said = self._key_before(within, near, start, now_ms)
         while start < size and len(said) < LIVE_MESSAGES_MAX:
             recs = self._records(self._own_feed(group), start, size)
             if recs is None:
@@ -228,12 +228,6 @@ class Exchange:
             said.append(self._voice.broadcast(within, recs))
             start += len(recs.records)
         return said
-
-    def reconnected(self, now_ms: int) -> None:
-        """A link is up again: greet, ask, offer and invite at once."""
-        self._inviting.hurry()
-        for relation in self._circle.relations.values():
-            relation.hurry(now_ms)
 
     def over(self, ways: Sequence[Way], now_ms: int) -> list[Outgoing]:
         """Take which links are up now; give the greetings that show who is behind them."""
@@ -249,11 +243,11 @@ class Exchange:
 
     def ways(self, outgoing: Outgoing, now_ms: int) -> tuple[str, ...]:
         """Name the links that a message is to go over."""
+        if outgoing.everywhere:
+            return self.reach.links
+        if (node := wire.whom(outgoing.topic)) is not None:
+            return self.reach.to(node)
         match outgoing.topic.split("/"):
-            case _ if outgoing.everywhere:
-                return self.reach.links
-            case ["hl", "1", "n", node]:
-                return self.reach.to(bytes.fromhex(node))
             case ["hl", "1", "g", tag, *_]:
                 near = self._circle.relations.items()
                 within = [node for node, each in near if any(one.tag == tag for one in each.groups)]
@@ -312,7 +306,9 @@ class Exchange:
         )
         return relation.lacking
 
-    def _key_before(self, group: Group, start: int, now_ms: int) -> list[Outgoing]:
+    def _key_before(
+        self, group: Group, near: Sequence[Relation], start: int, now_ms: int
+    ) -> list[Outgoing]:
         """Say once more what announced the key of records from `start` on, where a peer lacks it.
 
         It may lie before a long backlog; without it nobody could read what is said now.
@@ -321,7 +317,6 @@ class Exchange:
         seq = keyring.announced_last(self._read, feed)
         if seq is None or seq >= start or (told == seq and now_ms < due_ms):
             return []
-        near = [each for each in self._circle.relations.values() if group in each.groups]
         recs = self._records(feed, seq, seq + 1)
         if recs is None or all(outbox.cursor(self._read, each.node, feed) > seq for each in near):
             return []

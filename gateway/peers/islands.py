@@ -74,23 +74,24 @@ class Islands:
         An announcement by itself is read and no part of an island: it is said again before them.
         """
         shore, count = self._shore(feed.id), 0
-        if len(action.records) == 1 and (shore is None or action.start != shore.stop):
-            try:
-                if self._take_key(feed, action.start, action.records[0]):
-                    return Taken(0, None)
-            except AuthorError as fault:
-                return Taken(0, fault)
-        if shore is None and not self._has_room(feed.group):
+        is_alone = len(action.records) == 1 and (shore is None or action.start != shore.stop)
+        has_room = shore is not None or self._has_room(feed.group)
+        if not has_room and not is_alone:
             return Taken(0, None)
         seq, last = (-1, b"") if shore is None else (shore.stop, shore.last)
         for at, carried in enumerate(action.records, action.start):
-            if at < seq:
+            if at < seq and not is_alone:
                 continue
             try:
                 said = islands.accept(feed, at, last if at == seq else None, carried.record)
                 meaning.check(said, carried.body)
             except AuthorError as fault:
                 return Taken(count, fault)
+            if is_alone and said.kind is Kind.ANNOUNCEMENT and carried.body is not None:
+                self._keep_key(said, carried.body)
+                return Taken(0, None)
+            if at < seq or not has_room:
+                continue
             seq, last = at + 1, said.id
             if said.kind in islands.KINDS and not said.is_apart:
                 shore = self._following(feed.id, shore, said)
@@ -133,15 +134,10 @@ class Islands:
                 if body is not None:
                     reader.read(db, place, said, body)
 
-    def _take_key(self, feed: Feed, seq: int, carried: Carried) -> bool:
-        """Stage an announcement to be read; False where it is none, or too many came."""
-        said = islands.accept(feed, seq, None, carried.record)
-        meaning.check(said, carried.body)
-        if said.kind is not Kind.ANNOUNCEMENT or carried.body is None:
-            return False
+    def _keep_key(self, said: Record, body: bytes) -> None:
+        """Stage an announcement to be read, unless too many came."""
         if len(self._keys) < KEYS_MAX:
-            self._keys.append((said, carried.body))
-        return True
+            self._keys.append((said, body))
 
     def _following(self, feed: bytes, shore: _Shore | None, said: Record) -> _Shore:
         """Give the island that a record extends: where it cannot, a new one that begins with it."""

@@ -17,7 +17,7 @@ from gateway.peers.dialling import PACE, Dialled
 from gateway.peers.https import FLOODING, Own, Thread
 from gateway.peers.link import CONNECTING, DOWN, UP, Ear, Link
 from gateway.peers.listening import CROWDED, UNKNOWN_TOKEN
-from gateway.peers.wire import Arrived, Outgoing
+from gateway.peers.wire import Arrived, Outgoing, whom
 from gateway.sync.retry import NEVER_TRIED, Pace, Retry
 from gateway.transport import lan
 from gateway.transport.http_client import Address
@@ -225,13 +225,12 @@ def _said(fault: GatewayError | None) -> str:
 
 def _towards(topic: str, ends: Sequence[Dialled]) -> Sequence[Dialled]:
     """Give the ends for a topic: for one node the one that it listens at, else one near it."""
-    match topic.split("/"):
-        case ["hl", "1", "n", node]:
-            whom = bytes.fromhex(node)
-            at = [each for each in ends if each.listener == whom]
-            near = [each for each in ends if whom in each.direct]
-            return (at or near)[:1]
-    return ends
+    node = whom(topic)
+    if node is None:
+        return ends
+    at = [each for each in ends if each.listener == node]
+    near = [each for each in ends if node in each.direct]
+    return (at or near)[:1]
 
 
 def is_ours(links: Sequence[Settings]) -> Callable[[str, int], bool]:

@@ -16,6 +16,7 @@ from gateway.peers.guests import Guest, Guests
 from gateway.peers.https import ABSENT, Own
 from gateway.peers.link import FULL
 from gateway.peers.waiting import Flow, Waiting
+from gateway.peers.wire import whom
 from gateway.records.feed import Credentials
 from gateway.sync import link
 from gateway.sync.link import Parcel
@@ -191,16 +192,15 @@ class Seats:
                 self._carry(parcel, by, self._to(parcel, by, others))
 
     def _to(self, parcel: Parcel, by: Seat | None, seats: Sequence[Seat]) -> list[Seat]:
+        if (node := whom(parcel.topic)) is not None:
+            found = [each for each in seats if each.guest.node == node]
+            if by is None:
+                return found
+            near = [each for each in found if each.guest.may_meet(by.guest)]
+            if not near and node != self._own.run.node:
+                self._counts[ABSENT] += 1
+            return near
         match parcel.topic.split("/"):
-            case ["hl", "1", "n", said]:
-                node = bytes.fromhex(said)
-                found = [each for each in seats if each.guest.node == node]
-                if by is None:
-                    return found
-                near = [each for each in found if each.guest.may_meet(by.guest)]
-                if not near and node != self._own.run.node:
-                    self._counts[ABSENT] += 1
-                return near
             case ["hl", "1", "g", tag, *_] if by is None or _is_own(parcel, by):
                 return [each for each in seats if tag in each.guest.tags]
         self._counts[ALIEN] += 1

@@ -33,6 +33,14 @@ def to_node(node: bytes) -> str:
     return f"hl/1/n/{node.hex()}"
 
 
+def whom(topic: str) -> bytes | None:
+    """Give the one node that hears what is said under a topic; None where it is for a group."""
+    match topic.split("/"):
+        case ["hl", "1", "n", node]:
+            return bytes.fromhex(node)
+    return None
+
+
 def records_of(tag: str, node: bytes) -> str:
     """Name where a node says its new records to a group."""
     return f"hl/1/g/{tag}/rec/{node.hex()}"
