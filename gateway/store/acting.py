@@ -11,6 +11,7 @@ import apsw
 
 from gateway.errors import NotAllowed
 from gateway.groups import membership as acts
+from gateway.groups.heard import Heard, is_sound
 from gateway.groups.membership import (
     CUT_MAX,
     Act,
@@ -25,7 +26,7 @@ from gateway.records.feed import Head, feed_id
 from gateway.records.record import DEPS_MAX, NO_RECORD, Kind, Said
 from gateway.store import authoring, feeds, membership
 from gateway.store.authoring import Author, Venue
-from gateway.store.heard import Heard, hear, is_sound
+from gateway.store.heard import hear
 
 REASONS: Final[dict[type[Act], str]] = {
     Add: "only a member proposes, and the new node's certificates must verify",

@@ -7,6 +7,7 @@ in and that have opened no feed. It believes nothing that no root signed.
 import apsw
 
 from gateway.groups.group import Group
+from gateway.groups.heard import act_of, is_sound
 from gateway.groups.membership import Add
 from gateway.groups.parties import Contact
 from gateway.records import identity
@@ -14,7 +15,6 @@ from gateway.records.feed import decode_genesis
 from gateway.records.record import SALT_BYTES, Kind
 from gateway.records.roster import Roster
 from gateway.store import groups, membership
-from gateway.store.heard import act_of, is_sound
 
 
 def of_group(db: apsw.Connection, group: bytes) -> dict[bytes, Contact]:

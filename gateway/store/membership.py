@@ -12,12 +12,13 @@ import apsw
 from gateway.errors import GroupError, NotAMember, UnknownGroup
 from gateway.groups import group, membership as acts
 from gateway.groups.group import Founding, Member, Role
+from gateway.groups.heard import certificate_in
 from gateway.groups.membership import ENDLESS, Membership
 from gateway.records import identity
 from gateway.records.feed import View
 from gateway.records.record import SALT_BYTES, Kind
 from gateway.store import islands
-from gateway.store.heard import certificate_in, hear
+from gateway.store.heard import hear
 
 _ID_BYTES = 32
 EVERY_OTHER = b""  # the row of a cut for the feeds that it does not name
