@@ -36,7 +36,7 @@ class Said:
     within: Roster | None
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Heard:
     """All that is held of a group and says who is a member."""
 
