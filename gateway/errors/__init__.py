@@ -17,6 +17,7 @@ from gateway.errors.acts import (
 )
 from gateway.errors.author import (
     BadBody as BadBody,
+    BadNote as BadNote,
     BadShare as BadShare,
     BadSignature as BadSignature,
     BrokenChain as BrokenChain,
@@ -25,8 +26,10 @@ from gateway.errors.author import (
     MalformedAnnouncement as MalformedAnnouncement,
     MalformedCbor as MalformedCbor,
     MalformedCertificate as MalformedCertificate,
+    MalformedCheckpoint as MalformedCheckpoint,
     MalformedGap as MalformedGap,
     MalformedGenesis as MalformedGenesis,
+    MalformedNote as MalformedNote,
     MalformedPack as MalformedPack,
     MalformedProof as MalformedProof,
     MalformedRecord as MalformedRecord,

@@ -192,6 +192,33 @@ class MalformedGap(AuthorError):
     next = "its author must write it by docs/protocol/gap.md"
 
 
+class MalformedNote(AuthorError):
+    """Bytes are not a C2SP signed note."""
+
+    code = "note.malformed"
+    what = "not a signed note: {reason}"
+    why = "a note is a text, an empty line, and lines of signatures"
+    next = "the sender must write it by docs/protocol/note.md"
+
+
+class BadNote(AuthorError):
+    """A note is not signed by whom it must be."""
+
+    code = "note.signature"
+    what = "a note is not signed by {name}: {reason}"
+    why = "its bytes were changed, or another key signed it"
+    next = "ask its signer for the original; do not use it"
+
+
+class MalformedCheckpoint(AuthorError):
+    """A note is not the checkpoint of a journal."""
+
+    code = "checkpoint.malformed"
+    what = "not a checkpoint: {reason}"
+    why = "a checkpoint says origin, size and root, each in one way only"
+    next = "the sender must write it by docs/protocol/note.md"
+
+
 class MalformedProof(AuthorError):
     """Bytes are not a proof bundle."""
 

@@ -20,7 +20,7 @@ from gateway.errors import (
 )
 from gateway.groups import agreement, group
 from gateway.groups.agreement import Claim, Ranges, is_number, read_ranges
-from gateway.records import cbor, feed
+from gateway.records import cbor, feed, journal
 from gateway.records.feed import Credentials, Head
 from gateway.records.record import CARRIED_BODY_BYTES_MAX, RECORD_BYTES_MAX
 from gateway.sync import invitation
@@ -140,21 +140,12 @@ class Body:
 
 
 @dataclass(frozen=True, slots=True)
-class Leaf:
-    """A head in a journal, with its path to the checkpoint."""
-
-    index: int
-    head: Head
-    path: tuple[bytes, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Note:
     """A journal's checkpoint, who cosigned it, and this group's heads in it."""
 
     checkpoint: str
     cosignatures: tuple[str, ...]
-    leaves: tuple[Leaf, ...]
+    leaves: tuple[journal.Entry, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,11 +327,11 @@ def _note(fields: list[object]) -> Note:
     raise _wrong(Type.NOTE)
 
 
-def _leaf(row: object) -> Leaf:
+def _leaf(row: object) -> journal.Entry:
     match row:
         case [index, name, size, root, list() as path] if len(path) <= PATH_MAX:
             hashes = tuple(_hash(each) for each in path)
-            return Leaf(_number(index), _head(name, size, root), hashes)
+            return journal.Entry(_number(index), _head(name, size, root), hashes)
     raise _wrong(Type.NOTE)
 
 

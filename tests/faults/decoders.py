@@ -30,7 +30,14 @@ from gateway.errors import (
     PayloadError,
     PeerError,
 )
-from gateway.errors.author import MalformedCbor, MalformedGap, MalformedPack, MalformedProof
+from gateway.errors.author import (
+    MalformedCbor,
+    MalformedCheckpoint,
+    MalformedGap,
+    MalformedNote,
+    MalformedPack,
+    MalformedProof,
+)
 from gateway.errors.bundle import DamagedBundle
 from gateway.errors.group import MalformedMembership
 from gateway.errors.peer import BadAck, BadControl
@@ -46,10 +53,12 @@ from gateway.readings.telegram import Spoilt
 from gateway.records import (
     attestation,
     cbor,
+    checkpoint,
     cose,
     feed,
     gap,
     identity,
+    note,
     proof,
     record,
     request,
@@ -227,6 +236,8 @@ DECODERS = {
     "sealed body": Decoder(_sealed, AuthorError, lambda: [build_sealing.sign()[1]]),
     "record": Decoder(record.parse, AuthorError, _known("record")),
     "genesis": Decoder(feed.decode_genesis, AuthorError, _bodies),
+    "note": Decoder(note.parse, MalformedNote, _known("note")),
+    "checkpoint": Decoder(checkpoint.read, MalformedCheckpoint, _known("note")),
     "proof": Decoder(proof.decode, MalformedProof, _known("proof")),
     "group file": Decoder(group.decode_file, GroupError, _known("group")),
     "message": Decoder(message.decode, PeerError, _known("message")),

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from gateway.groups import agreement
 from gateway.groups.agreement import Ack, Claim, Entry
-from gateway.records import cbor
+from gateway.records import cbor, journal
 from gateway.records.feed import Head
 from gateway.sync import invitation, message
 from gateway.sync.invitation import Invite
@@ -15,7 +15,6 @@ from gateway.sync.message import (
     Evidence,
     Heads,
     Hello,
-    Leaf,
     Listed,
     Message,
     Note,
@@ -49,7 +48,7 @@ def good() -> dict[str, Message]:
     one, two = feeds(2)
     hello = Hello(RUN.credentials, (GROUP.roster.hash,), seed("nonce")[:16])
     carried = tuple(Carried(each.encoded, each.body) for each in RECORDS)
-    shown = Leaf(7, FEED, (seed("left"), seed("right")))
+    shown = journal.Entry(7, FEED, (seed("left"), seed("right")))
     ack = Ack(GROUP.id, MAKER.node.id, 1, (Entry(FEED),))
     return {
         "hello": hello,
