@@ -20,6 +20,8 @@ CHAPTERS = sorted((ROOT / "docs" / "protocol").glob("*.md"))
 VECTORS = sorted((ROOT / "tests" / "vectors").glob("*.json"))
 HEX_BLOCK = re.compile(r"^```hex\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
+TESTS = re.compile(r"`(tests/[a-z_0-9/]+\.py)`")
+INVARIANT = re.compile(r"^\| \*\*I(\d+)\*\* \|(.*)\|(.*)\|$", re.MULTILINE)
 FENCED = re.compile(r"^(```.*?^```$|    .*?$)", re.MULTILINE | re.DOTALL)
 
 
@@ -93,6 +95,28 @@ def test_every_relative_link_resolves(document: Path) -> None:
         assert target.exists(), f"{_name(document)}: {link}"
         if heading and target.suffix == ".md":
             assert heading in _headings(target), f"{_name(document)}: {link}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=_name)
+def test_every_test_named_in_a_document_exists(document: Path) -> None:
+    """Whoever looks for the test that holds something finds it."""
+    for path in TESTS.findall(document.read_text("utf-8")):
+        assert (ROOT / path).exists(), f"{_name(document)}: {path}"
+
+
+def test_every_invariant_has_tests_that_hold_it() -> None:
+    """All invariants of the chapters are listed, with their tests, in either language alike."""
+    pages = [
+        (ROOT / "docs" / name).read_text("utf-8") for name in ("security.md", "security.zh.md")
+    ]
+    tables = [INVARIANT.findall(page) for page in pages]
+    for page, rows in zip(pages, tables, strict=True):
+        assert [int(number) for number, _, _ in rows] == list(range(1, 12))
+        # Orders, and so the last of them, are for a later version.
+        assert all(TESTS.findall(held) for _, _, held in rows[:-1])
+        assert TESTS.findall(page) == TESTS.findall(pages[0])
+    said = {each for path in CHAPTERS for each in re.findall(r"\*\*I(\d+)\*\*", path.read_text())}
+    assert said and said <= {number for number, _, _ in tables[0]}
 
 
 def test_the_readme_shows_its_two_commands() -> None:
