@@ -280,3 +280,20 @@ from gateway.errors.usage import (
     ValueMissing as ValueMissing,
     WrongValue as WrongValue,
 )
+from gateway.errors.witness import (
+    BadWitness as BadWitness,
+    JournalForked as JournalForked,
+    JournalRewritten as JournalRewritten,
+    MalformedSubmission as MalformedSubmission,
+    OtherSize as OtherSize,
+    StrangeRoster as StrangeRoster,
+    StrangeRun as StrangeRun,
+    UnknownJournal as UnknownJournal,
+    WitnessBusy as WitnessBusy,
+    WitnessClockUnset as WitnessClockUnset,
+    WitnessExists as WitnessExists,
+    WitnessMissing as WitnessMissing,
+    WitnessRefused as WitnessRefused,
+    WitnessRetired as WitnessRetired,
+    WitnessUnnamed as WitnessUnnamed,
+)

@@ -48,7 +48,7 @@ class Response:
     is_last: bool = False  # and the connection is closed
 
     def header(self, name: str) -> str:
-        """Give a header by its name in lower case; "" where there is none."""
+        """Give a header by its name as it stands; "" where there is none."""
         return dict(self.headers).get(name, "")
 
 
@@ -101,7 +101,7 @@ class Conversation:
         """Answer the request, and say whether another may come; raise LinkSlow, LinkUnreachable."""
         headers = [
             ("Content-Length", str(len(response.body))),
-            ("Content-Type", TYPE),
+            *([] if response.header("Content-Type") else [("Content-Type", TYPE)]),
             *response.headers,
             *([("Connection", "close")] if response.is_last else []),
         ]

@@ -1,4 +1,4 @@
-"""A dialler's connection for HTTPS: opened, pinned to a certificate where one is known, asked.
+"""A dialler's connection for HTTP(S): opened, pinned to a certificate where one is known, asked.
 
 In: an address, perhaps the SHA-256 of the certificate that must be shown. Out: a connection that
 answers one request after the other, or an error that says why there is none. It proves nothing
@@ -27,6 +27,7 @@ class Address:
 
     host: str
     port: int
+    tls: bool = True
 
     @property
     def shown(self) -> str:
@@ -35,11 +36,11 @@ class Address:
 
 
 class Connection:
-    """One connection to a listener; `certificate` is the SHA-256 of what it showed."""
+    """One connection to a listener; `certificate` is the SHA-256 of what it showed, if any."""
 
     def __init__(self, conversation: Conversation, address: Address) -> None:
         self._conversation, self._address = conversation, address
-        self.certificate = tls.seen_certificate(conversation.writer)
+        self.certificate = tls.seen_certificate(conversation.writer) if address.tls else b""
 
     async def ask(self, request: Request, patience_s: float, size_max: int) -> Response:
         """Say a request and give its answer; raise a PeerError, after which it is of no use."""
@@ -54,7 +55,10 @@ async def connected(address: Address, pinned: bytes | None) -> AsyncIterator[Con
     try:
         async with asyncio.timeout(CONNECT_S_MAX):
             reader, writer = await asyncio.open_connection(
-                address.host, address.port, ssl=tls.dialling_context(), limit=BUFFER_BYTES
+                address.host,
+                address.port,
+                ssl=tls.dialling_context() if address.tls else None,
+                limit=BUFFER_BYTES,
             )
     except TimeoutError:
         raise LinkSlow(seconds=round(CONNECT_S_MAX)) from None

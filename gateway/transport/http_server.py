@@ -1,4 +1,4 @@
-"""A listener for HTTPS that strangers cannot fill: connections, times and sizes are bounded.
+"""A listener for HTTP(S) that strangers cannot fill: connections, times and sizes are bounded.
 
 In: an address, who answers. Out: one task a connection, in the loop of its caller; counts by
 reason. A stranger is who was not yet welcomed: few of them at a time, for seconds each, and an
@@ -7,6 +7,7 @@ address with many makes room first. It knows nothing of what is carried. docs/pr
 
 import asyncio
 import socket
+import ssl
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -53,11 +54,11 @@ class Visitor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """Where to listen, and what the certificate is made from."""
+    """Where to listen, and what the certificate is made from; None: without TLS."""
 
     host: str
     port: int
-    seed: bytes
+    seed: bytes | None
 
     @property
     def shown(self) -> str:
@@ -99,7 +100,10 @@ class Server:
         self, at: Listening, meet: Callable[[Visit], Visitor], counts: Counter[str]
     ) -> None:
         self._at, self._meet, self._counts = at, meet, counts
-        self._context, self.certificate = tls.listening_context(at.seed)
+        self._context: ssl.SSLContext | None = None
+        self.certificate = b""
+        if at.seed is not None:
+            self._context, self.certificate = tls.listening_context(at.seed)
         self._visits: set[Visit] = set()
         self._number = 0
 
@@ -199,7 +203,7 @@ class Server:
             lambda: protocol,
             accepted,
             ssl=self._context,
-            ssl_handshake_timeout=tls.HANDSHAKE_S_MAX,
+            ssl_handshake_timeout=None if self._context is None else tls.HANDSHAKE_S_MAX,
         )
         writer = asyncio.StreamWriter(transport, protocol, reader, loop)
         return Conversation(reader, writer, h11.SERVER)
