@@ -237,6 +237,24 @@ class ProofFails(AuthorError):
     next = "do not trust the record; ask for the proof again"
 
 
+class MalformedEvidence(AuthorError):
+    """Bytes are not evidence."""
+
+    code = "evidence.malformed"
+    what = "not evidence: {reason}"
+    why = "evidence is a CBOR list of a kind that is known, with its fields"
+    next = "ask for it again: 'hulian evidence show ID -o FILE' writes it"
+
+
+class EvidenceFails(AuthorError):
+    """What is shown as evidence shows nothing against anybody."""
+
+    code = "evidence.fails"
+    what = "it is no evidence: {reason}"
+    why = "it accuses, and what it shows does not contradict itself, or was changed"
+    next = "believe nothing of it; whoever made it may be the one to be asked"
+
+
 class MalformedPack(AuthorError):
     """An observation's body is not the SenML pack of chapter 6."""
 

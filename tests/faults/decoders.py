@@ -41,7 +41,7 @@ from gateway.errors.author import (
 from gateway.errors.bundle import DamagedBundle
 from gateway.errors.group import MalformedMembership
 from gateway.errors.peer import BadAck, BadControl
-from gateway.groups import agreement, announcement, group, membership, pairing, seal
+from gateway.groups import agreement, announcement, evidence, group, membership, pairing, seal
 from gateway.readings import senml, testimony
 from gateway.readings.fields import Read
 from gateway.readings.frame import Samples, Signed
@@ -71,7 +71,7 @@ from tests.test_fields import reading_of
 from tests.test_framing import source
 from tests.test_mapping import mapping
 from tests.test_registers import decode_any
-from tests.vectors import build_sealing, build_signed
+from tests.vectors import build_evidence, build_sealing, build_signed
 from tests.vectors.build_sparkplug import DEVICE, MS, NODE, births
 from tests.vectors.build_succession import FOUNDED
 
@@ -218,6 +218,14 @@ DECODERS = {
     "cose": Decoder(lambda said: cose.decode(said, "record"), AuthorError, _known("cose")),
     "certificate": Decoder(
         lambda said: identity.decode(said, "node"), AuthorError, _known("identity")
+    ),
+    "evidence": Decoder(
+        lambda said: evidence.verify(evidence.decode(said), build_evidence.KNOWN),
+        AuthorError,
+        _known("evidence"),
+    ),
+    "evidence-file": Decoder(
+        evidence.decode_file, AuthorError, lambda: [build_evidence.whole_file()]
     ),
     "roster": Decoder(roster.decode, AuthorError, _known("roster")),
     "roster-next": Decoder(
