@@ -61,4 +61,4 @@ COMPILE := .venv/bin/uv pip compile -q --universal --python-version 3.11 --gener
 	--no-header --no-annotate
 lock: setup
 	$(COMPILE) --upgrade --all-extras pyproject.toml -o requirements.lock
-	printf 'cwt\npymerkle\npynmea2\npysparkplug\n' | $(COMPILE) --upgrade - -o requirements-oracle.lock
+	printf 'cwt\npymerkle\npynmea2\npysparkplug\ntlog-scales==0.0.3\n' | $(COMPILE) --upgrade - -o requirements-oracle.lock
