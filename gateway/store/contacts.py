@@ -73,7 +73,8 @@ def _additions(db: apsw.Connection, group: bytes, author: bytes | None) -> list[
     rows = db.execute(
         "SELECT r.body FROM records r JOIN feeds f ON f.number = r.place >> 32"
         " JOIN groups g ON g.number = f.in_group"
-        " WHERE g.id = ?1 AND r.kind = ?2 AND (?3 IS NULL OR f.node = ?3 OR NOT EXISTS"
+        " WHERE g.id = ?1 AND r.kind <= 3 AND r.kind = ?2"
+        " AND (?3 IS NULL OR f.node = ?3 OR NOT EXISTS"
         " (SELECT 1 FROM members m WHERE m.in_group = g.number AND m.node = f.node))"
         " ORDER BY r.place",
         (group, int(Kind.MEMBERSHIP), author),

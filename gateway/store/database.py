@@ -27,6 +27,9 @@ MEMORY = ":memory:"
 # A checkpoint writes a page once for many commits; 4,000 pages of 4 KiB bound the WAL to 16 MiB.
 _WAL_PAGES_MAX = 4000
 _BUSY_MS_MAX = 10_000
+_NEW = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+# Kept prepared: all that one process asks, with room.
+_STATEMENTS = 256
 
 
 def connect(path: str) -> apsw.Connection:
@@ -34,8 +37,7 @@ def connect(path: str) -> apsw.Connection:
     if path != MEMORY:
         _keep_private(path)
     with explained(path):
-        connection = apsw.Connection(path)
-        connection.set_busy_timeout(_BUSY_MS_MAX)
+        connection = opened(path)
         connection.pragma("journal_mode", "wal")
         connection.pragma("synchronous", "full")
         connection.pragma("foreign_keys", "on")
@@ -47,12 +49,24 @@ def connect(path: str) -> apsw.Connection:
 def connect_to_read(path: str) -> apsw.Connection:
     """Open an existing store for questions only; raise an OperatorError if it cannot be read."""
     with explained(path):
-        connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE)
-        connection.set_busy_timeout(_BUSY_MS_MAX)
+        connection = opened(path, apsw.SQLITE_OPEN_READWRITE)
         connection.pragma("query_only", "on")
         found = connection.pragma("user_version")
         if found != len(_schema()):
             raise StoreNewer(path=path, found=found, known=len(_schema()))
+    return connection
+
+
+def opened(path: str, flags: int = _NEW) -> apsw.Connection:
+    """Open a file as every connection is; raise apsw.Error.
+
+    A statement is planned once, and not anew for each value that is bound to it: else SQLite looks
+    each time whether the value fits an index of part of a table. Where such an index is wanted, its
+    condition is written out in the statement.
+    """
+    connection = apsw.Connection(path, flags=flags, statementcachesize=_STATEMENTS)
+    connection.set_busy_timeout(_BUSY_MS_MAX)
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     return connection
 
 

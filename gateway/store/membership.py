@@ -130,7 +130,7 @@ def removals(db: apsw.Connection, identity: bytes, node: bytes) -> list[tuple[by
     rows = db.execute(
         "SELECT f.id, r.place & 4294967295, r.body FROM records r"
         " JOIN feeds f ON f.number = r.place >> 32 WHERE f.in_group = ? AND f.node <> ?"
-        " AND r.kind = ? ORDER BY r.place",
+        " AND r.kind <= 3 AND r.kind = ? ORDER BY r.place",
         (_number(db, identity), node, int(Kind.MEMBERSHIP)),
     )
     return [(bytes(feed), int(seq)) for feed, seq, body in list(rows) if _removed_by(body) == node]

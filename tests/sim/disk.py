@@ -70,7 +70,7 @@ def empty() -> apsw.Connection:
 
 def copy_of(db: apsw.Connection) -> apsw.Connection:
     """Copy a store as it is at this moment."""
-    copied = apsw.Connection(database.MEMORY)
+    copied = database.opened(database.MEMORY)
     with copied.backup("main", db, "main") as backup:
         while not backup.done:
             backup.step()
