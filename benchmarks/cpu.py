@@ -62,8 +62,7 @@ def run() -> list[str]:
         finally:
             paho.kill()
             paho.wait(10)
-            if agent.process is not None and agent.process.poll() is None:
-                agent.kill()
+            agent.end()
             broker.stop()
 
 

@@ -137,8 +137,7 @@ def _measure(commit_ms: int) -> Measured:
             measured = _rounds(agent, broker)
             agent.stop()
         finally:
-            if agent.process is not None and agent.process.poll() is None:
-                agent.kill()
+            agent.end()
             broker.stop()
     return measured
 

@@ -129,8 +129,7 @@ def _through(count: int) -> list[float]:
         finally:
             client.disconnect()
             client.loop_stop()
-            if agent.process is not None and agent.process.poll() is None:
-                agent.kill()
+            agent.end()
             broker.stop()
     return rates[1:]
 

@@ -59,8 +59,7 @@ def run() -> list[str]:
             agent.stop()
         finally:
             bare.kill()
-            if agent.process is not None and agent.process.poll() is None:
-                agent.kill()
+            agent.end()
             broker.stop()
         _check(agent)
         return _told(rates)

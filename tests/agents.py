@@ -6,8 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from gateway.records import gap, record
 from gateway.records.record import Kind
 from gateway.store import database, keyring, state
 from gateway.web.local import SOCKET
+from tests.broker import Broker
 
 HULIAN = [sys.executable, "-m", "gateway.cli"]
 ASKED_EACH_S = 0.05
@@ -44,7 +45,7 @@ class AgentProcess:
         self.process: subprocess.Popen[bytes] | None = None
         self.command: Sequence[str] = (*HULIAN, "run")
 
-    def start(self, seconds_max: float = 20) -> None:
+    def start(self, seconds_max: float = 60) -> None:
         """Start it and wait until it answers at its door."""
         log = (self.folder / "agent.log").open("ab")
         environment = {**os.environ, "HULIAN_CONFIG": str(self.config)}
@@ -53,28 +54,22 @@ class AgentProcess:
             command = [*self.within, *self.command]
             self.process = subprocess.Popen(command, stderr=log, env=environment)
         until = time.monotonic() + seconds_max
-        while not self._answers():
+        while not self.stands():
             assert self.process.poll() is None, self.log()
             assert time.monotonic() < until, self.log()
             time.sleep(0.01)
 
     def listen(self) -> None:
         """Wait until its sources are connected: a broker keeps nothing for who never subscribed."""
-        until = time.monotonic() + 20
-        while any(each["state"] != "connected" for each in self._sources()):
+        until = time.monotonic() + 60
+        while any(each["state"] != "connected" for each in self.stands()["sources"]):
             assert time.monotonic() < until, self.log()
             time.sleep(0.05)
 
-    def _answers(self) -> bool:
-        """Say whether its door is open; for a moment its socket is there and nobody listens."""
-        with suppress(NotRunning):
-            return bool(list(place.ask_agent(self.state_dir, "status", place.PATIENCE_S)))
-        return False
-
-    def _sources(self) -> list[dict[str, Any]]:
-        """Ask at its door, as `hulian status` does, without a process for each question."""
-        (told,) = place.ask_agent(self.state_dir, "status", place.PATIENCE_S)
-        return list(told["sources"])
+    def end(self) -> None:
+        """Kill it if it runs."""
+        if self.process is not None and self.process.poll() is None:
+            self.kill()
 
     def kill(self) -> None:
         """End it as a power cut would: SIGKILL."""
@@ -92,15 +87,21 @@ class AgentProcess:
         """Give what it said."""
         return (self.folder / "agent.log").read_text()[-4000:]
 
-    def status(self) -> dict[str, Any]:
-        """Ask it how things stand, at its door as `hulian status` does; a stopped one by that.
+    def stands(self) -> dict[str, Any]:
+        """Ask at its door how things stand, as `hulian status` does; empty while nobody answers.
 
         Tests ask again and again: to start a command each time would take most of their time.
         """
-        time.sleep(ASKED_EACH_S)
         with suppress(NotRunning):
             for answer in place.ask_agent(self.state_dir, "status", place.PATIENCE_S):
-                return {"state": "running", **answer}
+                return answer
+        return {}
+
+    def status(self) -> dict[str, Any]:
+        """Say how things stand with it, or by the command, with one that was stopped."""
+        time.sleep(ASKED_EACH_S)
+        if told := self.stands():
+            return {"state": "running", **told}
         said = subprocess.run(
             [*HULIAN, "--config", str(self.config), "status", "--json"],
             capture_output=True,
@@ -126,6 +127,20 @@ class AgentProcess:
         opened = [keyring.content(db, record.parse(encoded), body) for encoded, body in rows]
         db.close()
         return [content for content in opened if content is not None]
+
+
+@contextmanager
+def running(broker: Broker, *agents: AgentProcess) -> Iterator[None]:
+    """Start agents and have their sources heard; in the end, end them and the broker."""
+    try:
+        for each in agents:
+            each.start()
+            each.listen()
+        yield
+    finally:
+        for each in agents:
+            each.end()
+        broker.stop()
 
 
 def introduce(*agents: AgentProcess, name: str = "partner") -> Group:

@@ -34,17 +34,11 @@ def neighbours(
             (folder / name).mkdir()
             config = _LINK.format(url=broker.url) + configs.get(name, "")
             agents[name] = AgentProcess(folder / name, name, config)
-            stack.callback(end, agents[name])
+            stack.callback(agents[name].end)
         pair(*agents.values())
         for each in agents.values():
             each.start()
         yield broker, agents
-
-
-def end(agent: AgentProcess) -> None:
-    """End an agent if it runs."""
-    if agent.process is not None and agent.process.poll() is None:
-        agent.kill()
 
 
 class Terminal:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from gateway.groups import seal
 from gateway.groups.group import Group
-from gateway.peers import wire
+from gateway.peers import enclosing, wire
 from gateway.records.feed import Head
 from gateway.store import acting, feeds
 from gateway.store.authoring import Author, Venue
@@ -83,5 +83,5 @@ def overheard(world: Sealed, within: Group) -> list[bytes]:
     for arrived in world.liar.heard:
         found = envelope.decode(arrived.payload)
         if arrived.topic == wire.to_node(MAKER.node.id) and found.tag == within.tag:
-            opened.append(envelope.open_in(within.secret, within.id, found))
+            opened.append(enclosing.opened(within, found))
     return opened

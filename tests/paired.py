@@ -9,11 +9,8 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any
 
-from gateway.cli import place
-from gateway.errors import NotRunning
 from gateway.records import roster
 from gateway.records.roster import Roster
 from gateway.store import consortium, signing, state
@@ -66,15 +63,7 @@ def rows(agent: AgentProcess, group: str) -> list[Mapping[str, object]]:
     return [{name: fact for name, fact in each.items() if name not in own} for each in told]
 
 
-def status(agent: AgentProcess) -> dict[str, Any]:
-    """Ask a running agent at its door how things stand; nothing while it starts again."""
-    with suppress(NotRunning):
-        for told in place.ask_agent(agent.state_dir, "status", place.PATIENCE_S):
-            return told
-    return {}
-
-
 def standing(agent: AgentProcess, group: str) -> dict[str, Any]:
     """Give a group's row of the running agent's status; empty where it has no such group."""
-    found = [each for each in status(agent).get("groups", ()) if each["name"] == group]
+    found = [each for each in agent.stands().get("groups", ()) if each["name"] == group]
     return dict(found[0]) if found else {}

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from gateway.groups.group import Group
+from gateway.peers import enclosing
 from gateway.peers.wire import Outgoing
 from gateway.records.record import Kind, Said
 from gateway.store import authoring
@@ -98,9 +99,7 @@ def piece_of(group: Group, outgoing: Outgoing) -> Body | None:
     sent = envelope.decode(outgoing.payload)
     if sent.seal is Seal.NODE:
         return None
-    content = sent.content
-    if sent.seal is Seal.GROUP:
-        content = envelope.open_in(group.secret, group.id, sent)
+    content = enclosing.opened(group, sent)
     if not content.startswith(control.MARK):
         return None
     said = message.decode(control.decode(content).message)

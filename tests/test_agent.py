@@ -32,8 +32,7 @@ def _running(folder: Path, sources: str = "") -> Iterator[AgentProcess]:
     try:
         yield agent
     finally:
-        if agent.process is not None and agent.process.poll() is None:
-            agent.kill()
+        agent.end()
 
 
 @pytest.fixture

@@ -31,8 +31,7 @@ def sites(tmp_path: Path) -> Iterator[list[Site]]:
     introduce(*(each.agent for each in made), name=GROUP)
     yield made
     for each in made:
-        if each.agent.process is not None and each.agent.process.poll() is None:
-            each.agent.kill()
+        each.agent.end()
     subprocess.run(("umount", "-l", disk), check=True)
 
 

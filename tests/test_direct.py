@@ -1,11 +1,11 @@
 """Two gateways, each a process, over a link of their own and no broker between them."""
 
-import socket
 import time
 from pathlib import Path
 
-from tests.agents import AgentProcess, introduce
+from tests.agents import AgentProcess, introduce, running
 from tests.broker import Broker, Publisher
+from tests.linked import free_port
 
 _CONFIG = """
 [[link]]
@@ -26,15 +26,9 @@ group = "partner"
 """
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def test_two_gateways_without_a_broker_hold_what_both_said(tmp_path: Path) -> None:
     """One listens, the other dials; each holds and has the other's signature for all."""
-    port, agents = _free_port(), []
+    port, agents = free_port(), []
     ways = {"ace": f'listen = "127.0.0.1:{port}"', "bolt": f'url = "https://127.0.0.1:{port}"'}
     broker = Broker(tmp_path)  # Of the machines alone.
     for name, way in ways.items():
@@ -42,10 +36,7 @@ def test_two_gateways_without_a_broker_hold_what_both_said(tmp_path: Path) -> No
         config = _CONFIG.format(way=way, url=broker.url, name=name)
         agents.append(AgentProcess(tmp_path / name, name, config))
     introduce(*agents)
-    try:
-        for each in agents:
-            each.start()
-            each.listen()
+    with running(broker, *agents):
         for name in ways:
             machine = Publisher(broker.port, f"{name}/press")
             for number in range(50):
@@ -59,11 +50,6 @@ def test_two_gateways_without_a_broker_hold_what_both_said(tmp_path: Path) -> No
         assert kinds == [("listen", "up"), ("https", "up")]
         for each in agents:
             each.stop()
-    finally:
-        for each in agents:
-            if each.process is not None and each.process.poll() is None:
-                each.kill()
-        broker.stop()
 
 
 def _wait(agent: AgentProcess) -> None:

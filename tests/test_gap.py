@@ -211,8 +211,7 @@ def test_another_organisation_sees_what_is_missing(tmp_path: Path) -> None:
         assert _hulian(bolt, "fsck", "--deep").returncode == 0
     finally:
         for each in (ace, bolt):
-            if each.process is not None and each.process.poll() is None:
-                each.kill()
+            each.end()
         broker.stop()
 
 

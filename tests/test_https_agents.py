@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.agents import AgentProcess, introduce
+from tests.agents import AgentProcess, introduce, running
 from tests.broker import Broker, Publisher
 from tests.linked import free_port
 
@@ -35,16 +35,8 @@ def _three(folder: Path) -> Iterator[tuple[Broker, list[AgentProcess]]]:
         config = link.format(port=port) + _SOURCE.format(url=broker.url, name=name)
         agents.append(AgentProcess(folder / name, name, config))
     introduce(*agents)
-    try:
-        for each in agents:
-            each.start()
-            each.listen()
+    with running(broker, *agents):
         yield broker, agents
-    finally:
-        for each in agents:
-            if each.process is not None and each.process.poll() is None:
-                each.kill()
-        broker.stop()
 
 
 def _say(broker: Broker, name: str, numbers: range) -> None:

@@ -39,8 +39,7 @@ def test_what_kills_left_to_be_recognised_is_forgotten_again(tmp_path: Path) -> 
         assert left == 0
         agent.stop()
     finally:
-        if agent.process is not None and agent.process.poll() is None:
-            agent.kill()
+        agent.end()
         broker.stop()
 
 

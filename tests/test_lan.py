@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from gateway.cli import place
 from tests.agents import HULIAN, AgentProcess, introduce
 
 _IP = "/usr/sbin/ip"
@@ -131,13 +130,10 @@ class _Site:
         return {reading.device for reading in self.agent.readings()}
 
     def link(self, name: str) -> dict[str, Any]:
-        (told,) = place.ask_agent(self.agent.state_dir, "status", place.PATIENCE_S)
-        return next(each for each in told["links"] if each["name"] == name)
+        return next(each for each in self.agent.stands()["links"] if each["name"] == name)
 
     def close(self) -> None:
-        process = self.agent.process
-        if process is not None and process.poll() is None:
-            self.agent.kill()
+        self.agent.end()
         os.close(self._scale)
         os.close(self._line)
 

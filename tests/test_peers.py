@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gateway.readings.reading import Reading
-from tests.agents import AgentProcess, introduce
+from tests.agents import AgentProcess, introduce, running
 from tests.broker import Broker, Publisher
 
 _CONFIG = """
@@ -37,16 +37,8 @@ def _pair(folder: Path) -> Iterator[tuple[Broker, AgentProcess, AgentProcess]]:
         (folder / name).mkdir()
         agents.append(AgentProcess(folder / name, name, _CONFIG.format(url=broker.url, name=name)))
     introduce(*agents)
-    try:
-        for each in agents:
-            each.start()
-            each.listen()
+    with running(broker, *agents):
         yield broker, agents[0], agents[1]
-    finally:
-        for each in agents:
-            if each.process is not None and each.process.poll() is None:
-                each.kill()
-        broker.stop()
 
 
 def _say(broker: Broker, name: str, numbers: range) -> None:

@@ -9,7 +9,7 @@ import pytest
 from paho.mqtt import publish
 
 from gateway.groups import seal
-from gateway.peers import wire
+from gateway.peers import enclosing, wire
 from gateway.peers.greeting import INVITATIONS_MAX
 from gateway.readings.reading import Reading
 from gateway.store import feeds, membership, state
@@ -20,7 +20,7 @@ from tests.agents import HULIAN, AgentProcess
 from tests.broker import Broker
 from tests.liar import BUYER, LIAR, MAKER, STRANGER
 from tests.outside import DYAD, ROSTER, TRIO, Removed, Sealed, makers_head
-from tests.paired import hulian, pair, standing, status, until
+from tests.paired import hulian, pair, standing, until
 from tests.people import group_of, run_of, seed
 from tests.refused import ATTEMPTS, HINT, REMOVED, Attempt, invite, want_of_the_removed
 
@@ -51,7 +51,7 @@ def _given(world: Sealed) -> list[tuple[bytes, int]]:
         within = by_tag.get(found.tag or "")
         if arrived.topic != wire.to_node(LIAR.node.id) or within is None:
             continue
-        content = envelope.open_in(within.secret, within.id, found)
+        content = enclosing.opened(within, found)
         said = None if content.startswith(control.MARK) else message.decode(content)
         if isinstance(said, Recs):
             given.append((said.feed, said.start + len(said.records) - 1))
@@ -156,8 +156,7 @@ def agents(tmp_path: Path) -> Iterator[tuple[Broker, AgentProcess, AgentProcess]
         yield broker, made[0], made[1]
     finally:
         for each in made:
-            if each.process is not None and each.process.poll() is None:
-                each.kill()
+            each.end()
         broker.stop()
 
 
@@ -166,7 +165,7 @@ def test_status_tells_what_was_refused(agents: tuple[Broker, AgentProcess, Agent
     broker, alder, birch = agents
     until(alder, lambda: standing(alder, "consortium").get("members") == 2)
     until(
-        alder, lambda: any(each["state"] == "connected" for each in status(alder).get("peers", ()))
+        alder, lambda: any(each["state"] == "connected" for each in alder.stands().get("peers", ()))
     )
     held = state.load(alder.state_dir)
     topic = wire.to_node(held.node_id)
@@ -178,12 +177,12 @@ def test_status_tells_what_was_refused(agents: tuple[Broker, AgentProcess, Agent
         publish.single(topic, payload, qos=1, hostname="127.0.0.1", port=broker.port)
 
     tell(Envelope(Seal.NODE, None, sealed))
-    until(alder, lambda: status(alder)["refused"].get("group.not-a-member") == 1)
+    until(alder, lambda: alder.stands()["refused"].get("group.not-a-member") == 1)
     hulian(alder, "group", "create", "pressing", "--with", "birch")
     until(birch, lambda: standing(birch, "pressing"))
     tell(Envelope(Seal.NONE, state.load(alder.state_dir).groups["pressing"].tag, HINT))
-    until(alder, lambda: status(alder)["refused"].get("message.envelope") == 1)
-    assert status(alder)["refused"]["group.not-a-member"] == 1
+    until(alder, lambda: alder.stands()["refused"].get("message.envelope") == 1)
+    assert alder.stands()["refused"]["group.not-a-member"] == 1
     config = ("--config", str(alder.config))
     shown = subprocess.run([*HULIAN, *config, "status"], capture_output=True, env=ENGLISH)
     assert b"group.not-a-member 1, message.envelope 1\n" in shown.stdout

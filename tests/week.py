@@ -85,8 +85,7 @@ def pair(folder: Path, clear: bool) -> Iterator[tuple[Broker, AgentProcess, Agen
         yield broker, agents[0], agents[1]
     finally:
         for each in agents:
-            if each.process is not None and each.process.poll() is None:
-                each.kill()
+            each.end()
         broker.stop()
 
 

@@ -44,8 +44,7 @@ def campaign(kills: int, seed: int, term: int = 5) -> str:
             agent.stop()
             found = Counter(reading.value for reading in agent.readings())
         finally:
-            if agent.process is not None and agent.process.poll() is None:
-                agent.kill()
+            agent.end()
             broker.stop()
     lost = [value for value in said if value not in found]
     doubled = [value for value, count in found.items() if count > 1]

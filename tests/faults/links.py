@@ -23,7 +23,6 @@ from gateway.store import database, keyring, state
 from tests import week
 from tests.agents import AgentProcess, introduce
 from tests.broker import Broker, Publisher
-from tests.paired import status
 from tests.ways import FAULTS, Ways, reason, ways
 
 NAMES = ("ann", "bob", "eve")
@@ -217,12 +216,12 @@ class Plant:
         held = [week.records(agent) for agent in self.agents.values()]
         if held[0] != held[1] or held[0] != held[2] or not held[0]:
             return False
-        peers = [status(agent).get("peers", []) for agent in self.agents.values()]
+        peers = [agent.stands().get("peers", []) for agent in self.agents.values()]
         return all(len(each) == 2 and not any(one["lacking"] for one in each) for each in peers)
 
     def _told(self) -> str:
         return "\n".join(
-            f"{status(each).get('peers')}\n{each.log()}" for each in self.agents.values()
+            f"{each.stands().get('peers')}\n{each.log()}" for each in self.agents.values()
         )
 
 
@@ -257,5 +256,4 @@ class Ear:
 
 
 def _end(agent: AgentProcess) -> None:
-    if agent.process is not None and agent.process.poll() is None:
-        agent.kill()
+    agent.end()

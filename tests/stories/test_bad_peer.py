@@ -31,7 +31,7 @@ from tests.broker import Broker, Publisher
 from tests.liar import ALL, APART, BUYER, LIAR, MAKER, PAIR, World, enveloped
 from tests.lies import LIES, makers_head, two_histories, written
 from tests.linked import free_port
-from tests.paired import hulian, status, until
+from tests.paired import hulian, until
 from tests.people import Party, run_of, seed
 from tests.sim.network import Network
 from tests.test_bad_peer import nowhere
@@ -295,7 +295,7 @@ def test_a_bad_peer_disturbs_nobody(tmp_path: Path, figures: Callable[..., None]
         liar = Peer(cast(Network, network))
         liar.listen(ALL, PAIR)
         db = database.connect_to_read(str(ace.state_dir / "store.db"))
-        scene = Scene(liar, Member(db), Speaker(status(bolt)["run"]))
+        scene = Scene(liar, Member(db), Speaker(bolt.stands()["run"]))
         _meet(scene)
         door = Door(port)
         ending.callback(door.close)
@@ -314,7 +314,7 @@ def test_a_bad_peer_disturbs_nobody(tmp_path: Path, figures: Callable[..., None]
             figures(**{name: f"{flood.count} in {FLOOD_S:g} s, delay {_shown(delays)}"})
         network.close()
         door.close()
-        counted = refused(status(ace))
+        counted = refused(ace.stands())
         after = probes.during(lambda: time.sleep(QUIET_S))
         figures(
             memory=f"+{most:.1f} MiB",

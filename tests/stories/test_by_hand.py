@@ -42,8 +42,7 @@ def sites(tmp_path: Path) -> Iterator[list[Site]]:
     pair(*(each.agent for each in made))
     yield made
     for each in made:
-        if each.agent.process is not None and each.agent.process.poll() is None:
-            each.agent.kill()
+        each.agent.end()
 
 
 def killed(site: Site, file: Path, seed: int) -> int:

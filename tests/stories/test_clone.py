@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.web.local import SOCKET
-from tests.agents import HULIAN, AgentProcess, introduce
+from tests.agents import HULIAN, AgentProcess, introduce, running
 from tests.broker import Broker, Publisher
 
 _CONFIG = """
@@ -43,16 +43,8 @@ def _consortium(folder: Path, *names: str) -> Iterator[tuple[Broker, list[AgentP
     broker = Broker(folder, "log_type all")
     agents = [_agent(folder / name, name, broker) for name in names]
     introduce(*agents)
-    try:
-        for each in agents:
-            each.start()
-            each.listen()
+    with running(broker, *agents):
         yield broker, agents
-    finally:
-        for each in agents:
-            if each.process is not None and each.process.poll() is None:
-                each.kill()
-        broker.stop()
 
 
 def _agent(folder: Path, name: str, broker: Broker) -> AgentProcess:

@@ -62,8 +62,7 @@ def test_a_board_is_heard_through_resets_power_cuts_and_kills(
         agent.stop()
     finally:
         board.cut_power()
-        if agent.process is not None and agent.process.poll() is None:
-            agent.kill()
+        agent.end()
     readings = agent.readings()
     found = by_start([(it.metric, it.value) for it in readings])
     assert list(found) == list(range(1, 8))
@@ -143,8 +142,7 @@ def test_only_the_board_with_the_key_is_believed_to_be_the_device(
         agent.stop()
     finally:
         board.cut_power()
-        if agent.process is not None and agent.process.poll() is None:
-            agent.kill()
+        agent.end()
     readings = agent.readings()
     found = by_start([(it.metric, it.value) for it in readings])
     assert list(found) == [1, 2]

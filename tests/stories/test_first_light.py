@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.agents import AgentProcess, introduce
+from tests.agents import AgentProcess, introduce, running
 from tests.broker import Broker, Publisher
 from tests.faults import kill
 
@@ -88,10 +88,7 @@ def test_what_was_acknowledged_reaches_the_other_company_through_kills(
     shared = introduce(*agents)
     ace, bolt = agents
     machine = Publisher(broker.port, "load/press")
-    try:
-        for each in agents:
-            each.start()
-            each.listen()
+    with running(broker, *agents):
         for turn in range(6):
             for number in range(turn * 500, turn * 500 + 500):
                 machine.publish(f'{{"n": {number}}}')
@@ -103,11 +100,6 @@ def test_what_was_acknowledged_reaches_the_other_company_through_kills(
         kill.settle(ace, list(said))
         _until_equal(bolt, said)
         checks = [_verified(each) for each in agents]
-    finally:
-        for each in agents:
-            if each.process is not None and each.process.poll() is None:
-                each.kill()
-        broker.stop()
     held = [Counter(reading.value for reading in each.readings()) for each in agents]
     assert held[0] == held[1] == said
     assert not shared.founding.clear and len(said) == 3_000

@@ -26,7 +26,7 @@ from gateway.sync.envelope import Seal
 from tests.agents import AgentProcess
 from tests.broker import Broker, Publisher
 from tests.operator import Operator
-from tests.paired import hulian, pair, rows, standing, status, until
+from tests.paired import hulian, pair, rows, standing, until
 
 _LINK = """
 [[link]]
@@ -71,14 +71,14 @@ class Scene:
         """Have a machine say values that nobody would guess, and see them stored."""
         device, metric = machine
         alder = self["alder"]
-        stored = status(alder)["store"]["readings"]
+        stored = alder.stands()["store"]["readings"]
         values = [self.dice.uniform(100, 900) for _ in range(_COUNT)]
         press = Publisher(self.plant.port, f"plant/{device}")
         for value in values:
             press.publish(f'{{"{metric}": {value!r}}}')
             time.sleep(0.03)  # so that it takes many commits, and as many records
         press.finish()
-        until(alder, lambda: status(alder)["store"]["readings"] == stored + _COUNT)
+        until(alder, lambda: alder.stands()["store"]["readings"] == stored + _COUNT)
         return values
 
     def crossed(self) -> bytes:
@@ -201,10 +201,10 @@ def _found_the_group(scene: Scene) -> None:
     until(alder, lambda: not standing(alder, "pressing")["invited"])
     with alder.config.open("a") as config:
         config.write(_MACHINES.format(url=scene.plant.url))
-    before = status(alder)["run"]
+    before = alder.stands()["run"]
     assert alder.process is not None
     os.kill(alder.process.pid, signal.SIGHUP)
-    until(alder, lambda: status(alder).get("run", before) != before)
+    until(alder, lambda: alder.stands().get("run", before) != before)
     alder.listen()
 
 

@@ -139,8 +139,7 @@ def test_sparkplug(tmp_path: Path, figures: Callable[..., None]) -> None:
         host.close()
         states.close()
         told.close()
-        if agent.process is not None and agent.process.poll() is None:
-            agent.kill()
+        agent.end()
         plant.stop()
         scada.stop()
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests import week
-from tests.paired import status, until
+from tests.paired import until
 
 # As a story of its own it is told at length.
 RECORDS = 10_000 if "STORY_FIGURES" in os.environ else 4_000
@@ -25,7 +25,7 @@ def test_who_missed_a_week_gets_all_of_it_and_hears_live_records_meanwhile(
         written_s = time.perf_counter() - started_s
         seen = week.catch_up(broker, (sayer, hearer), missed, _EVERY_S, _PATIENCE_S)
         assert seen.while_behind > 0
-        until(sayer, lambda: _owes_nothing(status(sayer)))
+        until(sayer, lambda: _owes_nothing(sayer.stands()))
         until(hearer, lambda: week.records(sayer) == week.records(hearer))
         assert len(week.records(hearer)[missed]) == seen.records > RECORDS
         sayer.stop()
@@ -47,7 +47,7 @@ def test_what_the_same_run_says_now_does_not_wait_for_its_week(
         missed = week.go_on(sayer, RECORDS, _PATIENCE_S)
         seen = week.catch_up(broker, (sayer, hearer), missed, _EVERY_S, _PATIENCE_S)
         assert seen.while_behind > 0
-        until(sayer, lambda: _owes_nothing(status(sayer)))
+        until(sayer, lambda: _owes_nothing(sayer.stands()))
         until(hearer, lambda: week.records(sayer) == week.records(hearer))
         assert len(week.records(hearer)[missed]) > RECORDS
         sayer.stop()
