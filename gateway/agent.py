@@ -175,7 +175,7 @@ class Agent:
                     outward.start()
                 running.append(tasks.create_task(self._watchdog()))
                 running.append(tasks.create_task(self._attendance.run(self._reader)))
-                _notify("READY=1")
+                notify("READY=1")
                 _LOG.info("run %s of %s", self._run.key.id.hex(), self._config.gateway.name)
                 await self._stop.wait()
                 for task in running:
@@ -183,7 +183,7 @@ class Agent:
         finally:
             signals.leave()
             if self._next is None:  # After STOPPING=1 systemd waits for our end, and then kills.
-                _notify("STOPPING=1")
+                notify("STOPPING=1")
             await asyncio.to_thread(self._close)
         if self._failure is not None:
             raise self._failure
@@ -315,7 +315,7 @@ class Agent:
             _LOG.error(_NOT_RELOADED, fault)
             return
         assert self._stop is not None
-        _notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
         self._stop.set()
 
     def _thread_failed(
@@ -336,7 +336,7 @@ class Agent:
             return
         while True:
             await asyncio.to_thread(self._commit_nothing)
-            _notify("WATCHDOG=1")
+            notify("WATCHDOG=1")
             await asyncio.sleep(int(allowed_us) / 2_000_000)
 
     def _commit_nothing(self) -> None:
@@ -376,8 +376,8 @@ def alarmed(db: apsw.Connection) -> list[dict[str, object]]:
     ]
 
 
-def _notify(message: str) -> None:
-    """Tell systemd, if it started us (sd_notify(3))."""
+def notify(message: str) -> None:
+    """Tell systemd, if it started us (sdnotify(3))."""
     address = os.environ.get("NOTIFY_SOCKET")
     if address:
         address = "\0" + address[1:] if address.startswith("@") else address

@@ -24,46 +24,14 @@ from gateway.errors import (
 from gateway.groups import witnessing
 from gateway.records import checkpoint, identity, merkle, note
 from gateway.records.cose import SigningKey
-from gateway.records.run import Run
 from gateway.store import witness
 from gateway.store.witness import Witness
 from tests.people import admitted, party, roster_of, run_of, seed
+from tests.witnessed import Tree, shows
 
 MAKER, BUYER, STRANGER = party("maker"), party("buyer"), party("stranger")
 FOUNDED = roster_of(MAKER, BUYER)
 NOW_S = 1_700_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Tree:
-    """A run's journal of so many leaves; `salt` makes it another one from some leaf on."""
-
-    run: Run
-    salt: bytes = b""
-    since: int = 0
-
-    def subtree(self, size: int) -> merkle.Subtree:
-        """Serve its subtrees."""
-        leaves = [
-            merkle.leaf_hash(b"%d" % at + (self.salt if at >= self.since else b""))
-            for at in range(size)
-        ]
-        return merkle.subtrees_of(leaves)
-
-    def note(self, size: int) -> bytes:
-        """Sign its checkpoint at a size."""
-        root = merkle.frontier(size, self.subtree(size)).root() if size else merkle.EMPTY_ROOT
-        return checkpoint.sign(self.run.key, size, root)
-
-    def shown(self, old: int, size: int) -> bytes:
-        """Give the request to cosign it, from an old size."""
-        proof = merkle.consistency(old, size, self.subtree(size)) if 0 < old < size else ()
-        return witnessing.encode(old, proof, self.note(size))
-
-
-def shows(run: Run) -> bytes:
-    """Give what a run's gateway shows of itself."""
-    return witnessing.introduce(run.credentials.node.encoded, run.credentials.run.encoded)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from gateway.cli.pairing import AsJson, PassphraseFile, Refuse, Wait, Where, Who
 from gateway.cli.setting_up import fingerprint
 from gateway.cli.signer import RequestFile, SignedFile, Signer
 from gateway.cli.standing import applicants, chosen, show
+from gateway.cli.witness import tell_witness, witness_key
 from gateway.cli.words import say
 from gateway.errors import (
     AlreadyMember,
@@ -189,6 +190,35 @@ def expel(
         _sign(at, within.consortium, signer, motion, as_json)
 
 
+@commands.command()
+def witness(
+    key: Annotated[
+        str | None, typer.Argument(metavar="KEY", help="what 'hulian witness init' printed")
+    ] = None,
+    none: Annotated[bool, typer.Option("--none", help="name no witness any more")] = False,
+    instead: Instead = False,
+    passphrase_file: PassphraseFile = None,
+    request_file: RequestFile = None,
+    signed_file: SignedFile = None,
+    consortium: Which = None,
+    as_json: AsJson = False,
+) -> None:
+    """Name this organisation's witness in the next roster; without a key, say how to make one."""
+    with desk.attended() as at:
+        within = chosen(at.held, consortium)
+        own = within.organisation(at.held.organisation)
+        if key is None and not none:
+            tell_witness(own, within, as_json)
+            return
+        named = None if key is None else witness_key(key)
+        standing = at.standings[within.consortium]
+        payload = admission.naming_witness(standing.newest, own.id, named, standing.attempt)
+        motion = Motion(roster.assemble(payload, []), None, at.now_s)
+        _check_alone(standing, motion, instead)
+        signer = Signer(passphrase_file, request_file, signed_file)
+        _sign(at, within.consortium, signer, motion, as_json)
+
+
 @dataclass(frozen=True, slots=True)
 class OrganisationJoins:
     """This organisation, as it joins a consortium."""
@@ -236,7 +266,7 @@ def _waiting(at: Desk, within: Roster, name: str) -> tuple[Invitation | None, Or
     for invitation, said in applicants(at, within.consortium):
         known.append((invitation, said.organisation))
     for each in at.standings[within.consortium].open_motions():
-        known += [(None, one) for one in (*each.change.joining, *each.change.leaving)]
+        known += [(None, one) for one in each.change.organisations]
     who = people.named(name, [each for _, each in known])
     if who is None:
         waiting = ", ".join(sorted({each.name for _, each in known})) or "-"
@@ -249,7 +279,7 @@ def _motion(
 ) -> Motion:
     """Give what is to be signed for somebody; raise ApplicationOld where they must ask anew."""
     for each in standing.open_motions():
-        named = [one.id for one in (*each.change.joining, *each.change.leaving)]
+        named = [one.id for one in each.change.organisations]
         if who.id in named and each.roster.attempt == standing.attempt:
             return each.motion
     paper = None if invitation is None else at.paper(invitation)
@@ -281,6 +311,9 @@ def _about(standing: Standing, motion: Motion, who: Organisation) -> str:
     )
     if who.id in [each.id for each in change.leaving]:
         return say("{name} is to leave the consortium. Its fingerprint:", name=who.name)
+    if (row := next((each for each in change.changing if each.id == who.id), None)) is not None:
+        key = row.witness.hex() if row.witness else "-"
+        return say("The witness of {name} is to have the key {key}:", name=who.name, key=key)
     return say("{name} asks to be admitted. Its fingerprint, as they read it out:", name=who.name)
 
 

@@ -31,6 +31,7 @@ from gateway.cli import (
     scanning,
     setting_up,
     trying,
+    witness,
     words,
 )
 from gateway.errors import Defect, GatewayError
@@ -56,6 +57,7 @@ for commands in (
     nodes,
     organising,
     persons,
+    witness,
 ):
     commands.register(app)
 pages.speak(app)

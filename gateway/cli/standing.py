@@ -119,10 +119,10 @@ def pending(at: Desk, within: Roster) -> list[dict[str, object]]:
 
 
 def _moved(at: Desk, one: Open) -> dict[str, object]:
-    joins = bool(one.change.joining)
+    what = "joining" if one.change.joining else "leaving" if one.change.leaving else "changing"
     missing = [*one.missing.must, *one.missing.among]
     name = ", ".join(one.change.names)
-    row = _row("joining" if joins else "leaving", name, one.motion.since_s, [])
+    row = _row(what, name, one.motion.since_s, [])
     row |= {"waiting": [each.name for each in missing], "more": one.missing.more}
     return row | (_do(name) if at.held.organisation in [each.id for each in missing] else {})
 
@@ -145,6 +145,7 @@ def _facts(at: Desk, within: Roster) -> dict[str, object]:
             "org": each.id.hex(),
             "fingerprint": fingerprint(each.id),
             "own": each.id == at.held.organisation,
+            "witness": None if each.witness is None else each.witness.hex(),
         }
         for each in within.organisations
     ]
@@ -187,6 +188,8 @@ def _told(row: dict[str, object]) -> Iterator[str]:
             yield say("  {name} asks to be admitted, since {since}; it waits for {names}", **facts)
         case "leaving":
             yield say("  {name} is to leave, since {since}; it waits for {names}", **facts)
+        case "changing":
+            yield say("  {name} changes its keys, since {since}; it waits for {names}", **facts)
         case _:
             until = row["until"] or "-"
             told = say("  an invitation that nobody has used, until {time}", time=until)

@@ -38,11 +38,17 @@ class Change:
 
     joining: tuple[Organisation, ...]
     leaving: tuple[Organisation, ...]
+    changing: tuple[Organisation, ...] = ()  # as they are to be: of keys or name
 
     @property
     def names(self) -> tuple[str, ...]:
         """Name those it is about."""
-        return tuple(each.name for each in (*self.joining, *self.leaving))
+        return tuple(each.name for each in self.organisations)
+
+    @property
+    def organisations(self) -> tuple[Organisation, ...]:
+        """Give those it is about."""
+        return (*self.joining, *self.leaving, *self.changing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +103,12 @@ class Standing:
 
 
 def change(proposed: Roster, before: Roster) -> Change:
-    """Say who joins and who leaves."""
+    """Say who joins, who leaves, and of whom a key or the name changes."""
     old, new = ({each.id: each for each in one.organisations} for one in (before, proposed))
     return Change(
         tuple(each for key, each in new.items() if key not in old),
         tuple(each for key, each in old.items() if key not in new),
+        tuple(each for key, each in new.items() if key in old and each != old[key]),
     )
 
 
@@ -114,6 +121,17 @@ def expelling(before: Roster, organisation: bytes, attempt: int) -> bytes:
     """Write the payload of the next roster with one organisation less; raise MalformedRoster."""
     rest = [each for each in before.organisations if each.id != organisation]
     return roster.compose_next(before, rest, attempt)
+
+
+def naming_witness(
+    before: Roster, organisation: bytes, witness: bytes | None, attempt: int
+) -> bytes:
+    """Write the payload of the next roster with an organisation's witness; raise as `admitting`."""
+    rows = [
+        replace(each, witness=witness) if each.id == organisation else each
+        for each in before.organisations
+    ]
+    return roster.compose_next(before, rows, attempt)
 
 
 def believe(paper: Paper, within: Roster) -> Certificate:

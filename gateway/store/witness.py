@@ -292,6 +292,20 @@ def retire(place: Path) -> None:
         raise StateUnwritable(path=place, reason=fault.strerror) from fault
 
 
+def settled(place: Path) -> tuple[bytes, list[bytes]]:
+    """Give the organisation of a witness, retired or not, and whom it trusts."""
+    path = str(place / DATABASE)
+    if not Path(path).exists():
+        raise WitnessMissing(path=place)
+    db = _connect(path, apsw.SQLITE_OPEN_READWRITE)
+    with database.explained(path):
+        rows = db.execute("SELECT organisation FROM witness")
+        organisation = next(row[0] for row in rows)
+        found = [row[0] for row in db.execute("SELECT id FROM consortia ORDER BY id")]
+    db.close()
+    return organisation, found
+
+
 def load(place: Path, generation: Path) -> Witness:
     """Open a witness; raise WitnessMissing, or WitnessRetired where it forgot what it signed."""
     if not (place / KEY).exists():
