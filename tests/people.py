@@ -9,7 +9,8 @@ from hashlib import sha256
 
 from gateway.groups import group
 from gateway.groups.group import ActivityKind, Founding, Group, Member, Policies, Role
-from gateway.records import identity, roster, run
+from gateway.records import identity, note, roster, run
+from gateway.records.checkpoint import witness_name
 from gateway.records.cose import SigningKey
 from gateway.records.feed import Feed, View
 from gateway.records.identity import EncryptionKey, Named
@@ -33,16 +34,32 @@ class Party:
     encryption: EncryptionKey
     node_certificate: bytes
     encryption_certificate: bytes
+    has_witness: bool = False
+
+    @property
+    def witness(self) -> SigningKey:
+        """Give the key of this organisation's witness."""
+        return SigningKey(seed(f"{self.name} witness"))
 
     @property
     def organisation(self) -> Organisation:
         """Give the row of this organisation in a roster."""
-        return Organisation(self.root.id, self.name, self.root.public, self.archive.public)
+        witness = self.witness.public if self.has_witness else None
+        return Organisation(self.root.id, self.name, self.root.public, self.archive.public, witness)
+
+    def cosign(self, text: str, unix_s: int = 1_795_262_400) -> str:
+        """Cosign a checkpoint as this organisation's witness; give the line."""
+        return note.cosign(witness_name(self.root.id), self.witness, text, unix_s)
 
     def member(self, *roles: Role) -> Member:
         """Give this organisation's node as a member of a group."""
         certificate = identity.decode(self.encryption_certificate, "encryption")
         return Member(self.root.id, certificate, roles or (Role.RECEIVER,))
+
+
+def witnessed(who: Party) -> Party:
+    """Give the same party with a witness."""
+    return dataclasses.replace(who, has_witness=True)
 
 
 def seed(name: str) -> bytes:
