@@ -24,6 +24,7 @@ from gateway.records.roster import Roster
 from gateway.store import (
     bodies,
     feeds,
+    freezing,
     groups,
     heard,
     islands,
@@ -137,7 +138,11 @@ def _verify_feed(
     following: Feed | None = None
     beyond, last = islands.load(db, name), None
     broken = group is None
+    end = freezing.frozen(db, name)
     for seq, encoded, body, filed in _records(db, number):
+        if end is not None and seq >= end:
+            _verify_contested(tally, db, name, encoded)
+            continue
         if broken or group is None:
             tally.unknown += 1
             continue
@@ -165,6 +170,18 @@ def _verify_feed(
         _verify_head(tally, db, name, following)
 
 
+def _verify_contested(tally: Tally, db: apsw.Connection, name: bytes, encoded: bytes) -> None:
+    """Verify that a record beyond where its feed ends is at least its run's."""
+    held = feeds.load(db, name)
+    assert held is not None, "its records are read by its number"
+    try:
+        record.decode(encoded, held.run_key)
+        tally.valid += 1
+    except GatewayError as fault:
+        tally.invalid += 1
+        tally.fault(f"feed {name.hex()[:16]}, beyond its end: {fault}")
+
+
 def _check_body(tally: Tally, db: apsw.Connection, said: Record, body: bytes | None) -> bool:
     """Say whether the body could be checked to its content; raise an AuthorError if it is wrong."""
     if said.body is None:
@@ -186,6 +203,8 @@ def _check_body(tally: Tally, db: apsw.Connection, said: Record, body: bytes | N
 
 def _verify_head(tally: Tally, db: apsw.Connection, name: bytes, found: Feed | None) -> None:
     kept = feeds.load(db, name)
+    if found is None and kept is not None and kept.size == 0 == freezing.frozen(db, name):
+        return  # Not even its genesis counts.
     if found is None or kept is None or (kept.id, kept.head()) != (found.id, found.head()):
         tally.fault(f"feed {name.hex()[:16]}: its records do not lead to its head")
 
@@ -226,8 +245,10 @@ def heads(db: apsw.Connection) -> list[str]:
     """Check that each head counts the records that are there and ends in the last one."""
     rows: list[tuple[Any, ...]] = db.execute(
         "SELECT h.feed, h.size, h.last, count(r.place), max(r.place) FROM heads h"
-        " LEFT JOIN islands i ON i.feed = h.feed LEFT JOIN records r ON r.place >> 32 = h.feed"
-        " AND (i.start IS NULL OR r.place & 4294967295 < i.start) GROUP BY h.feed"
+        " LEFT JOIN islands i ON i.feed = h.feed LEFT JOIN feeds f ON f.number = h.feed"
+        " LEFT JOIN frozen z ON z.feed = f.id LEFT JOIN records r ON r.place >> 32 = h.feed"
+        " AND (i.start IS NULL OR r.place & 4294967295 < i.start)"
+        " AND (z.seq IS NULL OR r.place & 4294967295 < z.seq) GROUP BY h.feed"
     ).fetchall()
     faults = islands.faults(db)
     for number, size, last, count, newest in rows:

@@ -52,6 +52,8 @@ def _is_above(db: apsw.Connection, number: int, feed: bytes, size: int) -> bool:
         "SELECT f.in_group, h.size FROM feeds f JOIN heads h ON h.feed = f.number WHERE f.id = ?",
         (feed,),
     ).fetchone()
+    if db.execute("SELECT 1 FROM frozen WHERE feed = ? AND seq < ?", (feed, size)).fetchone():
+        return False  # What is beyond does not count, whoever holds it.
     return row is None or (row[0] == number and size > row[1])
 
 
@@ -183,10 +185,12 @@ def _claimed(db: apsw.Connection, number: int) -> _Claimed:
 def _named(db: apsw.Connection, number: int) -> _Claimed:
     """Give what later feeds name as earlier ones of their node, above what is held here."""
     return db.execute(
-        "SELECT s.earlier, coalesce(h.size, 0), l.node, max(s.size), 0 FROM successions s"
+        "SELECT s.earlier, coalesce(h.size, 0), l.node,"
+        " max(min(s.size, coalesce(z.seq, s.size))), 0 FROM successions s"
         " JOIN feeds l ON l.number = s.later LEFT JOIN feeds f ON f.id = s.earlier"
-        " LEFT JOIN heads h ON h.feed = f.number WHERE l.in_group = ?1"
-        " AND coalesce(h.size, 0) < s.size AND coalesce(f.node, l.node) = l.node"
+        " LEFT JOIN heads h ON h.feed = f.number LEFT JOIN frozen z ON z.feed = s.earlier"
+        " WHERE l.in_group = ?1 AND coalesce(h.size, 0) < min(s.size, coalesce(z.seq, s.size))"
+        " AND coalesce(f.node, l.node) = l.node"
         " AND coalesce(f.in_group, ?1) = ?1 GROUP BY s.earlier, l.node ORDER BY s.earlier, l.node",
         (number,),
     )

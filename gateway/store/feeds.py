@@ -84,6 +84,8 @@ def extend(db: apsw.Connection, kept: Sequence[tuple[Record, bytes | None]], aft
     for it, body in kept:
         if it.is_apart:
             bodies.note(db, place(number, it.seq), it, body is not None)
+        if it.deps:
+            _keep_deps(db, place(number, it.seq), it)
     db.execute("UPDATE totals SET value = value + ? WHERE name = 'records'", (len(kept),))
     return place(number, first.seq)
 
@@ -92,16 +94,17 @@ def heads(db: apsw.Connection, group: bytes) -> list[Head]:
     """Give the head of every feed of a group, sorted."""
     rows = db.execute(
         "SELECT f.id, h.size, h.frontier FROM feeds f JOIN groups g ON g.number = f.in_group"
-        " JOIN heads h ON h.feed = f.number WHERE g.id = ? ORDER BY f.id",
+        " JOIN heads h ON h.feed = f.number WHERE g.id = ? AND h.size > 0 ORDER BY f.id",
         (group,),
     )
     return [Head(name, size, _frontier(size, roots).root()) for name, size, roots in rows]
 
 
 def head(db: apsw.Connection, feed: bytes) -> Head | None:
-    """Give the head of a feed, or None if it is not known."""
+    """Give the head of a feed, or None if nothing of it is known, or counts."""
     row = db.execute(
-        "SELECT h.size, h.frontier FROM feeds f JOIN heads h ON h.feed = f.number WHERE f.id = ?",
+        "SELECT h.size, h.frontier FROM feeds f JOIN heads h ON h.feed = f.number"
+        " WHERE f.id = ? AND h.size > 0",
         (feed,),
     ).fetchone()
     return None if row is None else Head(feed, row[0], _frontier(*row).root())
@@ -124,7 +127,7 @@ def tips(db: apsw.Connection, group: bytes, node: bytes | None = None) -> list[H
         "   ON l.number = s.later WHERE s.earlier = f.id AND s.size = h.size"
         "   AND l.node = f.node AND l.in_group = f.in_group LIMIT 1)"
         " FROM feeds f JOIN groups g ON g.number = f.in_group JOIN heads h ON h.feed = f.number"
-        " WHERE g.id = ?1 AND (?2 IS NULL OR f.node = ?2) ORDER BY f.id",
+        " WHERE g.id = ?1 AND (?2 IS NULL OR f.node = ?2) AND h.size > 0 ORDER BY f.id",
         (group, node),
     )
     heads = (
@@ -136,10 +139,13 @@ def tips(db: apsw.Connection, group: bytes, node: bytes | None = None) -> list[H
 def missing(db: apsw.Connection, group: bytes) -> list[Missing]:
     """Give what later feeds of a group name as earlier ones of their node, and is not held."""
     rows = db.execute(
-        "SELECT s.earlier, coalesce(h.size, 0), max(s.size) FROM successions s"
+        "SELECT s.earlier, coalesce(h.size, 0), max(min(s.size, coalesce(z.seq, s.size)))"
+        " FROM successions s"
         " JOIN feeds l ON l.number = s.later JOIN groups g ON g.number = l.in_group"
         " LEFT JOIN feeds f ON f.id = s.earlier LEFT JOIN heads h ON h.feed = f.number"
-        " WHERE g.id = ? AND coalesce(h.size, 0) < s.size AND coalesce(f.node, l.node) = l.node"
+        " LEFT JOIN frozen z ON z.feed = s.earlier WHERE g.id = ?"
+        " AND coalesce(h.size, 0) < min(s.size, coalesce(z.seq, s.size))"
+        " AND coalesce(f.node, l.node) = l.node"
         " GROUP BY s.earlier ORDER BY s.earlier",
         (group,),
     )
@@ -221,6 +227,16 @@ def _keep_successions(db: apsw.Connection, number: int, body: bytes) -> None:
             (head.feed, number, head.size, head.root)
             for head in decode_genesis(body[SALT_BYTES:]).predecessors
         ],
+    )
+
+
+def _keep_deps(db: apsw.Connection, where: int, said: Record) -> None:
+    """Keep what a record names; it is contested where a record that it names is."""
+    db.executemany("INSERT INTO answers VALUES (?, ?)", [(dep, where) for dep in said.deps])
+    db.execute(
+        "INSERT INTO contested SELECT ?1 WHERE EXISTS (SELECT 1 FROM answers a JOIN records r"
+        " ON r.id = a.dep JOIN contested c ON c.place = r.place WHERE a.place = ?1)",
+        (where,),
     )
 
 

@@ -21,13 +21,15 @@ def hear(db: apsw.Connection, identity: bytes) -> Heard:
     number, founding = int(row[0]), group.parse(row[1])
     reading = Reading(rosters(db, founding.consortium))
     rows = db.execute(
-        "SELECT number, id, node, organisation FROM feeds WHERE in_group = ?", (number,)
+        "SELECT f.number, h.size, f.id, f.node, f.organisation FROM feeds f"
+        " JOIN heads h ON h.feed = f.number WHERE f.in_group = ?",
+        (number,),
     )
-    for feed, *author in list(rows):
+    for feed, size, *author in list(rows):
         said = db.execute(
             "SELECT place - ?1, kind, encoded, body FROM records"
             " WHERE place >= ?1 AND place < ?2 AND kind <= 3 ORDER BY place",
-            (feeds.place(feed, 0), feeds.place(feed + 1, 0)),
+            (feeds.place(feed, 0), feeds.place(feed, size)),
         )
         reading.read(Author(*author), said)
     return reading.conclude(founding, lambda names: _others(db, number, names))

@@ -45,7 +45,9 @@ def cosigned(db: apsw.Connection, feed: bytes, size: int) -> None:
 
 def _grow(db: apsw.Connection, feed: bytes, by: Standing) -> None:
     db.execute(
-        "INSERT INTO standing SELECT number, ?, ? FROM feeds WHERE id = ?"
+        "INSERT INTO standing SELECT f.number, min(?1, coalesce(z.seq, ?1)),"
+        " min(?2, coalesce(z.seq, ?2)) FROM feeds f LEFT JOIN frozen z ON z.feed = f.id"
+        " WHERE f.id = ?3"
         " ON CONFLICT (feed) DO UPDATE SET agreed = max(agreed, excluded.agreed),"
         " cosigned = max(cosigned, excluded.cosigned)",
         (by.agreed, by.cosigned, feed),
