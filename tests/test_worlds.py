@@ -15,6 +15,7 @@ from tests.sim.liar import _LIES, Liar
 from tests.sim.mishaps import Mishaps, live
 from tests.sim.options import LIES, Options, options_of, plain_options
 from tests.sim.seeds import kept
+from tests.sim.witness import NATURES
 
 _CALM = replace(plain_options(5), loss=0.0, doubling=0.0, failing=0.0, days_down=0)
 
@@ -45,7 +46,18 @@ def test_the_seeds_stand_for_all_there_is() -> None:
     assert {each.nodes for each in drawn} == set(range(2, 8))
     assert {each.links for each in drawn} == {1, 2, 3}
     assert {lie for each in drawn for lie in each.lies} == set(LIES) == _LIES.keys()
-    for name in ("cuts", "crashes", "tears", "fills", "restores", "clock_steps", "is_relentless"):
+    natures = {nature for each in drawn for nature in each.witnesses}
+    assert natures == {*NATURES, ""}
+    for name in (
+        "cuts",
+        "crashes",
+        "tears",
+        "fills",
+        "restores",
+        "clock_steps",
+        "is_relentless",
+        "witnesses",
+    ):
         assert {bool(getattr(each, name)) for each in drawn} == {True, False}
     assert 0.3 < sum(bool(each.lies) for each in drawn) / len(drawn) < 0.6
 

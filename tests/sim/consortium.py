@@ -18,12 +18,14 @@ from tests import people
 from tests.sim import safety
 from tests.sim.clock import Clock
 from tests.sim.device import Device
+from tests.sim.finals import Finals
 from tests.sim.gateway import Gateway
 from tests.sim.ledger import Ledger
 from tests.sim.liar import Liar
 from tests.sim.network import Network, Temper
 from tests.sim.options import HOUR_MS, Options
 from tests.sim.safety import Safety
+from tests.sim.witnesses import Witnesses
 
 DAY_MS = 24 * HOUR_MS
 SETTLING_MS_MAX = 4 * HOUR_MS
@@ -54,9 +56,11 @@ class Consortium:
         temper = Temper(options.loss, options.doubling, options.delay_ms)
         links = [f"broker {number}" for number in range(options.links)]
         self.network = Network(self.clock, self.dice, temper, links)
-        parties = [_party(f"org {number}") for number in range(options.nodes)]
+        parties = self._parties()
         self.groups = [self._group(parties, number) for number in range(options.groups)]
         self.safety, self.ledger = Safety(self.groups), Ledger()
+        self.finals = Finals()
+        self.witnesses = Witnesses(options, parties, self.groups, self.clock)
         if options.lies:
             self.safety.liars.add(parties[-1].node.id)
         self._by_name: dict[str, Gateway] = {}
@@ -67,6 +71,13 @@ class Consortium:
         for each in parties:
             self.gateways.append(self._gateway(each))
             self.know(self.gateways[-1])
+
+    def _parties(self) -> list[people.Party]:
+        """Give the organisations, those that have a witness with its key in their rosters."""
+        parties = [_party(f"org {number}") for number in range(self.options.nodes)]
+        natures = self.options.witnesses or ("",) * len(parties)
+        pairs = zip(parties, natures, strict=True)
+        return [people.witnessed(who) if nature else who for who, nature in pairs]
 
     @property
     def honest(self) -> list[Gateway]:
@@ -128,6 +139,7 @@ class Consortium:
         for _ in range(self.options.restarts):
             gateway = self.dice.choice(self.gateways)
             self.clock.at(self.dice.randrange(span_ms), gateway.start)
+        self.witnesses.befall(span_ms)
         if self.options.days_down:
             self._stop_broker(self.dice.randrange(span_ms))
 
@@ -174,6 +186,7 @@ class Consortium:
     def check_ends(self) -> None:
         """Look at the readings, and whether anybody is taken for a clone."""
         self.ledger.check(self.honest, self.groups)
+        self.finals.check(self.honest)
         raised = {kept.alarm.node for each in self.honest for kept in alarms.load(each.db)}
         assert raised <= self.safety.liars, "an honest node is taken for a clone"
         if not (self.options.restores or self.options.lies):  # Else what is before one may be lost.
@@ -271,7 +284,16 @@ class Consortium:
     def know(self, gateway: Gateway) -> None:
         """Look over a gateway's shoulder: at what it publishes, and after all it does."""
         self._by_name[gateway.name] = gateway
-        gateway.watched = self.safety.check
+        gateway.watched = self._look
+        self.witnesses.meet(gateway)
+
+    def _look(self, gateway: Gateway) -> None:
+        """See that nothing is broken after what a gateway did, and have it go on."""
+        self.safety.check(gateway)
+        if self.witnesses.all:
+            if gateway.node not in self.safety.liars:
+                self.finals.look(gateway)
+            self.witnesses.stir(gateway)
 
     def _watch(self) -> None:
         publish = self.network.publish

@@ -22,6 +22,7 @@ from tests.sim import disk
 from tests.sim.clock import Clock
 from tests.sim.device import T0_MS
 from tests.sim.disk import Desk, PowerCut
+from tests.sim.journal import Submitting
 from tests.sim.network import Network
 
 SERVED_BYTES = 256 * 1024
@@ -34,6 +35,7 @@ class Gateway:
     first_run = 0
     is_down = False
     step_ms: int | None = 0  # how wrong its time of day is; None: nobody has set it
+    submitting: Submitting | None = None  # where there are witnesses
     # Called after all that it hears, says or does by itself.
     watched: Callable[["Gateway"], None] = staticmethod(lambda _: None)
 
@@ -147,6 +149,15 @@ class Gateway:
         if self._network.reaches(self.name) and not self.is_down:
             with self._powered():
                 self._speak(self.exchange.tick(self._clock.now_ms))
+
+    def show_journal(self) -> bool:
+        """Have the journal grow, and witnesses see it; say whether each of them cosigned it all."""
+        is_done = False
+        if self.submitting is not None and self._network.reaches(self.name) and not self.is_down:
+            with self._powered():
+                if self.submitting.grow(self.desk, self.run):
+                    _, is_done = self.submitting.submit(self.db, self.desk, self.run)
+        return is_done
 
     def heads(self, group: Group) -> list[Head]:
         """Give what is held of a group."""

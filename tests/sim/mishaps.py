@@ -80,7 +80,9 @@ class Mishaps(Consortium):
         gateway.desk.failing = failing
         self.safety.replaced(gateway)
         gateway.start()
-        self.ledger.replaced(sizes(self.honest, self.groups))
+        held = sizes(self.honest, self.groups)
+        self.ledger.replaced(held)
+        self.finals.replaced(gateway, held)
 
     def _step(self, gateway: Gateway) -> None:
         step_ms = self.fate.randint(-_STEP_MS_MAX, _STEP_MS_MAX)

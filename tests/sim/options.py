@@ -6,6 +6,8 @@ In: a seed. Out: options, which are all that a world is made of.
 import random
 from dataclasses import dataclass, replace
 
+from tests.sim.witness import FALSE, FORGETS, HONEST, STALLS
+
 HOUR_MS = 3_600_000
 LIES = (
     "forks",
@@ -18,6 +20,7 @@ LIES = (
     "floods",
     "tampers",
 )
+_PRESENT = (HONEST, HONEST, HONEST, HONEST, HONEST, STALLS, FORGETS, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,21 @@ class Options:
     lies: tuple[str, ...] = ()  # what the hostile member, the last of them, does; none: nobody is
     lyings: int = 0  # how often
     is_relentless: bool = False  # it goes on when all else is mended
+    # How each organisation's witness is, "" where one has none; none at all: nothing is final.
+    witnesses: tuple[str, ...] = ()
+
+
+def _witnesses(seed: int, nodes: int, groups: int) -> tuple[str, ...]:
+    """Draw who has a witness, and how it is; at most f of the n in a group are false."""
+    dice = random.Random(f"witnesses {seed}")
+    if dice.random() > (0.2 if nodes < 4 else 0.4):
+        return ()
+    drawn = [dice.choice(_PRESENT) for _ in range(nodes)]
+    false_max = (sum(map(bool, drawn)) - 1) // 3 if groups == 1 else 0
+    for place in dice.sample(range(nodes), nodes):
+        if drawn[place] and false_max > 0 and dice.random() < 0.5:
+            drawn[place], false_max = dice.choice(sorted(FALSE)), false_max - 1
+    return tuple(drawn)
 
 
 def plain_options(seed: int) -> Options:
@@ -75,10 +93,11 @@ def options_of(seed: int) -> Options:
     lies: tuple[str, ...] = ()
     if nodes > 2 and dice.random() < 0.5:
         lies = tuple(sorted(dice.sample(LIES, dice.randint(1, len(LIES)))))
+    groups = dice.choice((1, 1, 2, 3)) if nodes < 5 else 1
     return replace(
         plain,
         nodes=nodes,
-        groups=dice.choice((1, 1, 2, 3)) if nodes < 5 else 1,
+        groups=groups,
         sayings=dice.randint(5, 42 // nodes),
         links=dice.choice((1, 1, 2, 3)) if nodes < 6 else 1,
         crashes=dice.choice((0, 0, 1, 3)),
@@ -89,4 +108,5 @@ def options_of(seed: int) -> Options:
         lies=lies,
         lyings=dice.randint(3, 12) if lies else 0,
         is_relentless=bool(lies) and dice.random() < 0.5,
+        witnesses=_witnesses(seed, nodes, groups),
     )

@@ -1,0 +1,70 @@
+"""What was final at somebody honest, held against all that comes after it.
+
+In: gateways that have just done something, and stores that were replaced by old copies. Out:
+nothing, or an AssertionError: a final record that is final no more, that is another one elsewhere,
+or that a member of its group does not hold in the end.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from gateway.store import feeds
+from tests.sim.gateway import Gateway
+
+_FINAL = (
+    "SELECT f.id, f.number, g.id, min(s.agreed, s.cosigned) FROM standing s"
+    " JOIN feeds f ON f.number = s.feed JOIN groups g ON g.number = f.in_group"
+    " WHERE s.agreed > 0 AND s.cosigned > 0"
+)
+
+
+class Finals:
+    """All that is final, and not known to be lost with every disk that had it."""
+
+    def __init__(self) -> None:
+        self._ids: dict[bytes, list[bytes]] = {}  # by feed: its records up to where it is final
+        self._groups: dict[bytes, bytes] = {}  # by feed
+        self._seen: dict[tuple[str, bytes], int] = {}
+
+    def __len__(self) -> int:
+        return sum(map(len, self._ids.values()))
+
+    def look(self, gateway: Gateway) -> None:
+        """See what is final by now at a gateway."""
+        for feed, number, group, final in list(gateway.db.execute(_FINAL)):
+            seen = self._seen.get((gateway.name, feed), 0)
+            assert final >= seen, "what was final is final no more"
+            if final == seen:
+                continue
+            self._seen[gateway.name, feed] = final
+            self._groups[feed] = group
+            known = self._ids.setdefault(feed, [])
+            held = _ids(gateway, number, seen, final)
+            assert len(held) == final - seen, "what is final is not held"
+            both = min(final, len(known))
+            assert held[: max(both - seen, 0)] == known[seen:both], "two records are final"
+            known += held[max(len(known) - seen, 0) :]
+
+    def replaced(self, gateway: Gateway, held: Mapping[bytes, int]) -> None:
+        """Begin anew with a gateway's store, and let go of what no honest store holds any more."""
+        self._seen = {key: size for key, size in self._seen.items() if key[0] != gateway.name}
+        for feed, ids in self._ids.items():
+            del ids[held.get(feed, 0) :]
+
+    def check(self, honest: Sequence[Gateway]) -> None:
+        """See that each honest member of a group holds what was final in it, unchanged."""
+        for gateway in honest:
+            numbers = dict(gateway.db.execute("SELECT id, number FROM feeds"))
+            joined = {group.id for group in gateway.groups}
+            for feed, ids in self._ids.items():
+                if ids and self._groups[feed] in joined:
+                    assert feed in numbers, "a feed with final records is lost"
+                    held = _ids(gateway, numbers[feed], 0, len(ids))
+                    assert held == ids, "a final record is lost or changed"
+
+
+def _ids(gateway: Gateway, number: int, start: int, stop: int) -> list[bytes]:
+    rows = gateway.db.execute(
+        "SELECT id FROM records WHERE place >= ? AND place < ? ORDER BY place",
+        (feeds.place(number, start), feeds.place(number, stop)),
+    )
+    return [bytes(name) for (name,) in rows]
