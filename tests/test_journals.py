@@ -82,7 +82,7 @@ def test_a_journal_takes_what_grew_and_nothing_twice() -> None:
         path = journal.consistency(db, FIRST.key.id, old.size, new.size)
         merkle.verify_consistency(old.size, old.root, new.size, new.root, path)
     for kept in checkpoints.of_run(db, FIRST.key.id):
-        (entry,) = journal.entries(db, kept, last.feed.id)
+        (entry,) = journal.entries(db, kept)
         entry.check(kept.checkpoint)
         assert entry.head.size == 1 + 2 * kept.checkpoint.size
         assert entry.head.root == feeds.root_at(db, last.feed.id, entry.head.size)

@@ -52,15 +52,22 @@ def cosigned(
 
     Raises MalformedNote where a line is none, BadNote where one of a witness's key is false.
     """
+    return frozenset(counting(checkpoint, cosignatures, by))
+
+
+def counting(
+    checkpoint: Checkpoint, cosignatures: Iterable[str], by: Witnesses
+) -> dict[bytes, str]:
+    """Give the lines that count, by organisation; raise as `cosigned`."""
     known = {}
     for organisation, public in by.keys.items():
         name = witness_name(organisation)
         known[name, note.kid_of(name, COSIGNATURE, public)] = organisation, public
-    signed = set()
+    lines = {}
     for line in cosignatures:
         said = note.parse_line(line)
         found = known.get((said.name, said.kid))
         if found is not None:
             note.check_cosignature(checkpoint.text, line, said.name, found[1])
-            signed.add(found[0])
-    return frozenset(signed)
+            lines[found[0]] = line
+    return lines

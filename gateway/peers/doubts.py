@@ -22,12 +22,20 @@ class Doubts:
         # Claims of peers, by feed; and the feeds whose author signed two histories.
         self.forks: dict[bytes, Forked] = {}
         self.frozen: set[bytes] = set()
+        # By run, two checkpoints of its journal that contradict each other: it signed both.
+        self.journals: dict[bytes, tuple[bytes, bytes]] = {}
 
     def said(self, fork: Forked) -> None:
         """Remember a peer's word, which is not the author's: it is shown, and freezes nothing."""
         self._counts[ForkedFeed.code] += 1
         if len(self.forks) < FORKS_MAX:
             self.forks.setdefault(fork.ours.feed, fork)
+
+    def forked(self, run: bytes, both: tuple[bytes, bytes]) -> None:
+        """Remember that a run signed two journals."""
+        self._counts[ForkedFeed.code] += 1
+        if len(self.journals) < FORKS_MAX:
+            self.journals.setdefault(run, both)
 
     def stopped(self, feed: bytes, fault: AuthorError | GroupError | None) -> None:
         """Count what was wrong with a record; what its author signed twice is asked for no more."""

@@ -141,6 +141,11 @@ class Exchange:
         return frozenset(self._hearing.doubts.frozen)
 
     @property
+    def journal_forks(self) -> Mapping[bytes, tuple[bytes, bytes]]:
+        """Give the runs that signed two journals, each with two checkpoints that show it."""
+        return self._hearing.doubts.journals
+
+    @property
     def invitations(self) -> dict[bytes, Invited]:
         """Give the invitations that came, by group; take away what was decided on."""
         return self._hearing.greeter.invitations
@@ -360,6 +365,8 @@ class Exchange:
             relation.offered(now_ms, self._voice.chance())
         elif relation.settled(now_ms, self._voice.chance()):
             said = self._hearing.greeter.tips(relation)
+        notes = self._hearing.noting.owed(relation, now_ms)
+        said += [self._voice.bare(relation, group, note) for group, note in notes]
         if said:
             self.reach.tried(relation.node, now_ms)
         return said

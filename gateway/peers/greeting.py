@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
-from gateway.errors import MalformedMessage, NotAMember
+from gateway.errors import ClonedNode, MalformedMessage, NotAMember
 from gateway.groups.group import Group, group_id
 from gateway.peers import inviting
 from gateway.peers.circle import Circle
@@ -23,6 +23,7 @@ from gateway.records.feed import Head
 from gateway.store import feeds, groups, outbox, peers
 from gateway.store.database import Connection
 from gateway.sync import decide, message
+from gateway.sync.control import Control
 from gateway.sync.invitation import Invite
 from gateway.sync.message import HEADS_MAX, Body, Hello
 
@@ -74,6 +75,20 @@ class Greeter:
         """Tell who signs with a run's key that its node was removed, if it was."""
         nodes = {each.node.subject for each in peers.runs(self._read, kid)}
         return [said for node in sorted(nodes) for said in self._farewells.to(node, now_ms)]
+
+    def tell_apart(
+        self, relation: Relation, heard: Control, now_ms: int, staged: Staged
+    ) -> list[Outgoing]:
+        """See whether two runs of a peer both go on; have all that live answer a fresh HELLO."""
+        for alarm in relation.answered(heard):
+            self._counts[ClonedNode.code] += 1
+            staged.alarm(alarm, self._circle.me.unix_ms())
+        session = relation.session
+        if relation.runs.due and relation.may_answer(now_ms):
+            relation.session = session.challenged(self._voice.new_hello(relation))
+        elif heard.pair.receiver == session.mine or not session.may_greet(now_ms):
+            return []
+        return [self._voice.hello(relation, now_ms)]
 
     def roster(self, said: Body, staged: Staged) -> bool:
         """Take a roster that was asked for, if it follows those that are held; say whether."""

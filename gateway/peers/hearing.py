@@ -11,7 +11,6 @@ from gateway.errors import (
     AuthorError,
     BadControl,
     BadEnvelope,
-    ClonedNode,
     ForkedFeed,
     GatewayError,
     GroupError,
@@ -27,6 +26,7 @@ from gateway.peers.circle import Circle
 from gateway.peers.doubts import Doubts
 from gateway.peers.gate import Gate, Worth
 from gateway.peers.greeting import Greeter
+from gateway.peers.noting import Noting
 from gateway.peers.relation import AWAY_MS, RELAYED_MS, Relation
 from gateway.peers.staging import Staged, Store
 from gateway.peers.voice import Voice
@@ -37,7 +37,6 @@ from gateway.store import feeds, outbox
 from gateway.store.database import Connection
 from gateway.sync import control, decide, envelope, message, pieces
 from gateway.sync.clones import Alarm
-from gateway.sync.control import Control
 from gateway.sync.decide import (
     Acknowledge,
     Action,
@@ -52,7 +51,7 @@ from gateway.sync.decide import (
     SendRecords,
 )
 from gateway.sync.envelope import Seal
-from gateway.sync.message import Body, Bwant, Heads, Message, Recs, Want
+from gateway.sync.message import Body, Bwant, Heads, Message, Note, Recs, Want
 from gateway.sync.session import Session
 
 # Counted by the edge itself, beside the reasons of `decide` and the codes of errors.
@@ -72,6 +71,7 @@ class Hearing:
         self.gate, self._before, self._now_ms = Gate(voice.chance), 0, 0
         self.bodies = Bodies(circle, voice, (read, store), self.counts)
         self.doubts = Doubts(circle, self.counts)
+        self.noting = Noting(circle.me.run.key.id, read)
         # Groups whose members, rosters or revocations changed: taken away by who must act on it.
         self.changed: set[bytes] = set()
         self.stored, self.faults = 0, deque[GatewayError](maxlen=1)  # why a commit failed
@@ -209,6 +209,8 @@ class Hearing:
             case Body():
                 if self.greeter.roster(said, self._staged):
                     self.gate.led(Worth.USEFUL)
+            case Note():
+                self.gate.led(self.noting.take(said, group, self._staged, self.doubts))
             case Claim():
                 ack, relation = self._circle.verify(said, group)
                 self._acked(said, ack, relation, group, now_ms)
@@ -234,7 +236,7 @@ class Hearing:
         was_away = before.heard_ms is None or now_ms - before.heard_ms > AWAY_MS
         if relation.session.up and (not before.up or (was_away and relation.offer.attempt)):
             relation.hurry(now_ms)
-        self._tell_apart(relation, heard, now_ms)
+        self._out += self.greeter.tell_apart(relation, heard, now_ms, self._staged)
         if all(each.id != group.id for each in relation.shared):
             raise BadControl(reason="its sender is no member of the group")
         self._circle.me.heard.add(group.tag)
@@ -249,17 +251,6 @@ class Hearing:
         self._carry_out(said, relation, group, now_ms)
         if isinstance(said, Heads):
             self._ask_missing(relation, group.id)
-
-    def _tell_apart(self, relation: Relation, heard: Control, now_ms: int) -> None:
-        """See whether two runs of a peer both go on; have all that live answer a fresh HELLO."""
-        for alarm in relation.answered(heard):
-            self.counts[ClonedNode.code] += 1
-            self._staged.alarm(alarm, self._circle.me.unix_ms())
-        if relation.runs.due and relation.may_answer(now_ms):
-            relation.session = relation.session.challenged(self._voice.new_hello(relation))
-        elif heard.pair.receiver == relation.session.mine or not relation.session.may_greet(now_ms):
-            return
-        self._out.append(self._voice.hello(relation, now_ms))
 
     def _acked(self, claim: Claim, ack: Ack, relation: Relation, group: Group, now_ms: int) -> None:
         if relation.is_fresh(claim):

@@ -8,7 +8,7 @@ Bodies are opened where this node holds their key, so that what they say can be 
 """
 
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import groupby, islice
@@ -110,12 +110,12 @@ class Staged:
         self.wrong: list[int] = []
         # Groups in which somebody came, went or was revoked.
         self.changed: set[bytes] = set()
+        self.later: list[Callable[[Connection], None]] = []  # what else is done in the commit
 
     def __bool__(self) -> bool:
         told = self._claims or self._heard or self.alarms or self.pieces or self._carried
-        return bool(
-            told or self._islands or self._kept or self._released or self._runs or self._rosters
-        )
+        brought = self._kept or self._released or self._runs or self._rosters
+        return bool(told or brought or self._islands or self.later)
 
     @property
     def count(self) -> int:
@@ -249,6 +249,8 @@ class Staged:
             peers.remember(db, credentials)
         for alarm, heard_ms in self.alarms:
             alarms.keep(db, alarm, heard_ms)
+        for keep in self.later:
+            keep(db)
 
     def _keep_said(self, db: Connection) -> None:
         """Store what members say that they hold, and let go of it where it has come."""

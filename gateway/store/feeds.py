@@ -120,6 +120,16 @@ def sizes(db: apsw.Connection, group: bytes, node: bytes) -> dict[bytes, int]:
     return {bytes(feed): int(size) for feed, size in rows}
 
 
+def runs_of(db: apsw.Connection, group: bytes) -> list[tuple[bytes, bytes]]:
+    """Give the key and the node of each run that has a feed in a group."""
+    rows = db.execute(
+        "SELECT f.run_key, f.node FROM feeds f JOIN groups g ON g.number = f.in_group"
+        " WHERE g.id = ?",
+        (group,),
+    )
+    return [(bytes(key), bytes(node)) for key, node in rows]
+
+
 def tips(db: apsw.Connection, group: bytes, node: bytes | None = None) -> list[Head]:
     """Give the heads, of all nodes or one, that no later feed of their node names as they are."""
     rows = db.execute(

@@ -16,7 +16,7 @@ from gateway.records.feed import Head
 from gateway.records.journal import Entry
 from gateway.records.merkle import Frontier, Subtree, node_hash
 from gateway.records.run import Run
-from gateway.store import checkpoints, feeds
+from gateway.store import checkpoints, feeds, noted
 from gateway.store.checkpoints import Kept
 
 _HASH_BYTES = 32
@@ -131,23 +131,23 @@ def consistency(db: apsw.Connection, run: bytes, old: int, new: int) -> tuple[by
     return merkle.consistency(old, new, _subtree(db, number)) if old else ()
 
 
-def entries(db: apsw.Connection, kept: Kept, feed: bytes) -> list[Entry]:
-    """Give the newest head of a feed under a checkpoint of this node's runs, if there is one."""
-    rows = list(
-        db.execute(
-            "SELECT e.journal, e.position, e.size, e.root FROM journal_entries e"
-            " JOIN journals j ON j.number = e.journal JOIN feeds f ON f.number = e.feed"
-            " WHERE f.id = ? AND j.run = ? AND e.position < ? ORDER BY e.size DESC LIMIT 1",
-            (feed, kept.checkpoint.run, kept.checkpoint.size),
-        )
+def entries(db: apsw.Connection, kept: Kept, since: int = 0) -> list[Entry]:
+    """Give the last head of each feed among the leaves from `since` on below a checkpoint."""
+    number, _ = _load(db, kept.checkpoint.run or b"")
+    rows = db.execute(
+        "SELECT f.id, e.size, e.root, e.position, max(e.size) FROM journal_entries e"
+        " JOIN feeds f ON f.number = e.feed"
+        " WHERE e.journal = ? AND e.position >= ? AND e.position < ? GROUP BY e.feed",
+        (number, since, kept.checkpoint.size),
     )
+    subtree = _subtree(db, number)
     return [
         Entry(
             position,
-            Head(feed, held, bytes(root)),
-            merkle.inclusion(position, kept.checkpoint.size, _subtree(db, number)),
+            Head(bytes(feed), held, bytes(root)),
+            merkle.inclusion(position, kept.checkpoint.size, subtree),
         )
-        for number, position, held, root in rows
+        for feed, held, root, position, _ in list(rows)
     ]
 
 
@@ -157,15 +157,14 @@ def keep_cosignature(db: apsw.Connection, run: bytes, at: int, line: str) -> boo
     Says whether it is news; what is cosigned by it stands in the same commit. A checkpoint that is
     not kept any more needs none.
     """
-    row = db.execute(
-        "SELECT number FROM checkpoints WHERE run = ? AND size = ?", (run, at)
-    ).fetchone()
-    if row is None:
+    number = checkpoints.find(db, run, at)
+    if number is None or not checkpoints.cosign(db, number, line):
         return False
-    is_new = checkpoints.cosign(db, row[0], line)
-    if is_new:
-        checkpoints.settle(db, row[0])
-    return is_new
+    kept = checkpoints.load(db, number)
+    earlier = (each for each in checkpoints.of_run(db, run) if each.checkpoint.size < at)
+    since = next((one.checkpoint.size for one in earlier if kept.names <= one.names), 0)
+    noted.keep(db, number, entries(db, kept, since))
+    return True
 
 
 def _load(db: apsw.Connection, run: bytes) -> tuple[int, Frontier]:

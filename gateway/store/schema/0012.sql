@@ -1,4 +1,4 @@
--- Journals of this node's runs, checkpoints of all runs with their cosignatures, and notes heard.
+-- Journals of this node's runs; checkpoints of all runs, cosigned, and which heads are under them.
 
 CREATE INDEX feeds_of_node ON feeds (node);
 
@@ -25,6 +25,7 @@ CREATE TABLE journal_entries ( -- which heads its leaves are
     position INTEGER NOT NULL, -- of the leaf
     PRIMARY KEY (feed, journal, size)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX journal_leaves ON journal_entries (journal, position);
 
 CREATE TABLE checkpoints (
     number INTEGER PRIMARY KEY,
@@ -41,9 +42,9 @@ CREATE TABLE cosignatures (
     PRIMARY KEY (checkpoint, name)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE noted (           -- heads in other nodes' journals, as their notes showed them
+CREATE TABLE noted (           -- heads under cosigned checkpoints, of this node's journals and others'
     feed INTEGER NOT NULL REFERENCES feeds (number),
-    checkpoint INTEGER NOT NULL REFERENCES checkpoints (number) ON DELETE CASCADE,
+    checkpoint INTEGER NOT NULL REFERENCES checkpoints (number),
     size INTEGER NOT NULL,
     root BLOB NOT NULL,
     position INTEGER NOT NULL,

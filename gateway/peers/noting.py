@@ -1,0 +1,222 @@
+"""Notes on the wire: what witnesses stand for is told to members, and what they tell is taken.
+
+In: NOTE messages, and what is noted in the store. Out: entries to be kept, each verified with its
+checkpoint and its cosignatures; what is to be said to a peer. A note stands alone: it is good by
+whatever way it came. What contradicts a head held here is a doubt, and moves nothing. Protocol:
+docs/protocol/journal.md.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Final
+
+from gateway.errors import BadNote
+from gateway.groups import finality
+from gateway.groups.group import Group
+from gateway.peers.doubts import Doubts
+from gateway.peers.gate import Worth
+from gateway.peers.relation import Relation
+from gateway.peers.staging import Staged
+from gateway.records import checkpoint
+from gateway.records.checkpoint import Checkpoint
+from gateway.records.cose import key_id
+from gateway.records.feed import Head
+from gateway.records.journal import Entry
+from gateway.store import checkpoints, feeds, noted, outbox, peers
+from gateway.store.checkpoints import Kept
+from gateway.store.database import Connection
+from gateway.store.noted import Noted
+from gateway.sync.decide import Forked
+from gateway.sync.message import COSIGNATURES_MAX, Note
+
+# Said once more after this long, so often: the link may have lost it.
+AGAIN_MS: Final = 300_000
+SAYINGS_MAX: Final = 4
+# Of hashes and lines in one message; with all that is around them it is below 64 KiB.
+ENTRIES_BYTES_MAX: Final = 40 * 1024
+_ENTRY_BYTES: Final = 96
+_HASH_BYTES: Final = 34
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What of a NOTE is to be kept: a run's checkpoint, lines that count, entries that fit."""
+
+    run: bytes
+    size: int
+    encoded: bytes
+    lines: tuple[str, ...]
+    entries: tuple[Entry, ...]
+
+    def keep(self, db: Connection) -> None:
+        """Keep it; for the writer. Of two checkpoints of one size the first stays."""
+        number = checkpoints.keep(db, self.run, self.size, self.encoded)
+        if checkpoints.load(db, number).checkpoint == checkpoint.read(self.encoded)[1]:
+            for line in self.lines:
+                checkpoints.cosign(db, number, line)
+            noted.keep(db, number, self.entries)
+        checkpoints.prune(db, self.run)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What came of a NOTE: what is to be kept, and which heads contradict those held here.
+
+    `fork` is a run, its checkpoint that is kept and the one that came: one size, two roots.
+    """
+
+    taken: Taken | None
+    forks: tuple[Forked, ...]
+    fork: tuple[bytes, tuple[bytes, bytes]] | None = None
+
+
+@dataclass(slots=True)
+class _Said:
+    """What a peer was told in its present run: how often, and when it may be told again."""
+
+    run: bytes = b""
+    told: dict[tuple[bytes, int, frozenset[str]], tuple[int, int]] = field(default_factory=dict)
+
+
+class Noting:
+    """The notes of one exchange."""
+
+    def __init__(self, run: bytes, read: Connection) -> None:
+        self._run, self._read = run, read
+        self._said: dict[bytes, _Said] = {}
+        self._stamp = (-1, -1)
+        self._known: dict[bytes, tuple[Noted, ...]] = {}
+
+    def take(self, said: Note, group: Group, staged: Staged, doubts: Doubts) -> Worth:
+        """Take a NOTE into what is committed next; say what it is worth, or raise as `hear`."""
+        heard = self.hear(said, group)
+        for each in heard.forks:
+            doubts.said(each)
+        if heard.fork is not None:
+            doubts.forked(*heard.fork)
+        if heard.taken is None:
+            return Worth.KNOWN
+        staged.later.append(heard.taken.keep)
+        return Worth.USEFUL
+
+    def hear(self, said: Note, group: Group) -> Heard:
+        """Verify a NOTE of a group; raise BadNote, MalformedCheckpoint or ProofFails.
+
+        What is compared with is committed: of records in the batch that brought it, it knows none.
+        """
+        encoded = said.checkpoint.encode()
+        signed, found = checkpoint.read(encoded)
+        key, node = self._signer(found, group)
+        checkpoint.verify(encoded, key)
+        if len(signed.signatures) != 1:
+            raise BadNote(name=found.origin, reason="others' lines stand beside its own")
+        for each in said.leaves:
+            each.check(found)
+        by = checkpoints.witnesses(self._read, group.id)
+        lines = finality.counting(found, said.cosignatures, by)
+        if not lines:
+            raise BadNote(name="a witness of this group", reason="no line is of one")
+        names = frozenset(map(checkpoint.witness_name, lines))
+        fresh, forks = [], []
+        for each in said.leaves:
+            ours = self._ours(each.head, group, node)
+            if ours is not None and ours != each.head:
+                forks.append(Forked(ours, each.head))
+            elif ours is not None and not self._is_replaced(each.head, names):
+                fresh.append(each)
+        number = checkpoints.find(self._read, key_id(key), found.size)
+        kept = None if number is None else checkpoints.load(self._read, number)
+        if kept is not None and kept.checkpoint != found:
+            return Heard(None, tuple(forks), (key_id(key), (kept.encoded, encoded)))
+        taken = Taken(key_id(key), found.size, encoded, tuple(lines.values()), tuple(fresh))
+        return Heard(taken if fresh else None, tuple(forks))
+
+    def owed(self, relation: Relation, now_ms: int) -> Iterator[tuple[Group, Note]]:
+        """Give what a peer is to be told: what it holds, did not write, and was not told of."""
+        greeted = relation.greeted
+        if greeted is None or not relation.session.up:
+            return
+        said = self._said.setdefault(relation.node, _Said())
+        if said.run != greeted.run.subject:
+            said.run, said.told = greeted.run.subject, {}
+        for group in relation.shared:
+            fresh = [each for each in self._notes(group.id) if self._is_due(said, each, now_ms)]
+            held = [each for each in fresh if self._holds(relation.node, each.entry.head)]
+            for each in held:
+                key = each.entry.head.feed, each.entry.head.size, each.kept.names
+                times, _ = said.told.get(key, (0, 0))
+                said.told[key] = times + 1, now_ms + AGAIN_MS
+            yield from ((group, each) for each in _messages(held))
+
+    def _is_due(self, said: _Said, each: Noted, now_ms: int) -> bool:
+        key = each.entry.head.feed, each.entry.head.size, each.kept.names
+        times, due_ms = said.told.get(key, (0, now_ms))
+        return times < SAYINGS_MAX and due_ms <= now_ms
+
+    def _holds(self, node: bytes, head: Head) -> bool:
+        """Say whether a peer signed for a head of another node's feed: its own it knows itself."""
+        feed = feeds.load(self._read, head.feed)
+        if feed is None or feed.node == node:
+            return False
+        return outbox.cursor(self._read, node, head.feed) >= head.size
+
+    def _notes(self, group: bytes) -> tuple[Noted, ...]:
+        stamp = noted.stamp(self._read)
+        if stamp != self._stamp:
+            self._stamp, self._known = stamp, {}
+        if group not in self._known:
+            # Of which runs every member has the certificates, by their geneses; ours it has met.
+            runs = {key_id(key) for key, _ in feeds.runs_of(self._read, group)} | {self._run}
+            every = chain.from_iterable(
+                noted.of_feed(self._read, name) for name in noted.feeds_of(self._read, group)
+            )
+            self._known[group] = tuple(one for one in every if one.kept.checkpoint.run in runs)
+        return self._known[group]
+
+    def _signer(self, found: Checkpoint, group: Group) -> tuple[bytes, bytes]:
+        """Find the key and the node of the run that a checkpoint names; raise BadNote."""
+        run = found.run or b""
+        for each in peers.runs(self._read, run[:8]):
+            if each.run.subject == run:
+                return each.run.key, each.node.subject
+        for key, node in feeds.runs_of(self._read, group.id):
+            if key_id(key) == run:
+                return key, node
+        raise BadNote(name=found.origin, reason="no run is known that has this key")
+
+    def _ours(self, theirs: Head, group: Group, node: bytes) -> Head | None:
+        """Give our head of that size of a feed of that node in the group; None where we have it
+        not."""
+        feed = feeds.load(self._read, theirs.feed)
+        if feed is None or (feed.group, feed.node) != (group.id, node) or feed.size < theirs.size:
+            return None
+        return Head(feed.id, theirs.size, feeds.root_at(self._read, feed.id, theirs.size))
+
+    def _is_replaced(self, head: Head, names: frozenset[str]) -> bool:
+        """Say whether as much of a feed is noted, under the same witnesses at least."""
+        return any(
+            each.entry.head.size >= head.size and names <= each.kept.names
+            for each in noted.of_feed(self._read, head.feed)
+        )
+
+
+def _messages(held: Sequence[Noted]) -> Iterator[Note]:
+    """Put what is under one checkpoint together, as much as fits into a message."""
+    under: dict[int, list[Noted]] = {}
+    for each in held:
+        under.setdefault(each.kept.number, []).append(each)
+    for every in under.values():
+        kept, room = every[0].kept, ENTRIES_BYTES_MAX
+        some: list[Entry] = []
+        for each in every:
+            room -= _ENTRY_BYTES + _HASH_BYTES * len(each.entry.path)
+            if room < 0:
+                yield _message(kept, some)
+                some, room = [], ENTRIES_BYTES_MAX
+            some.append(each.entry)
+        yield _message(kept, some)
+
+
+def _message(kept: Kept, entries: Sequence[Entry]) -> Note:
+    return Note(kept.encoded.decode(), kept.cosignatures[:COSIGNATURES_MAX], tuple(entries))
