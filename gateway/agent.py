@@ -41,6 +41,7 @@ from gateway.errors import ConfigUnreadable, GatewayError
 from gateway.peers.exchange import PeerStatus
 from gateway.peers.progress import Progress
 from gateway.peers.searching import check_installed
+from gateway.peers.witnesses import WitnessStatus
 from gateway.query import show_time
 from gateway.readings.reading import Provenance, Reading
 from gateway.records import run as runs
@@ -224,6 +225,7 @@ class Agent:
                 }
                 for each in self._outward
             ],
+            "witnesses": [witness_row(each) for each in self._company.witnesses()],
             "clock": {
                 "state": moment.source.name.lower().replace("_", "-"),
                 "uncertainty_ms": moment.uncertainty_ms,
@@ -360,6 +362,13 @@ def stored(db: apsw.Connection) -> dict[str, int]:
     counted = {str(name): int(value) for name, value in db.execute("SELECT * FROM totals")}
     quarantined = int(db.execute("SELECT count(*) FROM quarantine").get)
     return {**counted, "quarantined": quarantined}
+
+
+def witness_row(one: WitnessStatus) -> dict[str, object]:
+    """Tell how it stands with a witness, as `status --json` prints it."""
+    when = None if one.cosigned_s is None else show_time(one.cosigned_s * 1000)
+    row: dict[str, object] = {"name": one.name, "state": one.state, "reason": one.reason}
+    return row | {"size": one.size, "cosigned": when}
 
 
 def alarmed(db: apsw.Connection) -> list[dict[str, object]]:

@@ -21,11 +21,13 @@ from gateway.peers.dialling import Dialled
 from gateway.peers.exchange import Brought, Exchange, PeerStatus, Storage
 from gateway.peers.https import Own
 from gateway.peers.inviting import Invited
+from gateway.peers.ledger import JournalLedger
 from gateway.peers.link import Link, LinkStatus
 from gateway.peers.links import Links
 from gateway.peers.listening import Listener
 from gateway.peers.mqtt import BrokerLink
 from gateway.peers.searching import Searched, is_ours
+from gateway.peers.witnesses import Shown, Witnesses, WitnessStatus
 from gateway.sources.intake import Routes
 from gateway.store import council, database, groups, membership, observations, state
 from gateway.store.authoring import Author, Venue
@@ -68,15 +70,19 @@ class Company:
         ways = Ways(self._carry, self._letters, self._upkeep.follow)
         self._carrying = Carrying(author.run, ways)
         self.routes = Routes(config.route, self._venues())
+        ledger = JournalLedger(author.run.key.id, kept.writer, kept.path, held.path)
+        self._witnesses = Witnesses(config.witness, Shown(author.run, ledger, random_bytes))
 
     def start(self) -> None:
         """Begin to speak with peers."""
         with self._turn:
             self._started = True
             self._peers.start()
+        self._witnesses.start()
 
     def stop(self) -> None:
         """End it; what peers lack waits in the store."""
+        self._witnesses.stop()
         with self._turn:
             self._started = False
             self._peers.stop()
@@ -109,9 +115,14 @@ class Company:
         """Say how it stands with each peer."""
         return self._peers.status()
 
+    def witnesses(self) -> list[WitnessStatus]:
+        """Say how it stands with each witness."""
+        return self._witnesses.status()
+
     def refused(self) -> dict[str, int]:
         """Count what was refused of what came over the links, by code."""
-        return together(self._refused, self._peers.exchange.counts, self._upkeep.counts)
+        here = self._upkeep.counts, self._witnesses.counts
+        return together(self._refused, self._peers.exchange.counts, *here)
 
     def _venues(self) -> dict[str, Venue]:
         """Give where readings are written, by the groups' names.

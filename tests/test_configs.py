@@ -99,6 +99,17 @@ def test_the_unit_notifies_drains_and_is_confined() -> None:
     assert "0" == service["LimitCORE"]
 
 
+def test_the_witness_keeps_its_number_apart_and_stays_down_when_retired() -> None:
+    """The unit names both folders, is confined, and lets a retired key lie."""
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment, method-assign]
+    unit.read(CONFIGS / "witness.service", "utf-8")
+    service = unit["Service"]
+    assert service["StateDirectory"].split() == ["hulian-witness", "hulian-witness-number"]
+    assert ("2", "notify") == (service["RestartPreventExitStatus"], service["Type"])
+    assert ("strict", "yes") == (service["ProtectSystem"], service["NoNewPrivileges"])
+
+
 @pytest.mark.parametrize(
     "path", sorted((CONFIGS / "instruments").glob("*.toml")), ids=lambda p: p.stem
 )

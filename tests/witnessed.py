@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from gateway.clock import random_bytes
-from gateway.groups import witnessing
-from gateway.records import checkpoint, merkle
+from gateway.groups import admission, witnessing
+from gateway.records import checkpoint, merkle, roster
+from gateway.records.roster import Roster
 from gateway.records.run import Run
 from gateway.store import witness
 from tests.agents import HULIAN
 from tests.linked import HOST, free_port
+from tests.people import Party
 
 WAIT_S = 20.0
 
@@ -44,6 +46,13 @@ class Tree:
         """Give the request to cosign it, from an old size."""
         proof = merkle.consistency(old, size, self.subtree(size)) if 0 < old < size else ()
         return witnessing.encode(old, proof, self.note(size))
+
+
+def naming(before: Roster, who: Party, public: bytes, *others: Party) -> Roster:
+    """Make the roster after another, in which somebody's witness has a key."""
+    payload = admission.naming_witness(before, who.root.id, public, 0)
+    signatures = [roster.sign(each.root, payload) for each in (who, *others)]
+    return roster.decode_next(roster.assemble(payload, signatures), before)
 
 
 def shows(run: Run) -> bytes:

@@ -135,6 +135,10 @@ def _at_rest() -> dict[str, Any]:
             {"name": one.name, "state": "unknown", "reason": "", "counts": {}}
             for one in place.config().source
         ],
+        "witnesses": [
+            {"name": one.name, "state": "unknown", "reason": "", "size": 0, "cosigned": None}
+            for one in place.config().witness
+        ],
         "clock": {"state": "unknown", "uncertainty_ms": None},
         "counters": {},
         "refused": {},
@@ -168,6 +172,7 @@ def _told(facts: dict[str, Any]) -> str:
     lines += _listed("links:", facts["links"], _linked)
     lines += _listed("peers:", facts["peers"], _lacking)
     lines += _listed("groups:", facts["groups"], _grouped)
+    lines += _listed("witnesses:", facts.get("witnesses", ()), _cosigned)
     lines += [
         say("{organisation} invites to {name}: type 'hulian group accept {id}'", **_short(one))
         for one in facts.get("invitations", ())
@@ -254,6 +259,14 @@ def _grouped(group: dict[str, Any]) -> str:
     if group.get("unread"):
         told.append(say("{count} record(s) without their keys", count=group["unread"]))
     return ", ".join(told)
+
+
+def _cosigned(witness: dict[str, Any]) -> str:
+    """Tell what a witness cosigned last, and what is amiss."""
+    told = [retell(witness["reason"])] if witness["reason"] else []
+    if witness["cosigned"]:
+        told.append(say("{size} heads of this run cosigned at {cosigned}", **witness))
+    return "  ".join(told)
 
 
 def _short(invitation: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from gateway.config.addresses import (
     HalfDuplex as HalfDuplex,
     Listen as Listen,
     SerialLine as SerialLine,
+    Submission as Submission,
     TcpBus as TcpBus,
     broker as broker,
     listen as listen,
@@ -36,6 +37,7 @@ from gateway.config.settings import (
     Route as Route,
     Source as Source,
     Web as Web,
+    Witness as Witness,
 )
 from gateway.config.show import show as show
 from gateway.config.sparkplug import SparkplugSource as SparkplugSource

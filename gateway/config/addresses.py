@@ -69,6 +69,16 @@ class Far:
 
 
 @dataclass(frozen=True, slots=True)
+class Submission:
+    """Where a witness takes checkpoints: host, port, whether under TLS, how paths begin."""
+
+    host: str
+    port: int
+    tls: bool
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
 class Listen:
     """Where the page and the API listen, or a link does."""
 
@@ -100,6 +110,20 @@ def far(url: str) -> Far:
     if parts.path not in ("", "/") or parts.query or parts.fragment:
         raise ValueError("something follows the host and the port")
     return Far(_host(parts.hostname or ""), parts.port or _LINK_PORT)
+
+
+def submission(url: str) -> Submission:
+    """Read https://host[:443][/path] or http://host[:80][/path]; raise ValueError."""
+    parts = _split(url)
+    if parts.scheme not in ("http", "https"):
+        raise ValueError(f"its scheme is '{parts.scheme[:20]}', not http or https")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("it holds a user, and witnesses know none")
+    if parts.query or parts.fragment or not parts.path.isascii():
+        raise ValueError("something follows the host, the port and the path")
+    is_tls = parts.scheme == "https"
+    port = parts.port or (443 if is_tls else 80)
+    return Submission(_host(parts.hostname or ""), port, is_tls, parts.path.rstrip("/"))
 
 
 def listen(said: str) -> Listen:

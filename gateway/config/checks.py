@@ -12,7 +12,7 @@ from typing import Final
 import jmespath
 import jmespath.exceptions
 
-from gateway.config.addresses import LAN, broker, far, listen, serial_line
+from gateway.config.addresses import LAN, broker, far, listen, serial_line, submission
 from gateway.config.faults import Faults
 from gateway.config.lines import Path
 from gateway.errors import (
@@ -68,6 +68,16 @@ def _check_gateways(faults: Faults, at: Path, said: Table[str, object], key: str
         if said.get(other):
             reason = "two gateways know each other by their own certificates"
             faults.add(NoEffect, (*at, other), reason=reason)
+
+
+def check_witness(faults: Faults, at: Path, said: Table[str, object]) -> None:
+    """Check a witness' address."""
+    if isinstance(url := said.get("url"), str):
+        try:
+            submission(url)
+        except ValueError as fault:
+            example = "https://witness.example:8480"
+            faults.add(BadUrl, (*at, "url"), reason=str(fault), example=example)
 
 
 def check_mqtt(faults: Faults, at: Path, said: Table[str, object]) -> None:

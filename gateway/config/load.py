@@ -7,7 +7,7 @@ is missing shows when its owner opens it.
 import re
 import tomllib
 from collections.abc import Mapping as Table
-from typing import Final, Literal, TypeVar, get_args, get_origin
+from typing import Final, TypeVar, get_args
 
 import msgspec
 
@@ -15,6 +15,7 @@ from gateway.config import checks, devices, modbus, outward, serial_checks, unit
 from gateway.config.addresses import LAN, Bus, SerialLine
 from gateway.config.devices import Bind
 from gateway.config.faults import Faults
+from gateway.config.kinds import choices as choices_of, descriptions
 from gateway.config.lines import Lines, Path
 from gateway.config.modbus import ModbusMetric, ModbusSource
 from gateway.config.publish import Publish
@@ -31,6 +32,7 @@ from gateway.config.settings import (
     Source,
     SourceType,
     Web,
+    Witness,
 )
 from gateway.config.sparkplug import SparkplugSource
 from gateway.errors import (
@@ -120,6 +122,7 @@ class _Reader:
         routes = [self._make(at, one, Route) for at, one in self._tables((), table, "route")]
         accepts = [self._make(at, one, Accept) for at, one in self._tables((), table, "accept")]
         told = [self._publish(at, one) for at, one in self._tables((), table, "publish")]
+        witnesses = [self._witness(at, one) for at, one in self._tables((), table, "witness")]
         web = self._table(("web",), table.get("web", {}), Web)
         checks.check_web(self.faults, ("web",), web, web_password)
         for key, all_made in (("link", links), ("source", sources), ("publish", told)):
@@ -138,6 +141,7 @@ class _Reader:
             route=tuple(one for one in routes if one is not None),
             accept=tuple(one for one in accepts if one is not None),
             publish=tuple(_named(one, name) for one in told if one is not None),
+            witness=tuple(one for one in witnesses if one is not None),
             web=Web(**web),  # type: ignore[arg-type]
         )
 
@@ -146,6 +150,12 @@ class _Reader:
         self._claim("name", at, "link", said.get("name"))
         checks.check_link(self.faults, at, said)
         return _built(Link, said)
+
+    def _witness(self, at: Path, table: Table[str, object]) -> Witness | None:
+        said = self._values(at, table, Witness)
+        self._claim("name", at, "witness", said.get("name"))
+        checks.check_witness(self.faults, at, said)
+        return _built(Witness, said)
 
     def _source(self, at: Path, table: Table[str, object]) -> Source | None:
         """Read one source by its type; of a type that is none, at least its name."""
@@ -308,10 +318,10 @@ class _Reader:
                 words = expected.split("`")[1].split(" | ")
                 expected = " or ".join(_WORDS.get(word, word) for word in words if word != "null")
                 self._wrong_type(path, found.rstrip("`"), expected)
-            elif (choices := _choices(kind)) and isinstance(said, str):
+            elif (choices := choices_of(kind)) and isinstance(said, str):
                 self.faults.choice(path, said, choices)
             else:
-                phrases = _descriptions(kind)
+                phrases = descriptions(kind)
                 self.faults.add(OutOfRange, path, expected=phrases[-1 if inside else 0])
 
     def _wrong_type(self, path: Path, found: str, expected: str) -> None:
@@ -381,18 +391,3 @@ def _named(made: Named, gateway: str) -> Named:
     kinds: dict[type, str] = {Link: "link-", Publish: "publish-"}
     between = kinds.get(type(made), "")
     return msgspec.structs.replace(made, client_id=f"hulian-{gateway}-{between}{made.name}")
-
-
-def _choices(kind: object) -> tuple[str, ...]:
-    """Give the words that a type allows, where it is words, or words and nothing."""
-    for one in (kind, *get_args(kind)):
-        if get_origin(one) is Literal:
-            return get_args(one)
-    return ()
-
-
-def _descriptions(kind: object) -> list[str]:
-    """Collect what the bounds of a type say to a person, from the outermost in."""
-    said = [meta.description for meta in getattr(kind, "__metadata__", ()) if meta.description]
-    inner = get_args(kind)[:1] if hasattr(kind, "__metadata__") else get_args(kind)
-    return said + [text for one in inner for text in _descriptions(one)]

@@ -15,10 +15,12 @@ from gateway.config.addresses import (
     Far,
     Listen,
     SerialLine,
+    Submission,
     broker,
     far,
     listen,
     serial_line,
+    submission,
 )
 from gateway.config.devices import STALE_MS, Bind, Equipment, StaleMs
 from gateway.config.modbus import ModbusSource
@@ -200,6 +202,18 @@ class Accept(Struct, frozen=True, kw_only=True):
     purposes: Annotated[tuple[Short, ...], Meta(min_length=1, description="at least one")] = ("*",)
 
 
+class Witness(Struct, frozen=True, kw_only=True):
+    """A witness to which this gateway shows how far its journal goes."""
+
+    name: Name
+    url: Text
+
+    @property
+    def submission(self) -> Submission:
+        """Where it takes checkpoints."""
+        return submission(self.url)
+
+
 class Web(Struct, frozen=True, kw_only=True):
     """The page and the API."""
 
@@ -217,4 +231,6 @@ class Config(Struct, frozen=True, kw_only=True):
     # (): every invitation waits for a person.
     accept: tuple[Accept, ...] = ()
     publish: tuple[Publish, ...] = ()
+    # (): nothing becomes final by this gateway's own doing.
+    witness: tuple[Witness, ...] = ()
     web: Web = Web()

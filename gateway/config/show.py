@@ -25,6 +25,8 @@ def show(config: Config) -> str:
         lines += _table("[[accept]]", accept)
     for publish in config.publish:
         lines += _table("[[publish]]", publish)
+    for witness in config.witness:
+        lines += _table("[[witness]]", witness)
     lines += _table("[web]", config.web)
     return "\n".join(lines)
 

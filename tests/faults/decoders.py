@@ -14,6 +14,7 @@ from functools import cache
 from hashlib import sha256
 from io import BytesIO
 from multiprocessing import get_context
+from typing import Any
 
 from gateway import config
 from gateway.config import SerialSource
@@ -41,7 +42,16 @@ from gateway.errors.author import (
 from gateway.errors.bundle import DamagedBundle
 from gateway.errors.group import MalformedMembership
 from gateway.errors.peer import BadAck, BadControl
-from gateway.groups import agreement, announcement, evidence, group, membership, pairing, seal
+from gateway.groups import (
+    agreement,
+    announcement,
+    evidence,
+    group,
+    membership,
+    pairing,
+    seal,
+    witnessing,
+)
 from gateway.readings import senml, testimony
 from gateway.readings.fields import Read
 from gateway.readings.frame import Samples, Signed
@@ -115,6 +125,12 @@ def _bodies() -> list[bytes]:
     feeds = (vector["records"] for vector in mutate.vectors("feed"))
     bodies = (bytes.fromhex(pair[1] or "") for records in feeds for pair in records[:1])
     return [body[SALT_BYTES:] for body in bodies if len(body) > SALT_BYTES]
+
+
+def _introductions() -> list[bytes]:
+    """Give what runs show of themselves to witnesses."""
+    every: list[Any] = [each.get("expect") for each in mutate.vectors("witness")]
+    return [bytes.fromhex(said["introduction"]) for said in every if said]
 
 
 def _testimonies() -> list[bytes]:
@@ -227,6 +243,8 @@ DECODERS = {
     "evidence-file": Decoder(
         evidence.decode_file, AuthorError, lambda: [build_evidence.whole_file()]
     ),
+    "witness": Decoder(witnessing.decode, AuthorError, _known("witness")),
+    "introduction": Decoder(lambda said: witnessing.admit(said, ()), AuthorError, _introductions),
     "roster": Decoder(roster.decode, AuthorError, _known("roster")),
     "roster-next": Decoder(
         lambda said: roster.decode_next(said, FOUNDED), AuthorError, _known("succession")
