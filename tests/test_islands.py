@@ -12,7 +12,17 @@ from gateway.peers import enclosing, wire
 from gateway.peers.wire import Arrived
 from gateway.query import Question
 from gateway.records.feed import Head
-from gateway.store import checking, claims, feeds, islands, outbox, proofs, questions
+from gateway.store import (
+    checking,
+    claims,
+    evidence,
+    feeds,
+    freezing,
+    islands,
+    outbox,
+    proofs,
+    questions,
+)
 from gateway.sync import envelope, message
 from gateway.sync.message import Carried, Recs
 from tests import people
@@ -226,8 +236,10 @@ def test_a_fork_within_an_island_freezes_its_feed() -> None:
     name = _lie(world, 0, said[:1])
     _lie(world, 2, [said[2]])
     _lie(world, 3, [_other(world)])
-    assert _span(world.maker, name) == (2, 3)
-    assert world.counted()["feed.fork"] == 1 and world.maker.exchange.frozen == {name}
+    assert freezing.frozen(world.maker.db, name) == 2
+    assert _span(world.maker, name) is None and world.maker.exchange.frozen == {name}
+    assert [each.finding.seq for each in evidence.held(world.maker.db)] == [2]
+    assert world.counted()["feed.fork"] == 1
 
 
 def test_where_an_island_is_of_another_history_the_feed_without_a_gap_decides() -> None:
@@ -240,7 +252,7 @@ def test_where_an_island_is_of_another_history_the_feed_without_a_gap_decides() 
     _lie(world, 1, said[1:3])
     assert _span(world.maker, name) is None and world.maker.exchange.frozen == {name}
     held = feeds.load(world.maker.db, name)
-    assert held is not None and held.size == 3
+    assert held is not None and held.size == freezing.frozen(world.maker.db, name) == 2
     assert checking.heads(world.maker.db) == checking.totals(world.maker.db) == []
 
 

@@ -133,12 +133,12 @@ class Exchange:
     @property
     def forks(self) -> frozenset[bytes]:
         """Give the feeds of which two histories were signed, or said, to exist."""
-        return frozenset(self._hearing.doubts.frozen.union(self._hearing.doubts.forks))
+        return self._hearing.doubts.frozen.union(self._hearing.doubts.forks)
 
     @property
     def frozen(self) -> frozenset[bytes]:
-        """Give the feeds whose author itself signed two histories: no more is asked of them."""
-        return frozenset(self._hearing.doubts.frozen)
+        """Give the feeds that end because their author broke a rule: no more is asked of them."""
+        return self._hearing.doubts.frozen
 
     @property
     def journal_forks(self) -> Mapping[bytes, tuple[bytes, bytes]]:
@@ -208,8 +208,7 @@ class Exchange:
     def due_ms(self) -> int:
         """Say when `tick` has something to do next; 0 for at once."""
         due = [each.due_ms() for each in self._circle.relations.values()]
-        bodies_ms = self._hearing.bodies.due_ms()
-        due += [] if bodies_ms is None else [bodies_ms]
+        due += self._hearing.due_ms()
         return min([*due, *self._hints.values(), self._inviting.due_ms()])
 
     def written(self, group: bytes, now_ms: int) -> list[Outgoing]:
@@ -348,7 +347,7 @@ class Exchange:
                     again = relation.asking.asks_again(want.feed)
                     said.append(replace(asked, everywhere=again))
                     self.reach.tried(relation.node, now_ms)
-        return said + self._hearing.bodies.ask(now_ms)
+        return said + self._hearing.ask(now_ms)
 
     def _offer(self, relation: Relation, now_ms: int) -> list[Outgoing]:
         """Say to a peer what it has not signed for; if nothing, now and then the tips."""

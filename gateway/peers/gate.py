@@ -104,6 +104,11 @@ class Gate:
         """Note that a peer signed this, now and for us."""
         self._who = Who(Kind.PEER, node)
 
+    @property
+    def signer(self) -> bytes:
+        """Name the peer that signed what is heard now, as was proven; empty where nobody did."""
+        return self._who.name if self._who.kind is Kind.PEER else b""
+
     def led(self, worth: Worth) -> None:
         """Note what became of it; the best counts."""
         self._worth = max(self._worth, worth)

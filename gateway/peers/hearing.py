@@ -5,18 +5,17 @@ ACK never before. Whatever is wrong with one arrival is counted under its code a
 """
 
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from gateway.errors import (
     AuthorError,
     BadControl,
     BadEnvelope,
-    ForkedFeed,
     GatewayError,
     GroupError,
     MalformedMessage,
     PeerError,
-    WrongFeed,
 )
 from gateway.groups.agreement import Ack, Claim
 from gateway.groups.group import Group
@@ -30,6 +29,7 @@ from gateway.peers.noting import Noting
 from gateway.peers.relation import AWAY_MS, RELAYED_MS, Relation
 from gateway.peers.staging import Staged, Store
 from gateway.peers.voice import Voice
+from gateway.peers.wanting import Wanting
 from gateway.peers.whence import Whence
 from gateway.peers.wire import Arrived, Outgoing
 from gateway.records.feed import Head, feed_id
@@ -51,13 +51,11 @@ from gateway.sync.decide import (
     SendRecords,
 )
 from gateway.sync.envelope import Seal
-from gateway.sync.message import Body, Bwant, Heads, Message, Note, Recs, Want
+from gateway.sync.message import Body, Bwant, Evidence, Heads, Message, Note, Recs, Want
 from gateway.sync.session import Session
 
 # Counted by the edge itself, beside the reasons of `decide` and the codes of errors.
 DOUBTFUL_HINT = "sync.hint"
-ASKED_ELSEWHERE = "sync.asked-elsewhere"
-FORK = ForkedFeed.code
 
 
 class Hearing:
@@ -70,7 +68,8 @@ class Hearing:
         self.whence = Whence(self.counts)
         self.gate, self._before, self._now_ms = Gate(voice.chance), 0, 0
         self.bodies = Bodies(circle, voice, (read, store), self.counts)
-        self.doubts = Doubts(circle, self.counts)
+        self.doubts = Doubts(circle, voice, read, self.counts)
+        self.wanting = Wanting(circle, self.doubts, read, self.counts)
         self.noting = Noting(circle.me.run.key.id, read)
         # Groups whose members, rosters or revocations changed: taken away by who must act on it.
         self.changed: set[bytes] = set()
@@ -94,6 +93,7 @@ class Hearing:
             self._hear(arrived, now_ms)
         except (PeerError, AuthorError, GroupError) as fault:
             self.counts[fault.code] += 1
+            self.doubts.impossible(fault, self.gate.signer, self._staged)
         self.gate.leave(arrived, self.counts.total() > self._before, now_ms)
 
     def carry(self, payload: bytes, now_ms: int) -> None:
@@ -103,6 +103,14 @@ class Hearing:
             self._directed(payload, now_ms, by_hand=True)
         except (PeerError, AuthorError, GroupError) as fault:
             self.counts[fault.code] += 1
+
+    def ask(self, now_ms: int) -> list[Outgoing]:
+        """Ask for bodies, and where two histories part."""
+        return self.bodies.ask(now_ms) + self.doubts.ask(now_ms)
+
+    def due_ms(self) -> list[int]:
+        """Say when there is something to ask."""
+        return [due for due in (self.bodies.due_ms(), self.doubts.due_ms()) if due is not None]
 
     def settle(self) -> list[Outgoing]:
         """Commit what was taken in, then give what is to be said."""
@@ -128,6 +136,8 @@ class Hearing:
             self._signing.clear()
             self._opened.clear()
             unkept = self._staged.alarms  # Nobody raises them again.
+        if is_kept:
+            self._out += self.doubts.settled(self._staged.accusing, self._now_ms)
         for group, feed in self.bodies.settle(self._staged, self._now_ms) if is_kept else ():
             for each in self._circle.relations.values():
                 if any(one.id == group for one in each.shared):
@@ -137,7 +147,7 @@ class Hearing:
                 self._sign(relation, group, wanted)
         for node, group in self._opened:
             if relation := self._circle.find(node, group):
-                self._ask_missing(relation, group)
+                self.wanting.missing(relation, group)
         self._new_batch()
         self._before = self.counts.total()  # What the commit counted is not of what is heard now.
         for alarm, heard_ms in unkept:
@@ -171,7 +181,7 @@ class Hearing:
         said = message.decode(enclosing.opened(group, enveloped))
         if not isinstance(said, Recs | Heads):
             raise MalformedMessage(reason="only records and heads are said to all")
-        for action in decide.decide(self._holdings(group, said), said):
+        for action in self._decided(group, said):
             match action:
                 case Acknowledge():
                     pass  # The author's own outbox asks for a signature where it lacks one.
@@ -211,6 +221,8 @@ class Hearing:
                     self.gate.led(Worth.USEFUL)
             case Note():
                 self.gate.led(self.noting.take(said, group, self._staged, self.doubts))
+            case Evidence():
+                self.doubts.shown(said, self._staged)
             case Claim():
                 ack, relation = self._circle.verify(said, group)
                 self._acked(said, ack, relation, group, now_ms)
@@ -250,7 +262,7 @@ class Hearing:
             raise BadControl(reason="this message is not one that is signed within a session")
         self._carry_out(said, relation, group, now_ms)
         if isinstance(said, Heads):
-            self._ask_missing(relation, group.id)
+            self.wanting.missing(relation, group.id)
 
     def _acked(self, claim: Claim, ack: Ack, relation: Relation, group: Group, now_ms: int) -> None:
         if relation.is_fresh(claim):
@@ -276,9 +288,8 @@ class Hearing:
     def _carry_out(
         self, said: Message, relation: Relation | None, group: Group, now_ms: int
     ) -> None:
-        assert isinstance(said, Heads | Want | Recs | Bwant)
         self.gate.led(Worth.KNOWN if isinstance(said, Heads) else Worth.NOTHING)
-        for action in decide.decide(self._holdings(group, said), said):
+        for action in self._decided(group, said):
             self._do(action, relation, group, now_ms)
 
     def _do(self, action: Action, relation: Relation | None, group: Group, now_ms: int) -> None:
@@ -301,7 +312,7 @@ class Hearing:
                 if self.bodies.answer(parts, relation, group, now_ms):
                     self.gate.led(Worth.ANSWERED)
             case Forked():
-                self.doubts.said(action)
+                self.doubts.said(action, relation, group, now_ms)
             case Ignore(reason):
                 self.counts[reason] += 1
             case Island():
@@ -309,13 +320,16 @@ class Hearing:
 
     def _append(self, action: Append, relation: Relation | None, group: Group, now_ms: int) -> None:
         """Stage records; what is wrong with one stops its message, and only that."""
-        name = action.feed
+        name, records = action.feed, self.doubts.within(action)
         if name == feed_id(self._circle.me.run.key.public, group.id):
             self.counts[decide.REPEATED] += 1  # Nobody but this process can add to it.
             return
+        if not records:
+            return
         was_known = self._staged.feed(name) is not None
+        action = replace(action, records=records)
         grown = self._staged.append(group, action, self._circle.shown(group, name))
-        self.doubts.stopped(name, grown.fault)
+        self.doubts.stopped(self._staged, name, grown.fault)
         if not grown.taken_bytes:
             return
         self.gate.led(Worth.USEFUL)
@@ -335,26 +349,21 @@ class Hearing:
 
     def _island(self, action: Island, group: Group) -> None:
         """Keep what is said now, beyond what is still to come; nothing of it is signed for."""
-        if action.feed not in self.doubts.frozen:
+        if len(self.doubts.within(action)) == len(action.records):
             taken = self._staged.island(group, action)
-            self.doubts.stopped(action.feed, taken.fault)
+            self.doubts.stopped(self._staged, action.feed, taken.fault)
             self.gate.led(Worth.USEFUL if taken.count else Worth.NOTHING)
 
     def _ask(self, ask: Ask, relation: Relation, group: Group, is_offered: bool) -> None:
-        """Ask the peer that has it, unless another is just giving it."""
-        others = [each for each in self._circle.relations.values() if each is not relation]
-        held = self._staged.feed(ask.feed)
-        if held is not None and held.group != group.id:
-            self.counts[WrongFeed.code] += 1
-        elif ask.feed in self.doubts.frozen:
-            self.counts[FORK] += 1
-        elif any(each.asking.asks_now(ask.feed) for each in others):
-            self.counts[ASKED_ELSEWHERE] += 1
+        if self.wanting.ask(self._staged, ask, relation, group, is_offered):
             self.gate.led(Worth.ANSWERED)
-        else:
-            wants = relation.asking.offered if is_offered else relation.asking.heard_of
-            if wants(group.id, ask.feed, ask.start, ask.stop):
-                self.gate.led(Worth.ANSWERED)
+
+    def _decided(self, group: Group, said: Message) -> Sequence[Action]:
+        """Compare what is held already with what came, then decide."""
+        assert isinstance(said, Heads | Want | Recs | Bwant)
+        if isinstance(said, Recs) and self.doubts.heard(said, group, self._staged):
+            self.gate.led(Worth.USEFUL)
+        return decide.decide(self._holdings(group, said), said)
 
     def _holdings(self, group: Group, said: Message | Ack) -> Mapping[bytes, Ours]:
         match said:
@@ -380,9 +389,3 @@ class Hearing:
         known = [outbox.entry(self._read, head) for head in held]
         within = next(each for each in relation.groups if each.id == group)
         self._out.extend(self._voice.acks(relation, within, known))
-
-    def _ask_missing(self, relation: Relation, group: bytes) -> None:
-        """Ask for the earlier feeds that a genesis names: heads list only the last ones."""
-        for lacking in feeds.missing(self._read, group):
-            if lacking.feed not in self.doubts.frozen:
-                relation.asking.heard_of(group, lacking.feed, lacking.start, lacking.stop)

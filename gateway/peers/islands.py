@@ -24,10 +24,11 @@ KEYS_MAX: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """How many records were taken beyond a gap, and what stopped it."""
+    """How many records were taken beyond a gap, and what stopped it: before what, at which."""
 
     count: int
     fault: AuthorError | None
+    parts: tuple[bytes, Carried] | None = None
 
 
 @dataclass(slots=True)
@@ -79,6 +80,7 @@ class Islands:
         if not has_room and not is_alone:
             return Taken(0, None)
         seq, last = (-1, b"") if shore is None else (shore.stop, shore.last)
+        before = self._end(feed.id, shore)
         for at, carried in enumerate(action.records, action.start):
             if at < seq and not is_alone:
                 continue
@@ -86,13 +88,13 @@ class Islands:
                 said = islands.accept(feed, at, last if at == seq else None, carried.record)
                 meaning.check(said, carried.body)
             except AuthorError as fault:
-                return Taken(count, fault)
+                return Taken(count, fault, (before, carried))
             if is_alone and said.kind is Kind.ANNOUNCEMENT and carried.body is not None:
                 self._keep_key(said, carried.body)
                 return Taken(0, None)
             if at < seq or not has_room:
                 continue
-            seq, last = at + 1, said.id
+            seq, last, before = at + 1, said.id, carried.record
             if said.kind in islands.KINDS and not said.is_apart:
                 shore = self._following(feed.id, shore, said)
                 shore.add(said, carried.body)
@@ -144,6 +146,13 @@ class Islands:
         if shore is None or shore.stop != said.seq or shore.is_full:
             shore = self._shores[feed] = _Shore(said.seq, said.seq, b"")
         return shore
+
+    def _end(self, feed: bytes, shore: _Shore | None) -> bytes:
+        """Give the last record of an island as it is staged."""
+        if shore is None or shore.added:
+            return b"" if shore is None else shore.added[-1][0].encoded
+        held = feeds.slice_of(self._read, feed, shore.stop - 1, shore.stop, 1)
+        return held[0].encoded if held else b""
 
     def _shore(self, feed: bytes) -> _Shore | None:
         known = self._shores.get(feed)

@@ -44,6 +44,10 @@ class Reader:
     ) -> None:
         self._keys, self._newest, self._counts = keys, newest, counts
         self._found: list[tuple[int, Span]] = []
+        # Records of evidence, with what they say where it can be read; and bodies that are not
+        # those that their records, which are stored, commit to.
+        self.evidence: list[tuple[int, bytes | None]] = []
+        self.misbodied: list[tuple[bytes, bytes]] = []
 
     def finish(self, db: Connection) -> None:
         """Index what was found in the bodies that were read."""
@@ -60,11 +64,15 @@ class Reader:
                     self._take_key(db, place, said, body)
                 case Kind.REVOCATION:
                     self._bar(db, said, body)
+                case Kind.EVIDENCE:
+                    self.evidence.append((place, keyring.content(db, said, body)))
                 case _:
                     spans = observations.find(db, place, said, body)
                     self._found += [(place, span) for span in spans]
         except (AuthorError, DeviceError) as fault:
             self._counts[fault.code] += 1
+            if isinstance(fault, BadBody):
+                self.misbodied.append((said.encoded, body))
 
     def _take_key(self, db: Connection, place: int, said: Record, body: bytes) -> None:
         """Keep the key that an announcement shares with this node, and read what it opens."""

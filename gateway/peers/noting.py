@@ -92,7 +92,7 @@ class Noting:
         """Take a NOTE into what is committed next; say what it is worth, or raise as `hear`."""
         heard = self.hear(said, group)
         for each in heard.forks:
-            doubts.said(each)
+            doubts.said(each, None, group, 0)
         if heard.fork is not None:
             doubts.forked(*heard.fork)
         if heard.taken is None:

@@ -26,6 +26,7 @@ from gateway.errors import (
 from gateway.groups.group import Group
 from gateway.groups.membership import ENDLESS
 from gateway.peers import allowance, meaning
+from gateway.peers.accusing import Accusing
 from gateway.peers.circle import Circle
 from gateway.peers.islands import Islands, Taken
 from gateway.peers.meaning import Reader
@@ -94,6 +95,9 @@ class Staged:
         self._released: list[tuple[bytes, Release, bytes]] = []
         self._runs: list[Credentials] = []
         self.alarms: list[tuple[Alarm, int]] = []
+        self.accusing = Accusing(circle.me.run.key.public, counts)
+        # By feed, what its records stopped at: the one before, as it is held, and what came.
+        self.stopped_at: dict[bytes, tuple[bytes, Carried]] = {}
         # By group and node: what it signed that it holds beyond what is held here; when it spoke.
         self._claims: dict[tuple[bytes, bytes], dict[bytes, Holder]] = {}
         self._heard: dict[tuple[bytes, bytes], int] = {}
@@ -115,7 +119,7 @@ class Staged:
     def __bool__(self) -> bool:
         told = self._claims or self._heard or self.alarms or self.pieces or self._carried
         brought = self._kept or self._released or self._runs or self._rosters
-        return bool(told or brought or self._islands or self.later)
+        return bool(told or brought or self._islands or self.later or self.accusing)
 
     @property
     def count(self) -> int:
@@ -207,6 +211,7 @@ class Staged:
                     size_max = self._size_max(group, kept.after)
             except (AuthorError, GroupError) as found:
                 fault = found
+                self.stopped_at[action.feed] = self._last(feed), carried
                 break
             feed = kept.after
             self._kept.append(kept)
@@ -223,7 +228,10 @@ class Staged:
             return Taken(0, None)
         if not self._circle.members(group.id).has(feed.node):
             return Taken(0, None)
-        return self._islands.take(feed, action)
+        taken = self._islands.take(feed, action)
+        if taken.parts is not None:
+            self.stopped_at[feed.id] = taken.parts
+        return taken
 
     def job(self, db: Connection) -> None:
         """Store the batch, in one commit; for the writer."""
@@ -240,6 +248,9 @@ class Staged:
         self._islands.store(db, self._reader)
         self._put_together(db)
         self._reader.finish(db)
+        for signed, body in self._reader.misbodied:
+            self.accusing.misbodied(signed, body)
+        self.changed |= self.accusing.settle(db, self._reader.evidence)
         for group in self.changed:
             membership.refold(db, group)
         for node, release, encoded in self._released:
@@ -311,6 +322,16 @@ class Staged:
             self._reader.read(db, place, said, bodies.body_at(db, place))
         if said.kind is Kind.REVOCATION:
             self.changed.add(said.group)
+
+    def _last(self, feed: Feed | None) -> bytes:
+        """Give the last record of a feed as it is staged or held."""
+        if feed is None or not feed.size:
+            return b""
+        for kept in reversed(self._kept):
+            if kept.record.feed == feed.id:
+                return kept.record.encoded
+        held = feeds.slice_of(self._read, feed.id, feed.size - 1, feed.size, 1)
+        return held[0].encoded if held else b""
 
     def _size_max(self, group: Group, feed: Feed) -> int:
         """Give up to which size a feed is taken; raise BeyondCut where it is already longer."""

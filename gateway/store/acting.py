@@ -24,7 +24,7 @@ from gateway.groups.membership import (
 )
 from gateway.records.feed import Head, feed_id
 from gateway.records.record import DEPS_MAX, NO_RECORD, Kind, Said
-from gateway.store import authoring, feeds, membership
+from gateway.store import authoring, evidence, feeds, membership
 from gateway.store.authoring import Author, Venue
 from gateway.store.heard import hear
 
@@ -49,11 +49,26 @@ def attend(db: apsw.Connection, author: Author, venue: Venue) -> bool:
     if not feeds.tips(db, venue.group, author.run.node):
         authoring.begin(db, author, venue)
         return True
+    if testify(db, author, venue):
+        return True
     # A feed that this run has not opened owes nothing: it says nothing where it has nothing to say.
     if authoring.owed(db, author, venue) is None:
         return False
     authoring.announce(db, author, venue)
     return True
+
+
+def testify(db: apsw.Connection, author: Author, venue: Venue) -> bool:
+    """Write the evidence that no record of the group shows yet; say whether there was any."""
+    found = evidence.reread(db, author.run.key.public)
+    for each in {finding.group for finding in found if finding.group is not None}:
+        membership.refold(db, each)
+    owed = evidence.owed(db, venue.group, author.now().monotonic_ms)
+    for encoded in owed:
+        said = Said(Kind.EVIDENCE, encoded, evidence.EVIDENCE_TYPE)
+        authoring.say(db, author, venue, said)
+        evidence.told(db, venue.group, encoded, is_own=True)
+    return bool(owed or found)
 
 
 def propose(db: apsw.Connection, author: Author, venue: Venue, act: Add | Roles) -> bytes:

@@ -14,16 +14,16 @@ import apsw
 
 from gateway.errors import AuthorError, UnknownOrganisation, UnknownRoster
 from gateway.groups import evidence
-from gateway.groups.evidence import Finding
-from gateway.records import record
+from gateway.groups.evidence import Author, Finding
+from gateway.records import feed, record, sealing
 from gateway.records.feed import feed_id
-from gateway.store import freezing, keyring
+from gateway.store import feeds, freezing, keyring
 from gateway.store.chain import rosters
 
 # Who hears of evidence waits so long for somebody's record of it before writing one.
 PATIENCE_MS: Final = 60_000
 TELLINGS_MAX: Final = 16
-UNHEARD_MAX: Final = 1024
+UNHEARD_MAX: Final = 64
 IMPOSSIBLE_MAX: Final = 32
 EVIDENCE_TYPE: Final = "application/vnd.hulian.evidence+cbor"
 
@@ -54,6 +54,37 @@ class Impossible:
     code: str
     count: int
     last_ms: int
+
+
+def fork(db: apsw.Connection, one: bytes, other: bytes) -> bytes | None:
+    """Write that two records cannot be in one feed; None where its genesis is not held."""
+    first, second = record.parse(one), record.parse(other)
+    author = _author(db, first.feed)
+    if author is None:
+        return None
+    return evidence.encode(evidence.record_fork(author, first, second))
+
+
+def wrong_body(db: apsw.Connection, signed: bytes, body: bytes) -> bytes | None:
+    """Write that a body is not the one its record commits to; None where nothing shows it.
+
+    So it is where the body is another's, the key to it is not held, or it is too long to travel.
+    """
+    said = record.parse(signed)
+    author, key = _author(db, said.feed), None
+    if said.key_number:
+        sender = keyring.find(db, said.feed, said.key_number)
+        if sender is None:
+            return None
+        key = sealing.record_key(sender, said.group, said.feed, said.key_number, said.seq)
+    if author is None or len(body) > evidence.BODY_BYTES_MAX:
+        return None
+    shown = evidence.WrongBody(author, signed, body, key)
+    try:
+        evidence.verify(shown, rosters(db))
+    except AuthorError:
+        return None  # Somebody on the way changed it: its author signed another hash.
+    return evidence.encode(shown)
 
 
 def is_known(db: apsw.Connection, encoded: bytes) -> bool:
@@ -215,6 +246,15 @@ def impossible(db: apsw.Connection) -> list[Impossible]:
         "SELECT node, code, count, last_ms FROM impossible ORDER BY last_ms DESC, node, code"
     )
     return [Impossible(bytes(node), code, count, last) for node, code, count, last in rows]
+
+
+def _author(db: apsw.Connection, name: bytes) -> Author | None:
+    first = feeds.slice_of(db, name, 0, 1, 1)
+    if not first or first[0].body is None:
+        return None
+    opened = record.check_body(record.parse(first[0].encoded), first[0].body)
+    credentials = feed.decode_genesis(opened).credentials
+    return Author(credentials.node.encoded, credentials.run.encoded)
 
 
 def _held(db: apsw.Connection, rows: list[tuple[Any, ...]]) -> Iterator[Held]:

@@ -27,6 +27,11 @@ def frozen(db: apsw.Connection, feed: bytes) -> int | None:
     return None if row is None else int(row[0])
 
 
+def every(db: apsw.Connection) -> frozenset[bytes]:
+    """Name the feeds that end somewhere."""
+    return frozenset(bytes(feed) for (feed,) in db.execute("SELECT feed FROM frozen"))
+
+
 def freeze(db: apsw.Connection, feed: bytes, seq: int) -> bool:
     """End a feed before a record, held or not; say whether it ended later, or not at all."""
     before = frozen(db, feed)

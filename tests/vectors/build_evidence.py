@@ -86,16 +86,20 @@ def forked(run: Run = RUN) -> RecordFork:
     return evidence.record_fork(author(run), parsed(one[2]), parsed(other))
 
 
+def misbodied(run: Run, place: Place) -> tuple[bytes, bytes]:
+    """Sign a record at a place that commits to another content than its body's; give both."""
+    signed, body = record.sign(run.key, place, observation(), moment(), seed("salt"))
+    payload = cbor.decode(cose.decode(signed, "record").payload, 2048)
+    assert isinstance(payload, dict)
+    payload[11][2] = sha256(b"something else").digest()
+    return cose.sign(run.key, "record", cbor.encode(payload)), body
+
+
 def wrong_body(is_sealed: bool = False) -> WrongBody:
     """Give a record that commits to another content than its body's."""
     name = feed.feed_id(RUN.key.public, GROUP.id)
     under = Sealing(1, SENDER_KEY, seed("a nonce")[:24]) if is_sealed else None
-    place = Place(name, 1, seed("before"), GROUP.id, under)
-    signed, body = record.sign(RUN.key, place, observation(), moment(), seed("salt"))
-    payload = cbor.decode(cose.decode(signed, "record").payload, 2048)
-    assert isinstance(payload, dict)
-    payload[11][2] = sha256(b"something else").digest()
-    signed = cose.sign(RUN.key, "record", cbor.encode(payload))
+    signed, body = misbodied(RUN, Place(name, 1, seed("before"), GROUP.id, under))
     own = sealing.record_key(SENDER_KEY, GROUP.id, name, 1, 1) if is_sealed else None
     return WrongBody(author(), signed, body, own)
 
