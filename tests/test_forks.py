@@ -45,10 +45,10 @@ def _tell(world: World, to: Party, written: list[Written], start: int = 0) -> No
     world.pass_ms(50)
 
 
-def _parted(common: int, maker: int, buyer: int) -> tuple[World, list[list[Written]]]:
+def _parted(both: int, maker: int, buyer: int) -> tuple[World, list[list[Written]]]:
     """Have both hold a history of the liar's feed while they are apart."""
     world = World()
-    first = _write([], common - 1, "both")
+    first = _write([], both - 1, "both")
     histories = [_write(first, maker, "one"), _write(first, buyer, "other")]
     world.network.cut.add(world.buyer.name)
     _tell(world, MAKER, histories[0])
@@ -67,18 +67,18 @@ def _meet(world: World, wait_ms: int = 30_000) -> None:
 
 
 @pytest.mark.parametrize(
-    ("common", "maker", "buyer"), [(5, 9, 9), (5, 30, 2), (5, 1, 40), (1, 3, 3), (40, 1, 1)]
+    ("both", "maker", "buyer"), [(5, 9, 9), (5, 30, 2), (5, 1, 40), (1, 3, 3), (40, 1, 1)]
 )
 def test_one_exchange_of_two_honest_holders_gives_both_evidence(
-    common: int, maker: int, buyer: int
+    both: int, maker: int, buyer: int
 ) -> None:
     """Both come to the same end of that feed, the first record that differs, and to no other's."""
-    world, _ = _parted(common, maker, buyer)
+    world, _ = _parted(both, maker, buyer)
     _meet(world)
     for gateway in (world.maker, world.buyer):
         (found,) = [each.finding for each in evidence.held(gateway.db)]
         assert (found.kind, found.node, found.thing) == (Broken.RECORD_FORK, LIAR.node.id, NAME)
-        assert found.seq == common
+        assert found.seq == both
         assert freezing.every(gateway.db) == {NAME}
         assert checking.heads(gateway.db) == []
     assert feeds.head(world.maker.db, NAME) == feeds.head(world.buyer.db, NAME)
