@@ -16,6 +16,7 @@ from gateway.clock import random_bytes
 from gateway.config import Config
 from gateway.errors import StateError
 from gateway.groups.group import Group
+from gateway.journalling import Journalling
 from gateway.peers.circle import Me
 from gateway.peers.dialling import Dialled
 from gateway.peers.exchange import Brought, Exchange, PeerStatus, Storage
@@ -28,6 +29,7 @@ from gateway.peers.listening import Listener
 from gateway.peers.mqtt import BrokerLink
 from gateway.peers.searching import Searched, is_ours
 from gateway.peers.witnesses import Shown, Witnesses, WitnessStatus
+from gateway.records.journal import Rule
 from gateway.sources.intake import Routes
 from gateway.store import council, database, groups, membership, observations, state
 from gateway.store.authoring import Author, Venue
@@ -65,13 +67,17 @@ class Company:
         told = self._join, self._changed
         acting = Acting(author, kept.writer, held.path, self.groups, *told, heard=self._heard)
         self._acts = Acts(acting)
-        around = Around(config.accept, self._invitations, self._meet_again, self._reroute)
+        ledger = JournalLedger(author.run.key.id, kept.writer, kept.path, held.path)
+        ledger.told = self._cosigned
+        self._witnesses = Witnesses(config.witness, Shown(author.run, ledger, random_bytes))
+        rule = Rule(heard_ms=config.gateway.journal_s * 1000)
+        journalling = Journalling(author, kept.writer, lambda: self._witnesses.reachable, rule)
+        above = self._invitations, self._meet_again, self._reroute
+        around = Around(config.accept, *above, journalling.once)
         self._upkeep = Upkeep(acting, self._acts, around)
         ways = Ways(self._carry, self._letters, self._upkeep.follow)
         self._carrying = Carrying(author.run, ways)
         self.routes = Routes(config.route, self._venues())
-        ledger = JournalLedger(author.run.key.id, kept.writer, kept.path, held.path)
-        self._witnesses = Witnesses(config.witness, Shown(author.run, ledger, random_bytes))
 
     def start(self) -> None:
         """Begin to speak with peers."""
@@ -106,6 +112,10 @@ class Company:
     def written(self, written: Iterable[bytes]) -> None:
         """Tell, from any thread and after the commit, in which groups this run has written."""
         self._peers.written(written)
+
+    def _cosigned(self) -> None:
+        """Have the members told what is cosigned now."""
+        self._peers.written([group.id for group in list(self.groups.values())])
 
     def links(self) -> list[LinkStatus]:
         """Say how it stands with each link."""

@@ -57,6 +57,7 @@ class Around:
     take_invitations: Callable[[], Sequence[Invited]]
     meet_again: Callable[[], None]
     reroute: Callable[[], None]
+    journal: Callable[[], object] = lambda: None
 
 
 class Upkeep:
@@ -99,6 +100,7 @@ class Upkeep:
         self._try("routes", self._look_where)
         self._try("consortium", self._consortia)
         self._try("revocations", self._revoke)
+        self._try("journal", self._around.journal)
 
     def follow(self) -> None:
         """Follow the invitations that came, or keep them for a person."""
@@ -112,7 +114,7 @@ class Upkeep:
             self._state, self._stamp = state.load(self._by.state_dir), stamp
         return self._state
 
-    def _try(self, what: str, work: Callable[[], None]) -> None:
+    def _try(self, what: str, work: Callable[[], object]) -> None:
         try:
             work()
         except GatewayError as fault:

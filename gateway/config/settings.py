@@ -41,6 +41,8 @@ class Gateway(Struct, frozen=True, kw_only=True):
     state_dir: Text
     # Long enough that many readings share one fsync, short enough that nobody sees the delay.
     commit_ms: Annotated[int, Meta(ge=1, le=10_000, description="from 1 to 10000")] = 200
+    # One note a minute, however many groups: what witnesses are asked for costs them little.
+    journal_s: Annotated[int, Meta(ge=1, le=3600, description="from 1 to 3600")] = 60
     # "": many gateways serve one plant, whose people know where they stand.
     equipment: Equipment = ""
 

@@ -20,7 +20,18 @@ THOUGHT = (
     "query",
 )
 WIRING = frozenset(
-    {"agent", "company", "acts", "carrying", "upkeep", "clock", "demo", "cli", "__main__"}
+    {
+        "agent",
+        "company",
+        "acts",
+        "carrying",
+        "upkeep",
+        "journalling",
+        "clock",
+        "demo",
+        "cli",
+        "__main__",
+    }
 )
 TREES = ("gateway", "tests", "benchmarks")
 # Not Python of ours: what a build puts there, or a compiler of other files.

@@ -13,7 +13,7 @@ METRIC = SOURCE + '[[source.metric]]\nname = "t"\npath = "t"\n'
 SERIAL = GATEWAY + '[[source]]\nname = "mcu-7"\ntype = "framed"\nurl = "serial:///dev/ttyUSB0"\n'
 ROUTE = GATEWAY + '[[route]]\ngroup = "supplier-b"\n'
 
-SHOWN_GATEWAY = GATEWAY + "commit_ms = 200\n\n"
+SHOWN_GATEWAY = GATEWAY + "commit_ms = 200\njournal_s = 60\n\n"
 SHOWN_SOURCE = """[[source]]
 type = "mqtt"
 name = "meters"
@@ -93,7 +93,7 @@ def _good_ones() -> list[tuple[str, str, str]]:
         (
             "a page on IPv6, and a commit as late as can be",
             GATEWAY + 'commit_ms = 10000\n[web]\nlisten = "[::1]:80"\n',
-            GATEWAY + 'commit_ms = 10000\n\n[web]\nlisten = "[::1]:80"\n',
+            GATEWAY + 'commit_ms = 10000\njournal_s = 60\n\n[web]\nlisten = "[::1]:80"\n',
         ),
         (
             "inline tables, dotted keys, comments and strings of every kind",

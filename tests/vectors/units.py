@@ -1,7 +1,7 @@
 """Vectors of the config that are about Modbus: units, their buses and their registers."""
 
 GATEWAY = '[gateway]\nname = "press-shop"\nstate_dir = "state"\n'
-SHOWN_GATEWAY = GATEWAY + "commit_ms = 200\n\n"
+SHOWN_GATEWAY = GATEWAY + "commit_ms = 200\njournal_s = 60\n\n"
 SHOWN_WEB = '[web]\nlisten = "127.0.0.1:8470"\n'
 SERIAL = GATEWAY + '[[source]]\nname = "mcu-7"\ntype = "framed"\nurl = "serial:///dev/ttyUSB0"\n'
 UNIT = (
