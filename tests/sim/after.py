@@ -6,10 +6,13 @@ agreed; then figures, or an AssertionError.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 
 from gateway.errors import AuthorError
 from gateway.groups import announcement, seal
+from gateway.groups.fold import fold
 from gateway.groups.group import Group
+from gateway.groups.heard import Heard
 from gateway.groups.history import after_pasts
 from gateway.groups.membership import Remove
 from gateway.records import cbor, record
@@ -193,13 +196,13 @@ def _opened(left: Left, remaining: Sequence[Member]) -> tuple[int, int]:
     seen = set[bytes]()
     for each in remaining:
         pasts = _pasts(each, left.group)
-        removals = _removals(each, left)
+        removes = cache(partial(_removes, heard.hear(each.db, left.group.id), left.rebel.node))
         for said, held, view in _said(each, left.group):
             if said.id in seen:
                 continue
             seen.add(said.id)
             past = view.union(*(pasts.get(name, frozenset[bytes]()) for name in view))
-            includes = bool(past & removals)
+            includes = removes(past)
             if said.kind is Kind.ANNOUNCEMENT and includes:
                 announced = announcement.decode(record.check_body(said, held.body or b""))
                 is_own = announced.feed == said.feed
@@ -223,14 +226,13 @@ def _pasts(by: Member, group: Group) -> dict[bytes, frozenset[bytes]]:
     return pasts
 
 
-def _removals(by: Member, left: Left) -> frozenset[bytes]:
-    """Name the records by which others removed the one that rebels."""
-    rebel = left.rebel.node
-    return frozenset(
-        one.id
-        for one in heard.hear(by.db, left.group.id).changes
-        if isinstance(one.act, Remove) and one.act.node == rebel and one.node != rebel
-    )
+def _removes(known: Heard, rebel: bytes, seen: frozenset[bytes]) -> bool:
+    """Say whether somebody is removed by these changes: one whose author was cut off counts not."""
+    changes = [one for one in known.changes if one.id in seen]
+    if not any(isinstance(one.act, Remove) and one.act.node == rebel for one in changes):
+        return False
+    folded = fold(known.founding, changes, known.vouchers, known.beginnings)
+    return all(member.node != rebel for member in folded.members)
 
 
 def _said(by: Member, group: Group) -> Iterator[tuple[Record, Held, frozenset[bytes]]]:
