@@ -26,6 +26,7 @@ from gateway.records import checkpoint, identity, merkle, note
 from gateway.records.cose import SigningKey
 from gateway.store import witness
 from gateway.store.witness import Witness
+from tests.faults import witnesses
 from tests.people import admitted, party, roster_of, run_of, seed
 from tests.witnessed import Tree, shows
 
@@ -241,3 +242,8 @@ def test_what_is_no_request_is_refused(said: bytes) -> None:
     """Anything but an old size, a proof and a checkpoint is refused before it is judged."""
     with pytest.raises(MalformedSubmission):
         witnessing.decode(said)
+
+
+def test_kills_and_copies_never_make_it_cosign_two_histories() -> None:
+    """Killed in the middle of two histories it cosigned one of them; an old copy signs nothing."""
+    print(witnesses.campaign(5, seed=3))

@@ -8,7 +8,6 @@ signed. Protocol: docs/protocol/witness.md.
 
 import fcntl
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final, Protocol
@@ -34,6 +33,7 @@ from gateway.store import database, folder
 from gateway.store.keyfile import Random
 
 DATABASE, KEY, GENERATION = "witness.db", "witness.key", "number"
+_FILES: Final = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm")
 _LOCK: Final = "witness.lock"
 _VERSION: Final = 1
 _BUSY_MS_MAX: Final = 10_000
@@ -103,11 +103,13 @@ class Witness:
 
     def __init__(self, db: apsw.Connection, key: SigningKey, generation: Generation) -> None:
         self._db, self._key, self._generation = db, key, generation
+        self.path = db.filename
+        written = generation.read()  # first: beside a witness at work the database may be ahead
         row = db.execute("SELECT organisation, key, generation FROM witness").fetchone()
         if row is None or row[1] != key.public:
             raise WitnessRetired(path=db.filename, reason="its database is another key's, or empty")
         self.organisation: bytes = row[0]
-        number, written = int(str(row[2])), generation.read()
+        number = int(str(row[2]))
         # One ahead: killed after the commit and before the number, so its answer never left.
         if written is None or not 0 <= number - written <= 1:
             reason = f"its database is at {number}, and what it signed at {written or 'no number'}"
@@ -133,7 +135,7 @@ class Witness:
         origin, signed = asked.checkpoint.origin, asked.note.encoded
         try:
             with self._db:
-                known = self._known(origin)
+                known = self.journal(origin)
                 if known is None:
                     raise UnknownJournal(origin=origin[:80])
                 grown = witnessing.judge(known, asked)
@@ -154,7 +156,15 @@ class Witness:
 
     def knows(self, origin: str) -> bool:
         """Say whether the certificates of that run were shown."""
-        return self._known(origin) is not None
+        return self.journal(origin) is not None
+
+    def journal(self, origin: str) -> Watched | None:
+        """Give what is known of a run's journal; None where its certificates were not shown."""
+        row = self._db.execute(
+            "SELECT origin, run_key, node, organisation, size, root FROM journals WHERE origin = ?",
+            (origin,),
+        ).fetchone()
+        return None if row is None else Watched(*row)
 
     def introduce(self, said: bytes) -> str:
         """Take in the certificates of a run; give its origin. Raises as `witnessing.admit`."""
@@ -220,13 +230,6 @@ class Witness:
             self._generation.write(self._number)
             self._written = self._number
 
-    def _known(self, origin: str) -> Watched | None:
-        row = self._db.execute(
-            "SELECT origin, run_key, node, organisation, size, root FROM journals WHERE origin = ?",
-            (origin,),
-        ).fetchone()
-        return None if row is None else Watched(*row)
-
     def _keep_fork(self, origin: str, second: bytes) -> None:
         self._db.execute(
             "INSERT OR IGNORE INTO forks SELECT origin, note, ? FROM journals"
@@ -261,10 +264,11 @@ def create(
     place: Path, generation: Path, organisation: bytes, consortia: Sequence[bytes], random: Random
 ) -> bytes:
     """Make a witness in a folder, its number in another; give its key for the roster."""
-    if (place / KEY).exists() or (place / DATABASE).exists():
+    if (place / KEY).exists():
         raise WitnessExists(path=place)
     folder.make(place)
     folder.make(generation)
+    _put_aside(place, "without-key")  # of one that was killed here, or lost its key
     seed = random(32)
     key = SigningKey(seed)
     GenerationFile(generation, key.id).write(0)
@@ -282,12 +286,17 @@ def retire(place: Path) -> None:
     if not (place / KEY).exists():
         raise WitnessMissing(path=place)
     key = SigningKey(folder.read_own(place / KEY))
-    aside = place / f"retired-{key.id.hex()[:8]}"
-    folder.make(aside)
+    _put_aside(place, key.id.hex()[:8])
+
+
+def _put_aside(place: Path, name: str) -> None:
+    present = [each for each in (*_FILES, KEY) if (place / each).exists()]
+    aside = place / f"retired-{name}"
+    if present:
+        folder.make(aside)
     try:
-        for each in (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", KEY):
-            with suppress(FileNotFoundError):
-                (place / each).rename(aside / each)
+        for each in present:
+            (place / each).rename(aside / each)
     except OSError as fault:
         raise StateUnwritable(path=place, reason=fault.strerror) from fault
 
@@ -321,6 +330,8 @@ def load(place: Path, generation: Path) -> Witness:
 
 def occupy(place: Path) -> IO[bytes]:
     """Be the only witness on a folder while the file is open; raise AlreadyRunning."""
+    if not (place / KEY).exists():
+        raise WitnessMissing(path=place)
     try:
         file = (place / _LOCK).open("wb")
     except OSError as fault:

@@ -33,6 +33,7 @@ from gateway.errors import (
 from gateway.groups import witnessing
 from gateway.groups.witnessing import INTRODUCTION_BYTES_MAX, SUBMISSION_BYTES_MAX
 from gateway.records.roster import ROSTER_BYTES_MAX
+from gateway.store import database
 from gateway.store.witness import Witness
 from gateway.transport.http import Request, Response
 from gateway.transport.http_server import Listening, Server
@@ -107,6 +108,10 @@ class Door:
 
     def _answered(self, request: Request) -> Response:
         """Do what is asked, in the store's own thread."""
+        with database.explained(self._witness.path):
+            return self._done(request)
+
+    def _done(self, request: Request) -> Response:
         match request.method, request.target:
             case "POST", target if target == ADD:
                 return self._cosign(request.body)
