@@ -119,6 +119,18 @@ def test_the_tail_of_a_run_that_crashed_is_cosigned_under_the_next_runs_journal(
     assert world.cosigned(new.feed) == (new.size,) * 3
 
 
+def test_a_run_that_was_met_is_known_where_the_store_did_not_keep_it() -> None:
+    """A full disk loses who was met; a note of that run, which has no feed here, counts still."""
+    world = World()
+    tail = world.say(4)
+    world.maker.start()
+    world.pass_s(60)
+    world.buyer.db.execute("DELETE FROM peers")
+    world.cosign(MAKER, BUYER)
+    world.pass_s(900)
+    assert world.cosigned(tail.feed)[1] == tail.size
+
+
 def _forged(world: World, head: Head, key: SigningKey | None = None) -> Note:
     """Have a key sign a journal of one head, which everybody's witness cosigns."""
     signed = checkpoint.sign(key or world.maker.run.key, 1, leaves.leaf(head))
@@ -179,7 +191,7 @@ def test_no_bit_of_a_note_can_be_changed() -> None:
     world = World()
     head = world.say(3)
     world.pass_s(60)
-    noting, good = Noting(world.buyer.run.key.id, world.buyer.db), _forged(world, head)
+    noting, good = Noting(world.buyer.exchange._circle, world.buyer.db), _forged(world, head)
     heard = noting.hear(good, GROUP)
     assert heard.taken is not None
     assert (heard.taken.entries, heard.forks) == (good.leaves, ())
@@ -204,7 +216,7 @@ def test_a_note_by_nobody_or_under_nobody_is_refused() -> None:
     world = World()
     head = world.say(3)
     world.pass_s(60)
-    noting, good = Noting(world.buyer.run.key.id, world.buyer.db), _forged(world, head)
+    noting, good = Noting(world.buyer.exchange._circle, world.buyer.db), _forged(world, head)
     stranger = witnessed(party("stranger"))
     text = checkpoint.read(good.checkpoint.encode())[1].text
     for bad in (

@@ -70,7 +70,7 @@ class Hearing:
         self.bodies = Bodies(circle, voice, (read, store), self.counts)
         self.doubts = Doubts(circle, voice, read, self.counts)
         self.wanting = Wanting(circle, self.doubts, read, self.counts)
-        self.noting = Noting(circle.me.run.key.id, read)
+        self.noting = Noting(circle, read)
         # Groups whose members, rosters or revocations changed: taken away by who must act on it.
         self.changed: set[bytes] = set()
         self.stored, self.faults = 0, deque[GatewayError](maxlen=1)  # why a commit failed

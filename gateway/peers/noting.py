@@ -14,6 +14,7 @@ from typing import Final
 from gateway.errors import BadNote
 from gateway.groups import finality
 from gateway.groups.group import Group
+from gateway.peers.circle import Circle
 from gateway.peers.doubts import Doubts
 from gateway.peers.gate import Worth
 from gateway.peers.relation import Relation
@@ -82,8 +83,8 @@ class _Said:
 class Noting:
     """The notes of one exchange."""
 
-    def __init__(self, run: bytes, read: Connection) -> None:
-        self._run, self._read = run, read
+    def __init__(self, circle: Circle, read: Connection) -> None:
+        self._circle, self._read = circle, read
         self._said: dict[bytes, _Said] = {}
         self._stamp = (-1, -1)
         self._known: dict[bytes, tuple[Noted, ...]] = {}
@@ -167,7 +168,9 @@ class Noting:
             self._stamp, self._known = stamp, {}
         if group not in self._known:
             # Of which runs every member has the certificates, by their geneses; ours it has met.
-            runs = {key_id(key) for key, _ in feeds.runs_of(self._read, group)} | {self._run}
+            runs = {key_id(key) for key, _ in feeds.runs_of(self._read, group)} | {
+                self._circle.me.run.key.id
+            }
             every = chain.from_iterable(
                 noted.of_feed(self._read, name) for name in noted.feeds_of(self._read, group)
             )
@@ -177,6 +180,10 @@ class Noting:
     def _signer(self, found: Checkpoint, group: Group) -> tuple[bytes, bytes]:
         """Find the key and the node of the run that a checkpoint names; raise BadNote."""
         run = found.run or b""
+        peer = self._circle.of_run(run[:8])
+        greeted = peer.credentials_of(run[:8]) if peer else None
+        if greeted is not None and greeted.run.subject == run:
+            return greeted.run.key, greeted.node.subject  # A full disk may not have kept it.
         for each in peers.runs(self._read, run[:8]):
             if each.run.subject == run:
                 return each.run.key, each.node.subject

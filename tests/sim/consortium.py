@@ -6,7 +6,7 @@ members hold the same of each other, and of who lies all that does not conflict.
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -166,7 +166,20 @@ class Consortium:
             known = {feed for each in held for feed in each if feed in forked}
             if not all(self._is_agreed(feed, forked[feed], among) for feed in known):
                 return False
-        return not any(safety.lacking(self.honest, frozenset(forked)))
+        return not any(safety.lacking(self.honest, frozenset(forked))) and not any(self.unsettled())
+
+    def unsettled(self) -> Iterator[str]:
+        """Say what stands otherwise at another honest member, or should be final and is not yet.
+
+        That is all where nobody in a group lies and enough of its witnesses cosign.
+        """
+        yield from self.finals.differ(self.honest, self.forked())
+        for group in self.groups:
+            among = [each for each in self.gateways if group in each.groups]
+            is_loyal = all(each.node not in self.safety.liars for each in among)
+            if is_loyal and self.witnesses.suffice(group):
+                for each in among:
+                    yield from self.finals.short(each, group)
 
     def forked(self) -> dict[bytes, int]:
         """Give the feeds of which somebody signed two histories, with how far both are one."""
@@ -317,6 +330,7 @@ class Consortium:
             }
             lines.append(f"  {gateway.name}: {held}, {dict(gateway.exchange.counts)}")
         lines.append(f"  forked: { {feed.hex()[:6]: at for feed, at in self.forked().items()} }")
+        lines += self.unsettled()
         return "\n".join([*lines, *safety.lacking(self.honest, frozenset(self.forked()))])
 
 

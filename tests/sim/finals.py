@@ -5,8 +5,9 @@ nothing, or an AssertionError: a final record that is final no more, that is ano
 or that a member of its group does not hold in the end.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from gateway.groups.group import Group
 from gateway.store import feeds
 from tests.sim.gateway import Gateway
 
@@ -14,6 +15,17 @@ _FINAL = (
     "SELECT f.id, f.number, g.id, min(s.agreed, s.cosigned) FROM standing s"
     " JOIN feeds f ON f.number = s.feed JOIN groups g ON g.number = f.in_group"
     " WHERE s.agreed > 0 AND s.cosigned > 0"
+)
+# Of all feeds that are held, also of those that stand nowhere yet.
+_STANDING = (
+    "SELECT f.id, coalesce(s.agreed, 0), coalesce(s.cosigned, 0) FROM feeds f"
+    " JOIN heads h ON h.feed = f.number LEFT JOIN standing s ON s.feed = f.number"
+)
+_SHORT = (
+    "SELECT f.id, coalesce(s.agreed, 0), coalesce(s.cosigned, 0), h.size FROM feeds f"
+    " JOIN groups g ON g.number = f.in_group JOIN heads h ON h.feed = f.number"
+    " LEFT JOIN standing s ON s.feed = f.number"
+    " WHERE g.id = ? AND h.size > coalesce(s.cosigned, 0)"
 )
 
 
@@ -60,6 +72,22 @@ class Finals:
                     assert feed in numbers, "a feed with final records is lost"
                     held = _ids(gateway, numbers[feed], 0, len(ids))
                     assert held == ids, "a final record is lost or changed"
+
+    def differ(self, honest: Sequence[Gateway], besides: Collection[bytes]) -> Iterator[str]:
+        """Say how far feeds are agreed and cosigned at one member and not at another."""
+        first: dict[bytes, tuple[str, tuple[int, int]]] = {}
+        for gateway in honest:
+            for feed, *stands in list(gateway.db.execute(_STANDING)):
+                here = gateway.name, (stands[0], stands[1])
+                there = first.setdefault(feed, here)
+                if there[1] != here[1] and feed not in besides:
+                    yield f"{feed.hex()[:6]} stands at {there} and at {here}"
+
+    def short(self, gateway: Gateway, group: Group) -> Iterator[str]:
+        """Say which feeds of a group are not final yet up to what is more than receipts."""
+        for feed, agreed, cosigned, spoken in list(gateway.db.execute(_SHORT, (group.id,))):
+            stands = f"agreed {agreed}, cosigned {cosigned} of {spoken}"
+            yield f"{feed.hex()[:6]} at {gateway.name}: {stands}"
 
 
 def _ids(gateway: Gateway, number: int, start: int, stop: int) -> list[bytes]:

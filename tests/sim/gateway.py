@@ -35,7 +35,9 @@ class Gateway:
     first_run = 0
     is_down = False
     step_ms: int | None = 0  # how wrong its time of day is; None: nobody has set it
-    submitting: Submitting | None = None  # where there are witnesses
+    # Where there are witnesses: what this run shows them.
+    submitting: Callable[["Gateway"], Submitting] | None = None
+    _submitting: Submitting | None = None
     # Called after all that it hears, says or does by itself.
     watched: Callable[["Gateway"], None] = staticmethod(lambda _: None)
 
@@ -87,7 +89,7 @@ class Gateway:
         """Begin a run; what the one before had in memory is gone."""
         self.run = people.run_of(self.who, self.runs)
         self.runs, self.is_down = self.runs + 1, False
-        self._wakes_ms = -1
+        self._wakes_ms, self._submitting = -1, None
         self.author = Author(self.run, self._moment, self.dice.randbytes)
         self.exchange = Exchange(
             Me(self.run, (self.who.encryption,)),
@@ -155,8 +157,8 @@ class Gateway:
         is_done = False
         if self.submitting is not None and self._network.reaches(self.name) and not self.is_down:
             with self._powered():
-                if self.submitting.grow(self.desk, self.run):
-                    _, is_done = self.submitting.submit(self.db, self.desk, self.run)
+                mine = self._submitting = self._submitting or self.submitting(self)
+                is_done = mine.grow() and mine.show()
         return is_done
 
     def heads(self, group: Group) -> list[Head]:

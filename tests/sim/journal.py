@@ -1,88 +1,107 @@
 """What a gateway of a world does with its journal: it grows, and witnesses are shown it.
 
-In: a gateway, the witnesses it asks, and a network that loses requests and answers. Out: whether
-cosignatures came that were not there before. What is asked for and kept is what the agent asks for
-and keeps; here a question is answered on the spot, or lost.
+In: a gateway's store and run, the witnesses it knows, a network that loses requests and answers.
+Out: cosignatures, in the store. All of it is the agent's own code, but for the connections: a
+question is answered on the spot, or lost.
 """
 
 import random
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 import apsw
 
-from gateway.groups import witnessing
-from gateway.records import checkpoint, note
-from gateway.records.checkpoint import Checkpoint
+from gateway.config import Witness as Settings
+from gateway.errors import GatewayError, LinkUnreachable, WitnessBusy
+from gateway.peers.witnesses import Shown, _Followed
+from gateway.records import checkpoint
+from gateway.records.roster import Roster
 from gateway.records.run import Run
 from gateway.store import journal
 from gateway.transport.http import Response
-from gateway.web import witness as door
 from tests.sim.disk import Desk
 from tests.sim.witness import Witness
 
-_TRIES = 3
+Ask = Callable[[Witness, str, bytes], Response | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """This run's journal, and where its cosignatures are kept."""
+
+    run: bytes
+    db: apsw.Connection
+    desk: Desk
+    rosters: Sequence[Sequence[Roster]]
+
+    def newest(self) -> bytes | None:
+        """Give this run's newest checkpoint, signed; None where there is none yet."""
+        return journal.newest_checkpoint(self.db, self.run)
+
+    def consistency(self, old: int, new: int) -> tuple[bytes, ...]:
+        """Prove that the journal at one size extends it at another; raise ProofFails."""
+        return journal.consistency(self.db, self.run, old, new)
+
+    def keep(self, size: int, line: str) -> None:
+        """Keep a cosignature of the checkpoint of a size, which was verified."""
+        kept = self.desk.submit(lambda db: journal.keep_cosignature(db, self.run, size, line))
+        kept.result()
+
+    def chains(self) -> Sequence[Sequence[Roster]]:
+        """Give the rosters held, a consortium after another."""
+        return self.rosters
 
 
 class Submitting:
-    """One gateway's journal, a run after another."""
+    """One run's journal."""
 
-    def __init__(self, witnesses: Sequence[Witness], dice: random.Random, loss: float) -> None:
-        self._witnesses, self._dice, self._loss = witnesses, dice, loss
-        self._sizes: dict[tuple[str, bytes], int] = {}  # what a witness said that it knows of a run
+    def __init__(
+        self, run: Run, ledger: Ledger, witnesses: Sequence[Witness], ask: Ask, dice: random.Random
+    ) -> None:
+        self._run, self._ledger = run, ledger
+        shown = Shown(run, ledger, dice.randbytes)
+        self._followed = [_Asked(each, shown, ask) for each in witnesses]
 
-    def grow(self, desk: Desk, run: Run) -> bool:
+    def grow(self) -> bool:
         """Have the journal grow, in one commit; False where the disk refused."""
-        return desk.submit(lambda db: journal.grow(db, run)).exception() is None
+        grown = self._ledger.desk.submit(lambda db: journal.grow(db, self._run))
+        return grown.exception() is None
 
-    def submit(self, db: apsw.Connection, desk: Desk, run: Run) -> tuple[bool, bool]:
-        """Show all witnesses the newest checkpoint; say whether one and whether each cosigned it.
+    def show(self) -> bool:
+        """Show the newest checkpoint to whoever has not cosigned it; say whether all have then."""
+        signed = self._ledger.newest()
+        if signed is None:
+            return True
+        size = checkpoint.read(signed)[1].size
+        for each in self._followed:
+            if each.status.size < size:
+                with suppress(GatewayError):
+                    _done(each._show(signed))
+        return all(each.status.size == size for each in self._followed)
 
-        One that did before is not asked again.
-        """
-        newest = journal.newest_checkpoint(db, run.key.id)
-        if newest is None:
-            return False, True
-        _, shown = checkpoint.read(newest)
-        behind = [each for each in self._witnesses if self._knows(each, run) != shown.size]
-        said = [self._shown(each, db, desk, run, newest) for each in behind]
-        return any(said), all(said)
 
-    def _knows(self, witness: Witness, run: Run) -> int:
-        return self._sizes.get((witness.who.name, run.key.id), 0)
+class _Asked(_Followed):
+    """A witness that is asked without a connection."""
 
-    def _shown(self, to: Witness, db: apsw.Connection, desk: Desk, run: Run, newest: bytes) -> bool:
-        """Show one witness a checkpoint, from the size that it says it knows."""
-        _, shown = checkpoint.read(newest)
-        key = to.who.name, run.key.id
-        for _ in range(_TRIES):
-            old = self._knows(to, run)
-            proof = journal.consistency(db, run.key.id, old, shown.size)
-            answer = self._post(to, door.ADD, witnessing.encode(old, proof, newest))
-            match answer:
-                case Response(200):
-                    self._sizes[key] = shown.size
-                    return self._keep(desk, run, shown, answer.body.decode().rstrip("\n"), to)
-                case Response(409) if answer.header("Content-Type") == door.SIZE_TYPE:
-                    if int(answer.body) > shown.size:
-                        return False
-                    self._sizes[key] = int(answer.body)
-                case Response(404):
-                    node, own = run.credentials.node.encoded, run.credentials.run.encoded
-                    self._post(to, door.RUN, witnessing.introduce(node, own))
-                case _:
-                    return False
-        return False
+    def __init__(self, witness: Witness, shown: Shown, ask: Ask) -> None:
+        settings = Settings(name=witness.who.name, url="http://witness")
+        super().__init__(settings, shown, Counter())
+        self._witness, self._ask = witness, ask
 
-    def _keep(self, desk: Desk, run: Run, shown: Checkpoint, line: str, of: Witness) -> bool:
-        """Keep a cosignature, verified; say whether it is news."""
-        name = checkpoint.witness_name(of.who.root.id)
-        note.check_cosignature(shown.text, line, name, of.key.public)
-        kept = desk.submit(lambda db: journal.keep_cosignature(db, run.key.id, shown.size, line))
-        return kept.exception() is None and kept.result()
+    async def _post(self, path: str, body: bytes) -> Response:
+        answer = self._ask(self._witness, path, body)
+        if answer is None:
+            raise LinkUnreachable(peer=self._witness.who.name, reason="it is lost")
+        if answer.status == 429:
+            raise WitnessBusy(who="run", seconds=1)
+        # As a client reads them.
+        headers = tuple((name.lower(), value) for name, value in answer.headers)
+        return replace(answer, headers=headers)
 
-    def _post(self, to: Witness, target: str, body: bytes) -> Response | None:
-        """Ask a witness; the question or the answer may be lost."""
-        if self._dice.random() < self._loss:
-            return None
-        answer = to.post(target, body, self._dice)
-        return None if self._dice.random() < self._loss else answer
+
+def _done(work: Coroutine[object, object, None]) -> None:
+    """Do something that never waits."""
+    with suppress(StopIteration):
+        work.send(None)

@@ -61,10 +61,7 @@ class Witness:
         self._door: door.Door | None = self._opened()
         self.cosigned = 0
         for each in groups:
-            known = self._store
-            known.trust(each.founding.consortium)
-            for one in (*each.earlier, each.roster):
-                known.take_roster(each.founding.consortium, one.encoded)
+            self._store.trust(each.founding.consortium)
 
     @property
     def key(self) -> SigningKey:

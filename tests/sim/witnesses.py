@@ -12,10 +12,11 @@ from functools import partial
 from gateway.groups.group import Group
 from gateway.records.roster import quorum
 from gateway.store import journal
+from gateway.transport.http import Response
 from tests.people import Party
 from tests.sim.clock import Clock
 from tests.sim.gateway import Gateway
-from tests.sim.journal import Submitting
+from tests.sim.journal import Ledger, Submitting
 from tests.sim.options import Options
 from tests.sim.witness import HONEST, Witness
 
@@ -42,7 +43,7 @@ class Witnesses:
     def meet(self, gateway: Gateway) -> None:
         """Have a gateway know where they are."""
         if self.all:
-            gateway.submitting = Submitting(self.all, self._dice, self._options.loss)
+            gateway.submitting = self._submitting
 
     def befall(self, span_ms: int) -> None:
         """Draw when they are copied, and fail."""
@@ -53,10 +54,11 @@ class Witnesses:
 
     def stir(self, gateway: Gateway) -> None:
         """Have a gateway show its journal soon, if something may be new in it."""
-        seen = id(gateway.db), gateway.db.total_changes()
+        seen = gateway.runs, gateway.db.total_changes()
         if self.all and self._seen.get(gateway.name) != seen and gateway.name not in self._tries:
             self._seen[gateway.name] = seen
-            if journal.lacking(gateway.db, gateway.run):
+            db, run = gateway.db, gateway.run
+            if journal.lacking(db, run) or journal.tails(db, run):
                 self._soon(gateway, 0)
 
     def suffice(self, group: Group) -> bool:
@@ -65,6 +67,18 @@ class Witnesses:
         of = [each for each in self.all if each.who.root.id in members]
         good = [each for each in of if each.nature == HONEST]
         return bool(of) and len(good) >= quorum(len(of))
+
+    def _submitting(self, gateway: Gateway) -> Submitting:
+        chains = [(*group.earlier, group.roster) for group in gateway.groups]
+        ledger = Ledger(gateway.run.key.id, gateway.db, gateway.desk, chains)
+        return Submitting(gateway.run, ledger, self.all, self._ask, self._dice)
+
+    def _ask(self, witness: Witness, path: str, body: bytes) -> Response | None:
+        """Ask a witness; the question or the answer may be lost."""
+        if self._dice.random() < self._options.loss:
+            return None
+        answer = witness.post(path, body, self._dice)
+        return None if self._dice.random() < self._options.loss else answer
 
     def _soon(self, gateway: Gateway, tries: int) -> None:
         self._tries[gateway.name] = tries
