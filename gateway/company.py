@@ -73,7 +73,7 @@ class Company:
         rule = Rule(heard_ms=config.gateway.journal_s * 1000)
         journalling = Journalling(author, kept.writer, lambda: self._witnesses.reachable, rule)
         above = self._invitations, self._meet_again, self._reroute
-        around = Around(config.accept, *above, journalling.once)
+        around = Around(config.accept, *above, self.written, journalling.once)
         self._upkeep = Upkeep(acting, self._acts, around)
         ways = Ways(self._carry, self._letters, self._upkeep.follow)
         self._carrying = Carrying(author.run, ways)

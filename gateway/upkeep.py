@@ -1,9 +1,9 @@
 """Upkeep: what the agent does for its groups without being asked, again and again until it is done.
 
 In: what pairing left in the state directory, invitations that came, changes of members. Out: feeds
-opened, keys announced anew, members added and removed, revocations said; and what is still owed,
-with the reason, for `status`. Each thing is looked for in the store and done in one commit, so that
-a crash or a full disk only delays it.
+opened, keys announced anew, receipts written, members added and removed, revocations said; and what
+is still owed, with the reason, for `status`. Each thing is looked for in the store and done in one
+commit, so that a crash or a full disk only delays it.
 """
 
 import asyncio
@@ -44,6 +44,8 @@ _LOG = logging.getLogger(__name__)
 _PERIOD_S = 2.0
 # So many periods a gateway that has sisters waits for the group that one of them may have founded.
 _PATIENCE = 30
+# A group's receipts are written together: at most so often.
+_RECEIPT_MS = 5_000
 _CWT = "application/cwt"
 UNKEPT: Final = "sync.unkept"  # as of those that come faster than they are taken away
 DECLINED: Final = "sync.declined"
@@ -57,6 +59,7 @@ class Around:
     take_invitations: Callable[[], Sequence[Invited]]
     meet_again: Callable[[], None]
     reroute: Callable[[], None]
+    written: Callable[[Sequence[bytes]], None]
     journal: Callable[[], object] = lambda: None
 
 
@@ -70,6 +73,7 @@ class Upkeep:
         self._state: State | None = None
         self._stamp: frozenset[tuple[str, int]] = frozenset()
         self._patience = _PATIENCE
+        self._receipted_ms: dict[bytes, int] = {}
         # Invitations that were not kept, by the reason.
         self.counts: Counter[str] = Counter()
         # What is owed, by group, and why it was not done yet.
@@ -97,6 +101,7 @@ class Upkeep:
         self.follow()
         for name, group in list(self._by.groups.items()):
             self._try(name, partial(self._keep_up, name, group))
+            self._try(f"receipts in {name}", partial(self._receipt, group))
         self._try("routes", self._look_where)
         self._try("consortium", self._consortia)
         self._try("revocations", self._revoke)
@@ -190,6 +195,21 @@ class Upkeep:
         if self._by.writer.submit(job).result():
             self._by.changed(group.id)
         del self.owed[name]
+
+    def _receipt(self, group: Group) -> None:
+        """Say in a group, together and now and then, what is held of the others."""
+        now_ms = self._by.author.now().monotonic_ms
+        last_ms = self._receipted_ms.get(group.id)
+        if last_ms is not None and now_ms - last_ms < _RECEIPT_MS:
+            return
+        author, venue = self._by.author, Venue(group.id, group.roster.hash)
+
+        def job(db: Connection) -> bool:
+            return acting.receipt(db, author, venue)
+
+        if self._by.writer.submit(job).result():
+            self._receipted_ms[group.id] = now_ms
+            self._around.written([group.id])
 
     def _consortia(self) -> None:
         """Keep the groups of each consortium to the organisations that are in it now."""

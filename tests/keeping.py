@@ -16,8 +16,9 @@ from gateway.groups.group import Group
 from gateway.peers.inviting import Invited
 from gateway.peers.meaning import Reader
 from gateway.records import feed, record, roster, run
+from gateway.records.record import Kind
 from gateway.records.roster import Organisation, Roster
-from gateway.store import consortium, database, feeds, groups, membership, state
+from gateway.store import consortium, database, feeds, groups, membership, receipts, state
 from gateway.store.authoring import Author
 from gateway.store.state import State
 from gateway.store.writer import Writer
@@ -53,6 +54,7 @@ class Keeper:
             self._take,
             lambda: self.told.update(["met"]),
             lambda: self.told.update(["rerouted"]),
+            lambda groups: self.told.update("written" for _ in groups),
         )
         self.upkeep = Upkeep(acting, self.acts, around)
         self.writer.submit(self._register).result()
@@ -112,9 +114,11 @@ class Keeper:
                         said, follows, _ = feed.open_feed(each.encoded, each.body or b"", rosters)
                     else:
                         said, follows = follows.accept(each.encoded)
-                    reader.read(
-                        db, feeds.append(db, said, each.body, follows), said, each.body or b""
-                    )
+                    place, body = feeds.append(db, said, each.body, follows), each.body or b""
+                    reader.read(db, place, said, body)
+                    if said.kind is Kind.RECEIPT:
+                        receipts.take(db, place, body[record.SALT_BYTES :])
+                receipts.grown(db, name)
             reader.finish(db)
             membership.refold(db, group)
 

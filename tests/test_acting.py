@@ -1,6 +1,5 @@
 """Membership in the store: the tables are the fold of the records, wherever they came from."""
 
-import functools
 import itertools
 import random
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ from gateway.records.feed import feed_id
 from gateway.records.identity import EncryptionKey, Validity
 from gateway.records.record import SALT_BYTES, Kind, Moment, Said
 from gateway.records.run import Run
-from gateway.store import acting, authoring, checking, database, feeds, groups, membership
+from gateway.store import acting, authoring, checking, database, feeds, groups, membership, receipts
 from gateway.store.authoring import Author, Venue
 from gateway.store.heard import hear
 from tests.histories import addition, known
@@ -108,6 +107,7 @@ class Gateway:
             for head in feeds.heads(other.db, GROUP.id):
                 if head.feed not in skip:
                     _take(self.db, other.db, head.feed)
+                    receipts.grown(self.db, head.feed)
             membership.refold(self.db, GROUP.id)
 
 
@@ -119,7 +119,9 @@ def _take(db: apsw.Connection, source: apsw.Connection, name: bytes) -> None:
             said, held, _ = feed.open_feed(each.encoded, each.body, groups.rosters(db))
         else:
             said, held = held.accept(each.encoded)
-        feeds.append(db, said, each.body, held)
+        place = feeds.append(db, said, each.body, held)
+        if said.kind is Kind.RECEIPT and each.body is not None:
+            receipts.take(db, place, each.body[SALT_BYTES:])
 
 
 def _names(folded: Membership) -> set[str]:
@@ -289,24 +291,6 @@ def test_a_renewed_encryption_key_is_the_one_to_seal_to() -> None:
         ace.hear(bolt)
         assert membership.member(ace.db, GROUP.id, bolt.node).encryption.encoded == later
     assert membership.load(ace.db, GROUP.id) == membership.refold(ace.db, GROUP.id)
-
-
-def test_what_asks_for_a_new_fold() -> None:
-    """Observations never do, nor a genesis that tells nothing new: they are most of all records."""
-    ace, bolt, *_ = _all()
-    bolt.say()
-    (genesis, strokes) = feeds.slice_of(bolt.db, _heads(bolt)[0].feed, 0, 9, 1 << 20)
-    asked = functools.partial(membership.concerns, ace.db, GROUP.id, bolt.node)
-    assert genesis.body
-    assert strokes.body
-    content = genesis.body[SALT_BYTES:]
-    assert asked(Kind.MEMBERSHIP, b"")
-    assert not asked(Kind.GENESIS, content)
-    assert not asked(Kind.OBSERVATION, strokes.body[SALT_BYTES:])
-    assert not asked(Kind.RECEIPT, b"")
-    ace.remove("bolt")
-    assert asked(Kind.GENESIS, content)
-    assert asked(Kind.RECEIPT, b"")
 
 
 def test_a_live_group_of_the_same_members_and_purpose_is_found_again() -> None:

@@ -20,6 +20,8 @@ ACK_BYTES_MAX: Final = 64 * 1024
 NUMBER_MAX: Final = (1 << 53) - 1
 # What entries take in an ACK at most, as CBOR: two hashes, a size, and the ranges.
 ENTRIES_BYTES_MAX: Final = 56 * 1024
+# And in a receipt record, whose body always travels with it.
+RECEIPT_BYTES_MAX: Final = 39 * 1024
 _ENTRY_BYTES: Final = 82
 _RANGE_BYTES: Final = 19
 
@@ -96,23 +98,26 @@ class Claim:
         return self.ack
 
 
+def encode_receipt(entries: Sequence[Entry]) -> bytes:
+    """Write the content of a receipt record's body; as many entries as one of `batched` has."""
+    return cbor.encode(_rows(entries))
+
+
 def sign(key: SigningKey, ack: Ack) -> bytes:
     """Sign an ACK; at most 500 entries."""
-    entries = sorted(
-        [each.head.feed, each.head.size, each.head.root, [list(pair) for pair in each.ranges]]
-        for each in ack.entries
-    )
-    payload = cbor.encode([ack.group, ack.receiver, ack.counter, entries])
+    payload = cbor.encode([ack.group, ack.receiver, ack.counter, _rows(ack.entries)])
     return cose.sign(key, "ack", payload)
 
 
-def batched(entries: Sequence[Entry]) -> Iterator[tuple[Entry, ...]]:
-    """Part entries so that each ACK of them fits into a message."""
+def batched(
+    entries: Sequence[Entry], bytes_max: int = ENTRIES_BYTES_MAX
+) -> Iterator[tuple[Entry, ...]]:
+    """Part entries so that each ACK of them fits into a message, or a receipt into a body."""
     some: list[Entry] = []
     size = 0
     for entry in entries:
         grows = _ENTRY_BYTES + _RANGE_BYTES * len(entry.ranges)
-        if some and (len(some) == ENTRIES_MAX or size + grows > ENTRIES_BYTES_MAX):
+        if some and (len(some) == ENTRIES_MAX or size + grows > bytes_max):
             yield tuple(some)
             some, size = [], 0
         some.append(entry)
@@ -188,6 +193,13 @@ def _shared(one: list[tuple[int, int]], other: list[tuple[int, int]]) -> Iterato
             last = low, high
     if last is not None:
         yield last
+
+
+def _rows(entries: Sequence[Entry]) -> list[list[object]]:
+    return [
+        [each.head.feed, each.head.size, each.head.root, [list(pair) for pair in each.ranges]]
+        for each in sorted(entries, key=lambda entry: entry.head.feed)
+    ]
 
 
 def _entries(rows: list[object]) -> tuple[Entry, ...]:

@@ -41,6 +41,10 @@ class Role(IntEnum):
     OBSERVER = 3
 
 
+# Whose organisations must have receipted a record before it is agreed, unless the founding says.
+REQUIRED_ROLES = (Role.INITIATOR, Role.RECEIVER, Role.SUPERVISOR)
+
+
 class ActivityKind(IntEnum):
     """Between whom the activity goes on."""
 
@@ -70,6 +74,8 @@ class Policies:
     approvals: int = 0  # organisations that an add or role change needs; 0: the usual quorum
     history: bool = False  # whether newcomers are given the keys of what was before them
     succeeds: bytes | None = None  # the group that this one goes on from
+    receipts: tuple[Role, ...] = REQUIRED_ROLES  # whose organisations must receipt what is agreed
+    witnesses: tuple[bytes, ...] = ()  # organisations whose witnesses count; none: the members'
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +168,9 @@ def verify(encoded: bytes, founder: Credentials, within: Roster, secret: bytes) 
     if founding.consortium != within.consortium:
         raise MalformedFounding(reason="it names another consortium than its roster's")
     group = Group(group_id(encoded), founding, encoded, founder, within, secret)
-    for member in founding.members:
-        within.organisation(member.organisation)
+    named_witnesses = founding.policies.witnesses
+    for organisation in (*(each.organisation for each in founding.members), *named_witnesses):
+        within.organisation(organisation)
     if group.member(founder.node.subject).organisation != founder.node.issuer:
         raise MalformedFounding(reason="its founder is no member")
     return group
@@ -285,12 +292,15 @@ def _read(said: object) -> Founding:
 
 def _policies(said: Policies) -> dict[int, object]:
     rows: dict[int, object] = {0: said.approvals, 1: said.history, 2: said.succeeds}
+    if said.receipts != REQUIRED_ROLES:
+        rows[3] = [int(role) for role in said.receipts]
+    rows[4] = sorted(said.witnesses)
     return {key: value for key, value in rows.items() if value}
 
 
 def _read_policies(said: Mapping[object, object], organisations: int) -> Policies:
     approvals, history, succeeds = said.get(0, 0), said.get(1, False), said.get(2)
-    if said.keys() - {0, 1, 2} or (2 in said and succeeds is None):
+    if said.keys() - {0, 1, 2, 3, 4} or (2 in said and succeeds is None):
         raise MalformedFounding(reason="an unknown policy")
     if type(approvals) is not int or not 0 <= approvals <= organisations:
         raise MalformedFounding(reason="a policy asks for more organisations than there are")
@@ -298,7 +308,29 @@ def _read_policies(said: Mapping[object, object], organisations: int) -> Policie
         raise MalformedFounding(reason="a policy has the wrong type")
     if succeeds is not None and len(succeeds) != 32:
         raise MalformedFounding(reason="the group it succeeds is no hash")
-    return Policies(approvals, history, succeeds)
+    receipts = _roles(said[3]) if 3 in said else REQUIRED_ROLES
+    witnesses = _witnesses(said[4]) if 4 in said else ()
+    if receipts is None or witnesses is None:
+        raise MalformedFounding(reason="roles or witnesses are none, unknown or not sorted")
+    return Policies(approvals, history, succeeds, receipts, witnesses)
+
+
+def _roles(said: object) -> tuple[Role, ...] | None:
+    """Read roles, at least one, sorted; None if they are not such."""
+    rows = said if isinstance(said, list) else []
+    known = [role for role in rows if type(role) is int and 0 <= role <= max(Role)]
+    if not rows or rows != sorted(set(known)) or len(known) != len(rows):
+        return None
+    return tuple(Role(role) for role in known)
+
+
+def _witnesses(said: object) -> tuple[bytes, ...] | None:
+    """Read organisations, at least one, sorted; None if they are not such."""
+    rows = said if isinstance(said, list) else []
+    known = [each for each in rows if isinstance(each, bytes) and len(each) == 16]
+    if not 0 < len(rows) <= MEMBERS_MAX or rows != sorted(set(known)):
+        return None
+    return tuple(known)
 
 
 def _members(rows: Sequence[object]) -> tuple[Member, ...]:
@@ -315,9 +347,8 @@ def read_member(row: object) -> Member:
     """Read [organisation, node, encryption certificate, [roles]]; raise MalformedFounding."""
     match row:
         case [bytes() as organisation, bytes() as node, bytes() as encryption, list() as roles]:
-            certificate = identity.decode(encryption, "encryption")
-            known = [role for role in roles if type(role) is int and 0 <= role <= max(Role)]
-            if certificate.issuer != node or not roles or roles != sorted(set(known)):
+            certificate, known = identity.decode(encryption, "encryption"), _roles(roles)
+            if certificate.issuer != node or known is None:
                 raise MalformedFounding(reason="a member's certificate or roles are not right")
-            return Member(organisation, certificate, tuple(Role(role) for role in known))
+            return Member(organisation, certificate, known)
     raise MalformedFounding(reason="a member has missing fields or fields of the wrong type")

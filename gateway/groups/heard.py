@@ -214,6 +214,13 @@ def _begun(content: bytes) -> tuple[View, tuple[Head, ...], bytes, bytes]:
     raise MalformedGenesis(reason="it has no view")
 
 
+def view_in(kind: int, content: bytes, before: View) -> View:
+    """Give the view in force after a genesis that was stored, or an announcement."""
+    if kind == Kind.GENESIS:
+        return _begun(content)[0]
+    return _announced(content, before)[0] if kind == Kind.ANNOUNCEMENT else before
+
+
 def certificate_in(kind: Kind, content: bytes) -> bytes | None:
     """Give the encryption certificate in a genesis that was stored, or in an announcement."""
     if kind is Kind.GENESIS:

@@ -69,6 +69,10 @@ class History:
             mask |= self._reach.get(name, 0)
         return mask
 
+    def holds(self, ids: Iterable[bytes]) -> bool:
+        """Say whether the changes named so are here, each with all of its past."""
+        return all(name in self._reach and name not in self._parked for name in ids)
+
     def covers(self, removal: int, feed: bytes, seq: int) -> bool:
         """Say whether a removal's cut lets a record at this place count."""
         return seq < self._sizes[removal].get(feed, 0)
@@ -145,7 +149,7 @@ class History:
     def _witnesses(self, vouchers: Iterable[Voucher]) -> dict[bytes, list[Witnessed]]:
         witnessed: dict[bytes, list[Witnessed]] = {}
         for voucher in vouchers:
-            if all(name in self._reach and name not in self._parked for name in voucher.view):
+            if self.holds(voucher.view):
                 seen = Witnessed(voucher, self.mask(voucher.view))
                 for feed in voucher.held:
                     witnessed.setdefault(feed, []).append(seen)

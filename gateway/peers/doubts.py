@@ -7,6 +7,7 @@ docs/protocol/evidence.md.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,6 +33,7 @@ from gateway.records.record import CARRIED_BODY_BYTES_MAX, RECORD_BYTES_MAX
 from gateway.store import evidence, feeds, freezing
 from gateway.store.database import Connection
 from gateway.store.evidence import Origin
+from gateway.store.receipts import Doubt
 from gateway.sync import decide
 from gateway.sync.decide import Forked
 from gateway.sync.message import Carried, Evidence, Recs, Want
@@ -94,6 +96,13 @@ class Doubts:
         is_free = name not in self._traced and len(self._traced) < TRACES_MAX
         if is_free and relation is not None and relation.may_answer(now_ms):
             self._traced[name] = _Traced(Trace(size), relation.node, group)
+
+    def all_said(self, doubts: Sequence[Doubt], now_ms: int) -> None:
+        """Remember what receipts and removals name that is not ours, and ask who signed them."""
+        for fork, node, name in doubts:
+            group = next((each for each in self._circle.groups.values() if each.id == name), None)
+            if group is not None:
+                self.said(fork, self._circle.find(node, name), group, now_ms)
 
     def forked(self, run: bytes, both: tuple[bytes, bytes]) -> None:
         """Remember that a run signed two journals."""

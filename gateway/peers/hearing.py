@@ -126,6 +126,7 @@ class Hearing:
             if is_kept:
                 self._store.submit(self._staged.job).result()
                 self.stored += self._staged.count
+                self.doubts.all_said(self._staged.doubted, self._now_ms)
                 if self._staged.changed:  # Perhaps others are members now, or certificates count.
                     self.changed |= self._staged.changed
                     self.refresh()

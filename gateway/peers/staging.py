@@ -35,8 +35,9 @@ from gateway.peers.verifying import verified
 from gateway.records.feed import Credentials, Feed, Head, open_feed
 from gateway.records.record import FIXED_KINDS, SALT_BYTES, Kind, Record
 from gateway.records.roster import Roster
-from gateway.store import alarms, bodies, claims, feeds, groups, membership, outbox, peers
+from gateway.store import alarms, bodies, claims, feeds, groups, membership, outbox, peers, receipts
 from gateway.store.database import Connection
+from gateway.store.receipts import Doubt
 from gateway.store.writer import Job
 from gateway.sync import decide
 from gateway.sync.clones import Alarm
@@ -112,6 +113,8 @@ class Staged:
         self.owing: list[int] = []
         self.whole: list[int] = []
         self.wrong: list[int] = []
+        # Heads that a receipt or a removal names, and that are not ours.
+        self.doubted: list[Doubt] = []
         # Groups in which somebody came, went or was revoked.
         self.changed: set[bytes] = set()
         self.later: list[Callable[[Connection], None]] = []  # what else is done in the commit
@@ -245,6 +248,8 @@ class Staged:
         self._islands.leave(db)
         for _, following in groupby(self._kept, lambda each: each.record.feed):
             self._store(db, list(following))
+        for name in self._feeds:
+            self.doubted += receipts.grown(db, name)
         self._islands.store(db, self._reader)
         self._put_together(db)
         self._reader.finish(db)
@@ -282,8 +287,16 @@ class Staged:
             if kept.body is None:
                 continue
             self._reader.read(db, place, kept.record, kept.body)
+            self._weigh(db, place, kept.record, kept.body[SALT_BYTES:])
             if _changes(db, kept, kept.body):
                 self.changed.add(kept.record.group)
+
+    def _weigh(self, db: Connection, place: int, said: Record, content: bytes) -> None:
+        """Compare what a receipt or a removal says of feeds with what is held of them."""
+        if said.kind is Kind.RECEIPT:
+            self.doubted += receipts.take(db, place, content)
+        elif said.kind is Kind.MEMBERSHIP:
+            self.doubted += receipts.removed(db, said.group, place, content)
 
     def _put_together(self, db: Connection) -> None:
         """Store the pieces; make bodies of those that are whole, and read what they say."""

@@ -10,7 +10,7 @@ from typing import Final
 import apsw
 
 from gateway.errors import NotAllowed
-from gateway.groups import membership as acts
+from gateway.groups import agreement, membership as acts
 from gateway.groups.heard import Heard, is_sound
 from gateway.groups.membership import (
     CUT_MAX,
@@ -22,9 +22,9 @@ from gateway.groups.membership import (
     Remove,
     Roles,
 )
-from gateway.records.feed import Head, feed_id
+from gateway.records.feed import CBOR_TYPE, Head, feed_id
 from gateway.records.record import DEPS_MAX, NO_RECORD, Kind, Said
-from gateway.store import authoring, evidence, feeds, membership
+from gateway.store import authoring, evidence, feeds, membership, receipts
 from gateway.store.authoring import Author, Venue
 from gateway.store.heard import hear
 
@@ -69,6 +69,17 @@ def testify(db: apsw.Connection, author: Author, venue: Venue) -> bool:
         authoring.say(db, author, venue, said)
         evidence.told(db, venue.group, encoded, is_own=True)
     return bool(owed or found)
+
+
+def receipt(db: apsw.Connection, author: Author, venue: Venue) -> bool:
+    """Receipt what a member holds of others since it did last; say whether there was anything."""
+    owed = list(receipts.due(db, venue.group, author.run.node))
+    if not owed or not membership.load(db, venue.group).has(author.run.node):
+        return False
+    for some in agreement.batched(owed, agreement.RECEIPT_BYTES_MAX):
+        said = Said(Kind.RECEIPT, agreement.encode_receipt(some), CBOR_TYPE)
+        authoring.say(db, author, venue, said)
+    return True
 
 
 def propose(db: apsw.Connection, author: Author, venue: Venue, act: Add | Roles) -> bytes:

@@ -17,6 +17,8 @@ from gateway.store import bodies
 _TILE_LEVELS = 8
 _HASH_BYTES = 32
 _SEQ_BITS = 32
+# What asks for no receipt by itself: else two who receipt each other would never fall silent.
+_UNRECEIPTED = frozenset({Kind.RECEIPT, Kind.ANNOUNCEMENT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,11 @@ class Missing:
 def place(feed_number: int, seq: int) -> int:
     """Give the key of a record."""
     return feed_number << _SEQ_BITS | seq
+
+
+def parted(where: int) -> tuple[int, int]:
+    """Give the feed's number and the record's number that make a key."""
+    return where >> _SEQ_BITS, where & (1 << _SEQ_BITS) - 1
 
 
 def load(db: apsw.Connection, feed: bytes) -> Feed | None:
@@ -75,9 +82,10 @@ def extend(db: apsw.Connection, kept: Sequence[tuple[Record, bytes | None]], aft
         "INSERT INTO records VALUES (?, ?, ?, ?, ?)",
         [(place(number, it.seq), int(it.kind), it.id, it.encoded, body) for it, body in kept],
     )
+    spoken = max((it.seq + 1 for it, _ in kept if it.kind not in _UNRECEIPTED), default=0)
     db.execute(
-        "UPDATE heads SET size = ?, frontier = ?, last = ? WHERE feed = ?",
-        (after.size, b"".join(after.frontier.roots), after.last, number),
+        "UPDATE heads SET size = ?, frontier = ?, last = ?, spoken = max(spoken, ?) WHERE feed = ?",
+        (after.size, b"".join(after.frontier.roots), after.last, spoken, number),
     )
     for tile in range((first.seq >> _TILE_LEVELS) + 1, (after.size >> _TILE_LEVELS) + 1):
         _keep_tiles(db, number, tile << _TILE_LEVELS)
@@ -175,7 +183,7 @@ def slice_of(db: apsw.Connection, feed: bytes, start: int, stop: int, bytes_max:
     held: list[Held] = []
     size = 0
     for where, encoded, body in rows:
-        seq = where & (1 << _SEQ_BITS) - 1
+        _, seq = parted(where)
         size += len(encoded) + len(body or b"")
         if seq != start + len(held) or (held and size > bytes_max):
             break
@@ -225,7 +233,7 @@ def _open(db: apsw.Connection, feed: Feed) -> int:
         (feed.id, feed.node, feed.organisation, feed.run_key, feed.group),
     )
     number = db.last_insert_rowid()
-    db.execute("INSERT INTO heads VALUES (?, 0, x'', x'')", (number,))
+    db.execute("INSERT INTO heads (feed, size, frontier, last) VALUES (?, 0, x'', x'')", (number,))
     return number
 
 

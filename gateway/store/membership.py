@@ -5,30 +5,34 @@ and the tables views, members and cuts. Nothing in them is a source: `refold` ma
 any time. Protocol: docs/protocol/membership.md.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import apsw
 
-from gateway.errors import GroupError, NotAMember, UnknownGroup
+from gateway.errors import BadAck, GroupError, NotAMember, UnknownGroup
 from gateway.groups import group, membership as acts
+from gateway.groups.agreement import decode_receipt
 from gateway.groups.group import Founding, Member, Role
 from gateway.groups.heard import certificate_in
 from gateway.groups.membership import ENDLESS, Membership
 from gateway.records import identity
 from gateway.records.feed import View
 from gateway.records.record import SALT_BYTES, Kind
-from gateway.store import islands
+from gateway.store import islands, standing
 from gateway.store.heard import hear
 
 _ID_BYTES = 32
+Cuts = Mapping[bytes, Mapping[bytes, int]]
 EVERY_OTHER = b""  # the row of a cut for the feeds that it does not name
 
 
 def refold(db: apsw.Connection, identity: bytes) -> Membership:
     """Fold a group's membership anew and keep it; to be done in the commit that changed it."""
-    heard = hear(db, identity)
+    heard, before = hear(db, identity), _weight(db, identity)
     folded = heard.fold()
     _keep(db, _number(db, identity), heard.founding, folded)
+    standing.refolded(db, identity, before != _weight(db, identity))
     islands.drop_strangers(db, identity)
     return folded
 
@@ -39,7 +43,7 @@ def concerns(db: apsw.Connection, identity: bytes, node: bytes, kind: Kind, cont
         case Kind.MEMBERSHIP:
             return True
         case Kind.RECEIPT:
-            return bool(_cuts(db, identity))
+            return _vouches(db, _cuts(db, identity), content)
         case Kind.GENESIS | Kind.ANNOUNCEMENT:
             if kind is Kind.GENESIS and node in _cuts(db, identity):
                 return True
@@ -49,6 +53,28 @@ def concerns(db: apsw.Connection, identity: bytes, node: bytes, kind: Kind, cont
             ).fetchone()
             return row is not None and certificate_in(kind, content) not in (None, row[0])
     return False
+
+
+def _vouches(db: apsw.Connection, cuts: Cuts, content: bytes) -> bool:
+    """Say whether a receipt may let more of the removed count than their cuts do."""
+    try:
+        entries = decode_receipt(content) if cuts else ()
+    except BadAck:
+        return False
+    for head in (entry.head for entry in entries):
+        row = db.execute("SELECT node FROM feeds WHERE id = ?", (head.feed,)).fetchone()
+        if row and row[0] in cuts and head.size > cuts[row[0]].get(head.feed, 0):
+            return True
+    return False
+
+
+def _weight(db: apsw.Connection, identity: bytes) -> tuple[Cuts, frozenset[bytes]]:
+    """Give what a fold kept that who must receipt what depends on: cuts, and who supervises."""
+    rows = db.execute(
+        "SELECT node, roles FROM members WHERE in_group = ?", (_number(db, identity),)
+    )
+    supervising = frozenset(bytes(node) for node, roles in rows if Role.SUPERVISOR in roles)
+    return _cuts(db, identity), supervising
 
 
 def load(db: apsw.Connection, identity: bytes) -> Membership:

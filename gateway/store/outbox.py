@@ -36,7 +36,8 @@ def acknowledged(
 ) -> bool:
     """Let go of what a peer holds up to a head under its signed ACK; say whether anything left.
 
-    Records whose bodies it owes stay; what left before never comes back.
+    Records whose bodies it owes stay; what left before never comes back. Under a receipt record
+    instead, which is in the store itself, `encoded` is empty, and an earlier ACK stays.
     """
     row = _row(db, node, held.feed)
     if row is None:
@@ -51,7 +52,8 @@ def acknowledged(
             root = feeds.root_at(db, held.feed, size)
         db.execute(
             "INSERT INTO acks VALUES (?, ?, ?, ?, ?) ON CONFLICT (feed, node)"
-            " DO UPDATE SET size = excluded.size, root = excluded.root, encoded = excluded.encoded",
+            " DO UPDATE SET size = excluded.size, root = excluded.root,"
+            " encoded = iif(excluded.encoded = x'', encoded, excluded.encoded)",
             (number, node, size, root, encoded),
         )
     if after.owed:
@@ -134,12 +136,13 @@ def holders(db: apsw.Connection, feed: bytes) -> list[tuple[bytes, Cover]]:
 
 
 def receipts(db: apsw.Connection, feed: bytes) -> list[tuple[bytes, int, bytes]]:
-    """Give who has signed for a feed: node, size, and the ACK, which may name bodies owed."""
+    """Give who has sent an ACK of a feed: node, size by now, and the ACK, which may be older."""
     rows = db.execute(
         "SELECT a.node AS node, a.size AS size, a.encoded FROM acks a"
-        " JOIN feeds f ON f.number = a.feed WHERE f.id = ?1"
+        " JOIN feeds f ON f.number = a.feed WHERE f.id = ?1 AND a.encoded <> x''"
         " UNION SELECT p.node, p.size, p.encoded FROM partial_acks p"
-        " JOIN feeds f ON f.number = p.feed WHERE f.id = ?1 ORDER BY node, size",
+        " JOIN feeds f ON f.number = p.feed WHERE f.id = ?1 AND p.encoded <> x''"
+        " ORDER BY node, size",
         (feed,),
     )
     return [(bytes(node), int(size), bytes(encoded)) for node, size, encoded in rows]

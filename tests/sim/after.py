@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 
 from gateway.errors import AuthorError
-from gateway.groups import announcement, seal
+from gateway.groups import agreement, announcement, seal
 from gateway.groups.fold import fold
 from gateway.groups.group import Group
 from gateway.groups.heard import Heard
@@ -171,21 +171,44 @@ def look(left: Left, now_ms: int, messages: int) -> Figures:
 
 
 def _judged(left: Left, remaining: Sequence[Member]) -> tuple[int, int]:
-    """What was agreed to counts at each; what was written after the removal counts at none."""
+    """What was agreed to counts at each; what was written after the removal counts at none,
+    but where one who had not heard of it receipted that."""
     kept = rejected = 0
     evil = set(left.rebel.evil)
     for each in remaining:
+        vouched = _vouched(each, left)
         for head in _heads(each, left.group, {left.rebel.node}):
             sizes = membership.counted(each.db, head.feed)
             assert sizes >= left.sizes.get(head.feed, 0), "what it had agreed to does not count"
             for seq in range(head.size):
                 counts = membership.counts(each.db, head.feed, seq)
                 assert counts == (seq < sizes)
-                assert not (counts and (head.feed, seq) in evil), "what it back-dates counts"
+                is_evil = (head.feed, seq) in evil and seq >= vouched.get(head.feed, 0)
+                assert not (counts and is_evil), "what it back-dates counts"
                 kept, rejected = kept + counts, rejected + (not counts)
         for feed, size in left.sizes.items():
             assert (feeds.head(each.db, feed) or Head(feed, 0, b"")).size >= size, "it was lost"
     return kept, rejected
+
+
+def _vouched(by: Member, left: Left) -> dict[bytes, int]:
+    """Give how much of each feed of the rebel others receipted that had not heard of its removal.
+
+    That counts, also where it was dated back: nobody who holds it can tell.
+    """
+    sizes: dict[bytes, int] = {}
+    pasts = _pasts(by, left.group)
+    removes = cache(partial(_removes, heard.hear(by.db, left.group.id), left.rebel.node))
+    for said, held, view in _said(by, left.group):
+        past = view.union(*(pasts.get(name, frozenset[bytes]()) for name in view))
+        author = feeds.load(by.db, said.feed)
+        if said.kind is not Kind.RECEIPT or author is None or removes(past):
+            continue
+        if author.node != left.rebel.node:
+            for entry in agreement.decode_receipt((held.body or b"")[SALT_BYTES:]):
+                head = entry.head
+                sizes[head.feed] = max(sizes.get(head.feed, 0), head.size)
+    return sizes
 
 
 def _opened(left: Left, remaining: Sequence[Member]) -> tuple[int, int]:

@@ -109,7 +109,7 @@ class Consortium:
         ]
         kind = Liar if who.node.id in self.safety.liars else Gateway
         gateway = kind(who, joined, self.clock, self.network, self.options.seed)
-        gateway.desk.failing = self.options.failing
+        gateway.desk.failing, gateway.receipts = self.options.failing, self.options.receipts
         return gateway
 
     def live(self) -> Figures:

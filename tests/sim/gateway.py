@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import apsw
 
@@ -14,7 +15,7 @@ from gateway.readings import senml
 from gateway.readings.reading import Provenance, Reading
 from gateway.records.feed import Head
 from gateway.records.record import ClockSource, Kind, Moment, Said
-from gateway.store import authoring, feeds, groups, observations
+from gateway.store import acting, authoring, feeds, groups, observations
 from gateway.store.authoring import Author, Venue
 from gateway.sync.reach import Way
 from tests import people
@@ -26,6 +27,7 @@ from tests.sim.journal import Submitting
 from tests.sim.network import Network
 
 SERVED_BYTES = 256 * 1024
+RECEIPT_MS = 5_000
 _OFF_MS_MAX = 60_000
 
 
@@ -34,6 +36,8 @@ class Gateway:
 
     first_run = 0
     is_down = False
+    receipts = False  # whether it says what it holds, as the agent's upkeep does
+    _receipts_soon = False
     step_ms: int | None = 0  # how wrong its time of day is; None: nobody has set it
     # Where there are witnesses: what this run shows them.
     submitting: Callable[["Gateway"], Submitting] | None = None
@@ -85,6 +89,23 @@ class Gateway:
         if self.is_down:
             self.start()
 
+    def receipt(self) -> None:
+        """Say together what is held of the others, as the agent's upkeep does."""
+        self._receipts_soon = False
+        for group in () if self.is_down else self.groups:
+            with self._powered():
+                job = partial(acting.receipt, author=self.author, venue=self.venue(group))
+                done = self.desk.submit(job)
+                if done.exception() is not None:
+                    self._receipt_soon()
+                elif done.result():
+                    self._speak(self.exchange.written(group.id, self._clock.now_ms))
+
+    def _receipt_soon(self) -> None:
+        if self.receipts and not self._receipts_soon:
+            self._receipts_soon = True
+            self._clock.after(RECEIPT_MS, self.receipt)
+
     def start(self) -> None:
         """Begin a run; what the one before had in memory is gone."""
         self.run = people.run_of(self.who, self.runs)
@@ -132,6 +153,7 @@ class Gateway:
         if not self.is_down:
             with self._powered():
                 self._speak(self.exchange.receive([arrived], self._clock.now_ms))
+            self._receipt_soon()
 
     def notice(self) -> None:
         """See which links are up: until then those that were are taken to be so."""

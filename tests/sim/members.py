@@ -146,7 +146,8 @@ class Rebel(Member):
         victims: list[Act] = [acts.Remove(node, self._held_of(group, node)) for node in others]
         said = [Said(Kind.MEMBERSHIP, acts.encode(act), acts.CONTENT_TYPE) for act in victims]
         said.append(Said(Kind.MEMBERSHIP, acts.encode(accomplice), acts.CONTENT_TYPE))
-        return [*said, Said(Kind.RECEIPT, cbor.encode(rows), acts.CONTENT_TYPE)]
+        receipts = [Said(Kind.RECEIPT, cbor.encode([row]), acts.CONTENT_TYPE) for row in rows]
+        return [*said, *receipts]
 
     def _held_of(self, group: Group, node: bytes) -> tuple[Head, ...]:
         """Name little of what somebody wrote, as if nothing had come after."""

@@ -49,6 +49,7 @@ class Options:
     lies: tuple[str, ...] = ()  # what the hostile member, the last of them, does; none: nobody is
     lyings: int = 0  # how often
     is_relentless: bool = False  # it goes on when all else is mended
+    receipts: bool = False  # members receipt what they hold: three times the records, so not always
     # How each organisation's witness is, "" where one has none; none at all: nothing is final.
     witnesses: tuple[str, ...] = ()
 
@@ -108,5 +109,6 @@ def options_of(seed: int) -> Options:
         lies=lies,
         lyings=dice.randint(3, 12) if lies else 0,
         is_relentless=bool(lies) and dice.random() < 0.5,
+        receipts=dice.random() < 0.25,
         witnesses=_witnesses(seed, nodes, groups),
     )

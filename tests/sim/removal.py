@@ -91,6 +91,7 @@ def options_with_members(seed: int) -> Options:
         days_down=0,
         restarts=min(drawn.restarts, 1),
         sealed=1.0,
+        receipts=seed % 4 == 1,
     )
 
 
@@ -172,7 +173,7 @@ class Removal(Consortium):
         joined = self.groups[:] if number < self.fate.members else self.groups[:1]
         kind = Rebel if number == self.fate.rebel else Member
         made = kind(who, joined, self.clock, self.network, self.options.seed)
-        made.desk.failing = self.options.failing
+        made.desk.failing, made.receipts = self.options.failing, self.options.receipts
         return made
 
     def _saying(self, gateway: Gateway, device: Device) -> Callable[[], None]:

@@ -3,8 +3,8 @@
 In: what goes over the network, and gateways that have just done something. Out: nothing; or an
 AssertionError. Only what changed since the last look is looked at.
 
-- Released: no cursor of an outbox is ahead of the ACKs that its peer really signed.
-- Signed: no honest ACK says more than its signer has committed.
+- Released: no cursor of an outbox is ahead of the ACKs and receipts that its peer really signed.
+- Signed: no honest ACK or receipt says more than its signer has committed.
 - Kept: a store never holds less of a feed than it once held. Where an old copy takes its place,
   this begins anew: what another honest store holds must come back, so that what was acknowledged
   is lost only where every store that ever held it was replaced by an older one.
@@ -15,10 +15,13 @@ AssertionError. Only what changed since the last look is looked at.
 from collections.abc import Iterator, Sequence
 from itertools import product
 
-from gateway.errors import GatewayError
+from gateway.errors import BadAck, GatewayError
+from gateway.groups import agreement
 from gateway.groups.agreement import Claim
 from gateway.groups.group import Group
 from gateway.peers.wire import Outgoing
+from gateway.records.feed import Head
+from gateway.records.record import SALT_BYTES, Kind
 from gateway.store import feeds, freezing, islands
 from gateway.sync import envelope, message
 from gateway.sync.envelope import Seal
@@ -26,6 +29,7 @@ from tests.sim.gateway import Gateway
 
 _ACK_START = bytes((0x82, message.Type.ACK))
 _TO_ALL = "hl/1/g/"
+_ALL = b""  # in the place of a receiver: a receipt record is to all
 
 
 class Safety:
@@ -57,9 +61,7 @@ class Safety:
         assert is_own or gateway.node in self.liars, "signed with another's key"
         for entry in said.ack.entries if is_own else ():
             if gateway.node not in self.liars:
-                held = feeds.head(gateway.db, entry.head.feed)
-                assert held is not None and held.size >= entry.head.size, "signed for too much"
-                assert feeds.root_at(gateway.db, held.feed, entry.head.size) == entry.head.root
+                _check_held(gateway, entry.head)
             key = (gateway.node, said.ack.receiver, entry.head.feed)
             self._signed[key] = max(self._signed.get(key, 0), entry.head.size)
 
@@ -82,12 +84,6 @@ class Safety:
         if self._seen.get(gateway.name) == seen:
             return
         self._seen[gateway.name] = seen
-        rows = gateway.db.execute(
-            "SELECT f.id, a.node, a.size FROM acks a JOIN feeds f ON f.number = a.feed"
-        )
-        for feed, peer, size in rows:
-            signed = self._signed.get((peer, gateway.node, feed), 0)
-            assert size <= signed, "released without an ACK"
         assert islands.faults(gateway.db) == [], "an island is not what is there"
         rows = gateway.db.execute(
             "SELECT f.id, f.number, f.node, h.size FROM heads h JOIN feeds f ON f.number = h.feed"
@@ -102,6 +98,40 @@ class Safety:
                 self._committed[gateway.name, feed] = size
                 if node not in self.liars:
                     self._check_records(gateway, feed, number, (before, size))
+                if node == gateway.node or node in self.liars:
+                    start = feeds.place(number, 0)
+                    self._receipts(gateway, node, (start + before, start + size))
+        self._check_released(gateway)
+
+    def _check_released(self, gateway: Gateway) -> None:
+        rows = gateway.db.execute(
+            "SELECT f.id, a.node, a.size FROM acks a JOIN feeds f ON f.number = a.feed"
+        )
+        for feed, peer, size in rows:
+            by_ack = self._signed.get((peer, gateway.node, feed), 0)
+            signed = max(by_ack, self._signed.get((peer, _ALL, feed), 0))
+            assert size <= signed, "released without an ACK"
+
+    def _receipts(self, gateway: Gateway, author: bytes, span: tuple[int, int]) -> None:
+        """Look at receipt records of its own feeds, or of who lies: each is an ACK to all.
+
+        What it wrote before its store was replaced is more than it may hold now.
+        """
+        rows = gateway.db.execute(
+            "SELECT place, body FROM records WHERE place >= ? AND place < ? AND kind = ?",
+            (*span, int(Kind.RECEIPT)),
+        )
+        for place, body in list(rows):
+            try:
+                entries = agreement.decode_receipt(body[SALT_BYTES:])
+            except BadAck:
+                assert author in self.liars, "its receipt cannot be read"
+                continue
+            for head in (entry.head for entry in entries):
+                if _is_of_this_run(gateway, place):
+                    _check_held(gateway, head)
+                key = (author, _ALL, head.feed)
+                self._signed[key] = max(self._signed.get(key, 0), head.size)
 
     def replaced(self, gateway: Gateway) -> None:
         """Begin anew with a gateway that now has another store, over which no run began yet."""
@@ -128,6 +158,18 @@ class Safety:
         for feed in exchange.frozen:
             held = feeds.load(gateway.db, feed)
             assert held is not None and held.node in self.liars, "an honest feed is frozen"
+
+
+def _is_of_this_run(gateway: Gateway, place: int) -> bool:
+    number, _ = feeds.parted(place)
+    key = gateway.db.execute("SELECT run_key FROM feeds WHERE number = ?", (number,)).get
+    return bool(key == gateway.run.key.public)
+
+
+def _check_held(gateway: Gateway, head: Head) -> None:
+    held = feeds.head(gateway.db, head.feed)
+    assert held is not None and held.size >= head.size, "signed for too much"
+    assert feeds.root_at(gateway.db, held.feed, head.size) == head.root
 
 
 def sizes(gateways: Sequence[Gateway], groups: Sequence[Group]) -> dict[bytes, int]:

@@ -1,7 +1,7 @@
 """The vectors of group files: docs/protocol/group.md."""
 
 from gateway.groups import group
-from gateway.groups.group import Group, Policies
+from gateway.groups.group import Group, Policies, Role
 from gateway.records import cbor, cose, feed, identity, roster
 from gateway.records.cose import SigningKey
 from tests.damage import refusal
@@ -24,6 +24,8 @@ def expect(found: Group) -> dict[str, object]:
             said.policies.approvals,
             said.policies.history,
             said.policies.succeeds and said.policies.succeeds.hex(),
+            [int(role) for role in said.policies.receipts],
+            [each.hex() for each in said.policies.witnesses],
         ],
     }
 
@@ -44,6 +46,11 @@ def build() -> dict[str, object]:
         "one member": group_of(MAKER),
         "two members": group_of(MAKER, BUYER),
         "policies": group_of(MAKER, BUYER, policies=policies),
+        "who must receipt, whose witnesses count": group_of(
+            MAKER,
+            BUYER,
+            policies=Policies(receipts=(Role.SUPERVISOR,), witnesses=(BUYER.root.id,)),
+        ),
     }
     files = {name: group.encode_file(each) for name, each in good.items()}
     file = files["two members"]
@@ -121,7 +128,15 @@ def _bad_terms() -> dict[str, Map]:
         "activity kind unknown": {5: 3},
         "activity kind is true": {5: True},
         "templates not yet known": {7: [seed("template")]},
-        "policy unknown": {8: {3: 1}},
+        "policy unknown": {8: {5: 1}},
+        "receipts of no role": {8: {3: []}},
+        "receipts of a role unknown": {8: {3: [0, 4]}},
+        "receipts of roles not sorted": {8: {3: [1, 0]}},
+        "receipts of one role, not in a list": {8: {3: 1}},
+        "witnesses named, and none": {8: {4: []}},
+        "a witness is no organisation's id": {8: {4: [bytes(15)]}},
+        "a witness twice": {8: {4: [BUYER.root.id, BUYER.root.id]}},
+        "a witness outside the roster": {8: {4: [STRANGER.root.id]}},
         "policy by name": {8: {"approvals": 1}},
         "more approvals than organisations": {8: {0: 3}},
         "approvals are true": {8: {0: True}},
