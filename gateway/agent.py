@@ -53,7 +53,7 @@ from gateway.sources.intake import Desk, Intake, check_routes
 from gateway.sources.mqtt import MqttListener
 from gateway.sources.serial import SerialListener
 from gateway.sources.source import Source
-from gateway.store import alarms, database, state
+from gateway.store import alarms, database, evidence, state
 from gateway.store.authoring import Author
 from gateway.store.state import State
 from gateway.store.writer import Writer
@@ -361,7 +361,7 @@ def stored(db: apsw.Connection) -> dict[str, int]:
     """Count what the store holds."""
     counted = {str(name): int(value) for name, value in db.execute("SELECT * FROM totals")}
     quarantined = int(db.execute("SELECT count(*) FROM quarantine").get)
-    return {**counted, "quarantined": quarantined}
+    return {**counted, "quarantined": quarantined, "evidence": evidence.count(db)}
 
 
 def witness_row(one: WitnessStatus) -> dict[str, object]:

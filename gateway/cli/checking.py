@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.cli import place
+from gateway.cli import accused, place
 from gateway.cli.carrying import exports
 from gateway.cli.words import pad, retell, say
 from gateway.errors import FileUnusable, StoreDamaged, WrongValue
@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
 
 
 def verify(
-    file: Annotated[Path | None, typer.Argument(help="a proof")] = None,
+    file: Annotated[Path | None, typer.Argument(help="a proof, or evidence")] = None,
     roster: Annotated[
         str | None, typer.Option(metavar="HASH", help="the roster you trust; absent: your own ones")
     ] = None,
@@ -42,6 +42,8 @@ def verify(
     if (file is None) != everything:
         reason = "it takes either a FILE or --all"
         raise WrongValue(command="hulian verify", option="FILE", reason=reason)
+    if file is not None and accused.is_evidence(file):
+        raise typer.Exit(0 if accused.verify(file, _trusted(roster), as_json) else 1)
     facts = _verified_store() if file is None else _verified_proof(file, _trusted(roster))
     if as_json:
         print(json.dumps(facts, ensure_ascii=False))

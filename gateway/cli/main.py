@@ -16,6 +16,7 @@ from typer.main import get_command
 
 from gateway import VERSION
 from gateway.cli import (
+    accused,
     asking,
     carrying,
     checking,
@@ -52,6 +53,7 @@ for commands in (
     checking,
     carrying,
     kept,
+    accused,
     grouping,
     consortium,
     nodes,

@@ -178,6 +178,9 @@ def _told(facts: dict[str, Any]) -> str:
         for one in facts.get("invitations", ())
     ]
     lines += [_alarm(one) for one in facts.get("alarms", ())]
+    if counts.get("evidence"):
+        told = "{evidence} time(s) somebody broke a rule: type 'hulian evidence list'"
+        lines.append(say(told, **counts))
     lines += _listed("publish:", facts.get("publish", ()), _published)
     lines += _refused(facts["refused"])
     counters = [f"{say(name)} {count}" for name, count in facts["counters"].items()]

@@ -228,6 +228,7 @@ from gateway.errors.question import (
     BeyondGap as BeyondGap,
     QuestionError as QuestionError,
     UnknownEntry as UnknownEntry,
+    UnknownEvidence as UnknownEvidence,
     UnknownRecord as UnknownRecord,
 )
 from gateway.errors.source import (

@@ -43,3 +43,12 @@ class BadQuestion(QuestionError):
     what = "{option} cannot be '{found}'"
     why = "{reason}"
     next = "type 'hulian query --help'"
+
+
+class UnknownEvidence(QuestionError):
+    """There is no such evidence, or more than one."""
+
+    code = "evidence.unknown"
+    what = "no evidence, or more than one, has an id that begins with {evidence}"
+    why = "it was not found or told of here, or another of an earlier record took its place"
+    next = "see what there is with 'hulian evidence list'"

@@ -385,8 +385,13 @@ class Hearing:
         return self._staged.ours(group, theirs)
 
     def _sign(self, relation: Relation, group: bytes, wanted: Mapping[bytes, Head | None]) -> None:
-        heads = [head or feeds.head(self._read, feed) for feed, head in wanted.items()]
-        held = sorted(each for each in heads if each is not None)
+        # What was to be signed for may have been ended by the commit: then as far as it goes.
+        pairs = [(head, feeds.head(self._read, feed)) for feed, head in wanted.items()]
+        held = sorted(min(head or now, now, key=_size) for head, now in pairs if now is not None)
         known = [outbox.entry(self._read, head) for head in held]
         within = next(each for each in relation.groups if each.id == group)
         self._out.extend(self._voice.acks(relation, within, known))
+
+
+def _size(head: Head) -> int:
+    return head.size

@@ -215,7 +215,8 @@ def held(db: apsw.Connection) -> list[Held]:
 def find(db: apsw.Connection, identity: str) -> list[Held]:
     """Give the evidence whose id begins so, in hex."""
     rows = db.execute(
-        "SELECT id, encoded, origin FROM evidence WHERE hex(id) LIKE ? || '%' ORDER BY id",
+        "SELECT id, encoded, origin FROM evidence"
+        " WHERE substr(hex(id), 1, length(?1)) = ?1 ORDER BY id",
         (identity.upper(),),
     )
     return list(_held(db, rows.fetchall()))
