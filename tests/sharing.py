@@ -16,5 +16,7 @@ def shared_with_peers(db: Connection) -> None:
         for written in CHAIN:
             feeds.append(db, record.parse(written.encoded), written.body, written.feed)
         for by, size in ((BUYERS, LONG), (CARRIERS, SHORT)):
-            outbox.acknowledged(db, by.node, CHAIN[size - 1].feed.head(), receipt(by, 0, size).ack)
+            outbox.acknowledged(
+                db, by.node, CHAIN[size - 1].feed.head(), receipt(by, 0, size).signed
+            )
             peers.remember(db, by.credentials)

@@ -26,6 +26,8 @@ SPEAKERS = (*sorted((GATEWAY / "cli").glob("*.py")), GATEWAY / "demo.py")
 REASONERS = (
     *SPEAKERS,
     GATEWAY / "acts.py",
+    GATEWAY / "groups" / "showing.py",
+    GATEWAY / "records" / "proof.py",
     *sorted((GATEWAY / "config").glob("*.py")),
     GATEWAY / "transport" / "key.py",
     GATEWAY / "records" / "attestation.py",

@@ -14,7 +14,7 @@ from gateway.cli.carrying import exports
 from gateway.cli.words import pad, retell, say
 from gateway.errors import FileUnusable, StoreDamaged, WrongValue
 from gateway.groups import verdict
-from gateway.groups.verdict import Party
+from gateway.groups.showing import Party, Voice
 from gateway.records import proof, roster as rosters
 from gateway.records.proof import Proof
 from gateway.store import checking, proofs, questions, state
@@ -48,12 +48,8 @@ def verify(
     if as_json:
         print(json.dumps(facts, ensure_ascii=False))
     else:
-        for fault in facts["faults"]:
-            print(f"  {retell(fault)}")
-        for line in _told(facts) if file else ():
+        for line in _told(facts) if file else map(retell, facts["faults"]):
             print(f"  {line}")
-        for reason in facts.get("unshown", ()):
-            print(f"  {say('not shown')}: {retell(reason)}")
         for device in facts["devices"]:
             print("  " + say("device-signed by key {key}: {samples} samples", **device))
         counted = "{checked} checked: {valid} valid, {invalid} invalid, {unknown} unknown"
@@ -177,6 +173,14 @@ def _verified_proof(file: Path, trusted: Collection[bytes]) -> dict[str, Any]:
             for each in found.devices
         ],
         "statements": {statement.name: statement.held for statement in found.statements},
+        "required": [_voice(each) for each in found.parties],
+        "witnesses": [_voice(each) for each in found.witnesses],
+        "quorum": found.quorum,
+        "reasons": {
+            each.name: [{"part": why.number, "reason": why.told} for why in each.reasons]
+            for each in found.statements
+            if each.reasons
+        },
         "faults": [each.reason for each in found.statements if each.held is False],
         "unshown": [each.reason for each in found.statements if each.held is None and each.reason],
     }
@@ -186,10 +190,17 @@ def _party(party: Party) -> dict[str, str]:
     return {"node": party.node.hex(), "org": party.organisation.hex(), "name": party.name}
 
 
+def _voice(voice: Voice) -> dict[str, object]:
+    return {"org": voice.organisation.hex(), "name": voice.name, "given": voice.given}
+
+
 def _told(facts: dict[str, Any]) -> Iterator[str]:
     """Say in words what a proof shows, and what it does not."""
     for name, held in facts["statements"].items():
         yield f"{pad(say(name), 14)} {_held(held)}"
+        for why in facts["reasons"].get(name, ()):
+            told, part = retell(why["reason"]), why["part"]
+            yield "  " + (told if part is None else say("number {part}: {told}", **why, told=told))
     if facts["record"] is None:
         yield say("no record was shown to be anybody's")
         return
@@ -199,6 +210,21 @@ def _told(facts: dict[str, Any]) -> Iterator[str]:
         yield say("held by node {node} of {name} ({org}), under its signature", **party)
     if not facts["held_by"]:
         yield say("who else holds it was not shown")
+    for voice in facts["required"]:
+        told = "agreed to by {name} ({org})"
+        yield say(
+            told if voice["given"] else "not shown to be agreed to by {name} ({org})", **voice
+        )
+    if facts["witnesses"]:
+        given = [voice for voice in facts["witnesses"] if voice["given"]]
+        told = "cosigned by {count} of {total} witnesses, where {quorum} must: {names}"
+        total, names = len(facts["witnesses"]), ", ".join(voice["name"] for voice in given)
+        yield say(told, count=len(given), total=total, names=names or "-", quorum=facts["quorum"])
+    yield say(
+        "it is final: who signed cannot take it back"
+        if facts["statements"]["final"]
+        else "that it is final was not shown"
+    )
 
 
 def _trusted(said: str | None) -> frozenset[bytes]:

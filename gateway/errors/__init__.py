@@ -96,8 +96,10 @@ from gateway.errors.group import (
     MalformedFounding as MalformedFounding,
     MalformedGroupFile as MalformedGroupFile,
     MalformedMembership as MalformedMembership,
+    NotAgreed as NotAgreed,
     NotAllowed as NotAllowed,
     NotAMember as NotAMember,
+    TooFewWitnesses as TooFewWitnesses,
     UnknownGroup as UnknownGroup,
 )
 from gateway.errors.line import (

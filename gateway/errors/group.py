@@ -40,12 +40,30 @@ class BeyondCut(GroupError):
 
 
 class AdditionUnproven(GroupError):
-    """A node that a group was not founded with: whether it was added, a proof does not show."""
+    """A node of which a proof does not show that it is a member: it may be so, or not."""
 
     code = "group.addition-unproven"
-    what = "node {node} is none of those that group {group} was founded with"
-    why = "members may be added later, and a proof carries the founding alone: it was not shown"
+    what = "that node {node} counts as a member of group {group} was not shown"
+    why = "its founding does not name it, and no record that adds it was shown; or it was removed"
     next = "ask a member of the group whether, and by whom, it was added"
+
+
+class NotAgreed(GroupError):
+    """A proof does not show that all who must have receipted a record: it may be so, or not."""
+
+    code = "group.not-agreed"
+    what = "that the record is agreed was not shown: {reason}"
+    why = "every organisation with a role that the founding names must have receipted it"
+    next = "ask for the proof again once they have; 'hulian record show ID' says who has"
+
+
+class TooFewWitnesses(GroupError):
+    """A proof does not show enough cosignatures: there may be more, or not."""
+
+    code = "group.too-few-witnesses"
+    what = "{count} of {total} witnesses of the group cosigned, and {needed} must"
+    why = "with fewer, those who cosigned might all be at fault"
+    next = "ask for the proof again once more witnesses have cosigned"
 
 
 class UnknownGroup(GroupError):

@@ -1,36 +1,30 @@
 """A verdict: what a proof shows to whoever trusts a roster. Protocol: docs/protocol/proof.md.
 
 In: a proof's bytes from anywhere, and the hashes of trusted rosters. Out: statement by statement
-what held, what did not and why, and what was not shown; and who has signed that they hold the
-record. It never says yes to nothing, nor counts what it did not check.
+what held, what did not and why, and what was not shown; who has signed that they hold the record,
+who agrees to it, and whose witnesses stand for it. It never says yes to nothing, nor counts what it
+did not check. What a step judges is `showing`'s.
 """
 
-from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from gateway.errors import (
     AdditionUnproven,
     AuthorError,
-    BadAck,
-    BadBody,
     GroupError,
-    MalformedPack,
-    NotAMember,
+    NotAgreed,
     PeerError,
-    ProofFails,
-    UnknownRoster,
-    WrongFeed,
+    TooFewWitnesses,
 )
-from gateway.groups import agreement, group
-from gateway.groups.group import Group
-from gateway.readings import senml
-from gateway.records import attestation, feed, merkle, proof, record, roster
+from gateway.groups import showing
+from gateway.groups.showing import Among, Party, Voice
+from gateway.records import attestation, proof
 from gateway.records.attestation import Proved
+from gateway.records.checkpoint import Checkpoint
 from gateway.records.feed import Credentials
-from gateway.records.identity import Certificate
-from gateway.records.proof import Certificates, Founded, Opening, Proof, Receipt
+from gateway.records.proof import Proof
 from gateway.records.record import Record
 from gateway.records.roster import Roster
 
@@ -45,9 +39,19 @@ NAMES: Final = (
     "device",
     "group",
     "receipts",
-    "journal",  # Its chapter is to come, and so is that of the witnesses.
+    "agreed",
+    "journal",
     "witnesses",
+    "final",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why something did not hold or was not shown: an error, and which of several parts it is."""
+
+    told: str
+    number: int | None = None  # from 1, where the statement is about several
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +60,15 @@ class Statement:
 
     name: str
     held: bool | None
-    reason: str = ""
+    reasons: tuple[Reason, ...] = ()
+
+    @property
+    def reason(self) -> str:
+        """Say why in one line."""
+        return "; ".join(each.told for each in self.reasons)
 
 
 _NOTHING: Final = Statement("", None)
-
-
-@dataclass(frozen=True, slots=True)
-class Party:
-    """A node, and the organisation that vouches for it, with what the roster calls it."""
-
-    node: bytes
-    organisation: bytes
-    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,9 @@ class Verdict:
     author: Party | None = None
     holders: tuple[Party, ...] = ()  # whose receipts held, each once
     devices: tuple[Proved, ...] = ()  # what devices signed of the body
+    parties: tuple[Voice, ...] = ()  # who must have receipted the record, and whether it has
+    witnesses: tuple[Voice, ...] = ()  # whose witnesses count, and whether they cosigned
+    quorum: int = 0  # how many of these must have
 
     @property
     def holds(self) -> bool:
@@ -93,22 +96,18 @@ def judge(encoded: bytes, trusted: Collection[bytes]) -> Verdict:
     shown = proof.decode(encoded)
     judging = _Judging()
     rosters = None if shown.roster is None else (*shown.earlier, shown.roster)
-    within = judging.take("roster", rosters, lambda part: _chain(part, trusted))
+    within = judging.take("roster", rosters, lambda part: showing.chain(part, trusted))
     if within is None:
         return Verdict(judging.statements())
-    by = judging.take("certificates", shown.certificates, lambda part: _credentials(part, within))
+    by = judging.take(
+        "certificates", shown.certificates, lambda part: showing.credentials(part, within)
+    )
     if by is None:
         return Verdict(judging.statements())
-    said = judging.take("record", shown.record, lambda part: _record(part, by))
+    said = judging.take("record", shown.record, lambda part: showing.record_of(part, by))
     if said is None:
         return Verdict(judging.statements())
-    opening = judging.take("body", shown.opening, lambda part: _body(said, part))
-    devices = judging.take("device", _claimed(said, opening), attestation.check) or ()
-    among = judging.take("group", shown.founded, lambda part: _group(said, part, within))
-    judging.take("group", among, lambda part: _founded_with(part, by.node))
-    author = _party(by, within)
-    holders = _holders(judging, shown, said, within, among)
-    return Verdict(judging.statements(), said, author, holders, devices)
+    return _Reading(judging, shown, within, by, said).verdict()
 
 
 class _Judging:
@@ -117,126 +116,138 @@ class _Judging:
     def __init__(self) -> None:
         self._judged: dict[str, Statement] = {}
 
-    def take(self, name: str, part: Part | None, step: Callable[[Part], Found]) -> Found | None:
+    def take(
+        self,
+        name: str,
+        part: Part | None,
+        step: Callable[[Part], Found],
+        number: int | None = None,
+    ) -> Found | None:
         """Take a step with a part; None where the part is absent or does not hold."""
         if part is None:
             return None
         try:
             found = step(part)
-        except AdditionUnproven as fault:  # It may be so, or not: neither was shown.
-            if self._judged.get(name, _NOTHING).held is not False:
-                self._judged[name] = Statement(name, None, str(fault))
+        except (AdditionUnproven, NotAgreed, TooFewWitnesses) as fault:
+            # It may be so, or not: neither was shown.
+            if self.held(name) is not False:
+                self._judged[name] = Statement(name, None, (Reason(str(fault), number),))
             return None
         except (AuthorError, GroupError, PeerError) as fault:
             before = self._judged.get(name, _NOTHING)
-            reason = f"{before.reason}; {fault}" if before.held is False else str(fault)
-            self._judged[name] = Statement(name, False, reason)
+            reasons = before.reasons if before.held is False else ()
+            self._judged[name] = Statement(name, False, (*reasons, Reason(str(fault), number)))
             return None
         self._judged.setdefault(name, Statement(name, True))
         return found
+
+    def held(self, name: str) -> bool | None:
+        """Say how a statement stands by now."""
+        return self._judged.get(name, _NOTHING).held
+
+    def is_final(self) -> bool:
+        """Say whether a record is agreed and cosigned, and nothing that was shown is wrong."""
+        wrong = any(statement.held is False for statement in self._judged.values())
+        return not wrong and all(self.held(name) for name in ("agreed", "witnesses"))
 
     def statements(self) -> tuple[Statement, ...]:
         """Give all statements in order."""
         return tuple(self._judged.get(name, Statement(name, None)) for name in NAMES)
 
 
-def _chain(encoded: Sequence[bytes], trusted: Collection[bytes]) -> tuple[Roster, ...]:
-    """Verify the rosters from number 0 on; one that is trusted vouches for those linked to it."""
-    chain = roster.decode_chain(encoded)
-    if not any(each.hash in trusted for each in chain):
-        raise UnknownRoster(roster=chain[-1].hash.hex())
-    return chain
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """The steps after the record was shown to be its author's."""
 
+    judging: _Judging
+    shown: Proof
+    within: Sequence[Roster]
+    by: Credentials
+    said: Record
 
-def _credentials(certificates: Certificates, within: Sequence[Roster]) -> Credentials:
-    """Verify certificates by the newest of the rosters that does."""
-    credentials = feed.decode_credentials(*certificates)
-    for each in reversed(within[1:]):
-        with suppress(AuthorError):
-            credentials.verify(each)
-            return credentials
-    credentials.verify(within[0])
-    return credentials
+    def verdict(self) -> Verdict:
+        """Take them all."""
+        take, said = self.judging.take, self.said
+        opening = take("body", self.shown.opening, lambda part: showing.body(said, part))
+        devices = take("device", showing.claimed(said, opening), attestation.check) or ()
+        among = self._group()
+        holders, agreeing = self._holders(among)
+        parties = self._agreed(among, agreeing)
+        witnesses, quorum = self._witnesses(among, self._journal())
+        if self.judging.is_final():
+            take("final", said, lambda part: part)
+        return Verdict(
+            self.judging.statements(),
+            said,
+            showing.party(self.by, self.within),
+            holders,
+            devices,
+            parties,
+            witnesses,
+            quorum,
+        )
 
+    def _group(self) -> Among | None:
+        take, said, within = self.judging.take, self.said, self.within
+        founded = self.shown.founded
+        found = take("group", founded, lambda part: showing.founded_group(said, part, within))
+        pairs = self.shown.membership
+        among = take("group", found, lambda part: showing.members(said, part, pairs, within))
+        take("group", among, lambda part: part.check(self.by, said.feed, said.seq))
+        return among
 
-def _record(encoded: bytes, by: Credentials) -> Record:
-    shown = record.decode(encoded, by.run.key)
-    if shown.feed != feed.feed_id(by.run.key, shown.group):
-        raise WrongFeed(part="feed")
-    return shown
+    def _holders(self, among: Among | None) -> tuple[tuple[Party, ...], frozenset[bytes]]:
+        if self.shown.founded is not None and among is None:
+            return (), frozenset()  # Who may hold it did not hold, so nobody is counted.
+        said, within = self.said, self.within
+        found = [
+            self.judging.take(
+                "receipts", each, lambda part: showing.holder(said, part, within, among), number
+            )
+            for number, each in enumerate(self.shown.receipts, 1)
+        ]
+        held = [each for each in found if each is not None]
+        agreeing = frozenset(each.party.organisation for each in held if each.agrees)
+        return tuple(dict.fromkeys(each.party for each in held)), agreeing
 
+    def _agreed(self, among: Among | None, agreeing: Collection[bytes]) -> tuple[Voice, ...]:
+        if among is None or not self.judging.held("group"):
+            return ()
+        said, by = self.said, self.by
+        needed = self.judging.take("agreed", among, lambda part: showing.required(said, part))
+        if needed is None:
+            return ()
+        self.judging.take("agreed", needed, lambda part: showing.agreed(said, by, part, agreeing))
+        given = {by.node.issuer, *agreeing}
+        return self._voices(sorted(needed), given)
 
-def _body(said: Record, opening: Opening) -> Opening:
-    if said.body is None:
-        raise BadBody(reason="the record has no body")
-    if record.commitment(opening.salt, opening.content) != said.body.commitment:
-        raise BadBody(reason="its content is not the one committed to")
-    if said.key_number == 0:
-        record.check_body(said, record.clear_body(opening.content, opening.salt))
-    return opening
+    def _journal(self) -> Checkpoint | None:
+        said, by, within = self.said, self.by, self.within
+        shown = self.shown.journaled
+        step = showing.journal_of
+        return self.judging.take("journal", shown, lambda part: step(said, by, part, within))
 
+    def _witnesses(
+        self, among: Among | None, found: Checkpoint | None
+    ) -> tuple[tuple[Voice, ...], int]:
+        journaled = self.shown.journaled
+        if among is None or found is None or journaled is None:
+            return (), 0
+        within, counting = self.within, showing.witnesses(among, self.within)
+        signed = {
+            self.judging.take(
+                "witnesses", line, lambda part: showing.cosigner(found.text, part, within), number
+            )
+            for number, line in enumerate(journaled.cosignatures, 1)
+        }
+        given = [each for each in counting.keys if each in signed]
+        if self.judging.held("witnesses") is not False:
+            self.judging.take("witnesses", given, lambda part: showing.enough(part, counting))
+        return self._voices(counting.keys, given), counting.quorum
 
-def _claimed(said: Record, opening: Opening | None) -> bytes | None:
-    """Give the pack in which something claims to be signed by a device, if there is one."""
-    if opening is None or said.body is None or said.body.content_type != senml.CONTENT_TYPE:
-        return None
-    try:
-        return opening.content if attestation.claims(opening.content) else None
-    except MalformedPack:
-        return None  # nobody can read it, so it claims nothing
-
-
-def _group(said: Record, founded: Founded, within: Sequence[Roster]) -> Group:
-    founder = feed.decode_credentials(*founded.certificates)
-    found = group.verify_among(founded.founding, founder, within, secret=b"")
-    if found.id != said.group:
-        raise WrongFeed(part="group")
-    return found
-
-
-def _founded_with(among: Group, node: Certificate) -> Certificate:
-    """See that a node is a member by the founding: what came later no proof carries yet."""
-    try:
-        among.check_member(node)
-    except NotAMember:
-        fault = AdditionUnproven(node=node.subject.hex(), group=among.id.hex()[:16])
-        raise fault from None
-    return node
-
-
-def _holders(
-    judging: _Judging, shown: Proof, said: Record, within: Sequence[Roster], among: Group | None
-) -> tuple[Party, ...]:
-    if shown.founded is not None and among is None:
-        return ()  # Who may hold it did not hold, so nobody is counted.
-    found = (
-        judging.take("receipts", receipt, lambda part: _holder(said, part, within, among))
-        for receipt in shown.receipts
-    )
-    return tuple(dict.fromkeys(each for each in found if each is not None))
-
-
-def _holder(said: Record, receipt: Receipt, within: Sequence[Roster], among: Group | None) -> Party:
-    """See that a member has signed for a head above the record, and that it owes no body of it."""
-    by = _credentials(receipt.certificates, within)
-    ack = agreement.decode(receipt.ack).verify(by.run.key)
-    if ack.group != said.group:
-        raise BadAck(reason="it is of another group")
-    for entry in ack.entries:
-        if entry.head.feed != said.feed:
-            continue
-        if any(low <= said.seq < high for low, high in entry.ranges):
-            raise BadAck(reason="its signer says that it does not hold this record's body")
-        head = entry.head
-        if merkle.root_by_inclusion(said.id, said.seq, head.size, receipt.path) != head.root:
-            raise ProofFails(reason="the path does not lead to the head that was signed for")
-        if among is not None:
-            _founded_with(among, by.node)
-        return _party(by, within)
-    raise BadAck(reason="it says nothing of this record's feed")
-
-
-def _party(by: Credentials, within: Sequence[Roster]) -> Party:
-    rows = [each for one in reversed(within) for each in one.organisations]
-    organisation = next(each for each in rows if each.id == by.node.issuer)
-    return Party(by.node.subject, organisation.id, organisation.name)
+    def _voices(
+        self, organisations: Iterable[bytes], given: Collection[bytes]
+    ) -> tuple[Voice, ...]:
+        return tuple(
+            Voice(each, showing.name_of(each, self.within), each in given) for each in organisations
+        )

@@ -9,10 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.errors import MalformedCbor, MalformedProof
+from gateway.errors import MalformedCbor, MalformedGenesis, MalformedProof
 from gateway.records import cbor
+from gateway.records.feed import Head, decode_head
 from gateway.records.identity import CERTIFICATE_BYTES_MAX
-from gateway.records.record import BODY_BYTES_MAX, RECORD_BYTES_MAX, SALT_BYTES
+from gateway.records.record import (
+    BODY_BYTES_MAX,
+    FIXED_BODY_BYTES_MAX,
+    RECORD_BYTES_MAX,
+    SALT_BYTES,
+)
 from gateway.records.roster import ROSTER_BYTES_MAX
 
 PROOF_BYTES_MAX: Final = 24 * 1024 * 1024
@@ -20,11 +26,16 @@ PATH_MAX: Final = 53  # as deep as a tree of 2^53 leaves
 ROSTERS_MAX: Final = 256
 RECEIPTS_MAX: Final = 64  # as many as a group has members
 ITEM_BYTES_MAX: Final = 64 * 1024  # an ACK, a founding; what reads them has its own limits
-_MEMBERS: Final = frozenset({0, 1, 2, 5, 9, 10, 11})
-_JOURNAL: Final = frozenset({3, 4, 6, 7, 8})
+CHECKPOINT_BYTES_MAX: Final = 1024  # three lines and one signature
+COSIGNATURES_MAX: Final = 64  # as many as a consortium has organisations
+LINE_CHARS_MAX: Final = 256
+MEMBERSHIP_MAX: Final = 1024
+_MEMBERS: Final = frozenset(range(13))
+_JOURNAL: Final = frozenset({3, 4, 6, 7})  # one way: together, or not at all
 
 Parts = Mapping[object, object]
 Certificates = tuple[bytes, bytes, bytes]  # of a node, its run, its encryption key
+Pair = tuple[bytes, bytes]  # a record and its body, which always travels
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +48,15 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """An ACK, the certificates of the run that signed it, and the record's path to its head."""
+    """What a run signed that it holds, its certificates, and the record's path to that head.
 
-    ack: bytes
+    It is an ACK; or a receipt record, and then it has a body.
+    """
+
+    signed: bytes
     certificates: Certificates
     path: tuple[bytes, ...]
+    body: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +65,23 @@ class Founded:
 
     founding: bytes
     certificates: Certificates
+
+
+@dataclass(frozen=True, slots=True)
+class Journaled:
+    """The way from a record to a checkpoint of its node's journal, and the cosignatures of it.
+
+    `path` leads to `head`, and `way` from it, leaf number `index`, to the checkpoint of the run
+    whose certificates these are.
+    """
+
+    path: tuple[bytes, ...]
+    head: Head
+    index: int
+    way: tuple[bytes, ...]
+    checkpoint: bytes
+    certificates: Certificates
+    cosignatures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +95,24 @@ class Proof:
     roster: bytes | None = None
     founded: Founded | None = None
     earlier: tuple[bytes, ...] = ()  # the rosters before `roster`, from number 0 on
+    journaled: Journaled | None = None
+    membership: tuple[Pair, ...] = ()
 
 
 def encode(proof: Proof) -> bytes:
     """Write a proof; absent parts take no room."""
     opening, founded = proof.opening, proof.founded
-    receipts = [[each.ack, list(each.certificates), list(each.path)] for each in proof.receipts]
     parts: dict[int, object] = {
         1: proof.record,
         2: None if opening is None else [opening.salt, opening.content],
-        5: receipts or None,
+        5: [_receipt_row(each) for each in proof.receipts] or None,
         9: None if proof.certificates is None else list(proof.certificates),
         10: None if proof.roster is None else [*proof.earlier, proof.roster],
         11: None if founded is None else [founded.founding, list(founded.certificates)],
+        12: [list(pair) for pair in proof.membership] or None,
     }
+    if proof.journaled is not None:
+        parts |= _journal_parts(proof.journaled)
     return cbor.encode({0: 1} | {key: part for key, part in parts.items() if part is not None})
 
 
@@ -88,10 +124,10 @@ def decode(encoded: bytes) -> Proof:
         raise MalformedProof(reason=fault) from None
     if not isinstance(said, dict) or type(said.get(0)) is not int or said[0] != 1:
         raise MalformedProof(reason="not a map of version 1")
-    if said.keys() & _JOURNAL:
-        raise MalformedProof(reason="it speaks of a journal, which this version cannot check")
     if not said.keys() <= _MEMBERS:
         raise MalformedProof(reason="an unknown member")
+    if 12 in said and 11 not in said:
+        raise MalformedProof(reason="records of members without the founding")
     *earlier, newest = _rosters(said[10]) if 10 in said else (None,)
     return Proof(
         _bytes(said[1], "record", RECORD_BYTES_MAX) if 1 in said else None,
@@ -101,7 +137,25 @@ def decode(encoded: bytes) -> Proof:
         newest,
         _founded(said[11]) if 11 in said else None,
         tuple(each for each in earlier if each is not None),
+        _journaled(said),
+        _membership(said[12]) if 12 in said else (),
     )
+
+
+def _receipt_row(receipt: Receipt) -> list[object]:
+    signed = [receipt.signed] if receipt.body is None else [receipt.signed, receipt.body]
+    return [*signed, list(receipt.certificates), list(receipt.path)]
+
+
+def _journal_parts(journaled: Journaled) -> dict[int, object]:
+    head = journaled.head
+    return {
+        3: list(journaled.path),
+        4: [head.feed, head.size, head.root],
+        6: [journaled.index, list(journaled.way)],
+        7: [journaled.checkpoint, list(journaled.certificates)],
+        8: list(journaled.cosignatures) or None,
+    }
 
 
 def _bytes(part: object, name: str, size_max: int) -> bytes:
@@ -127,12 +181,70 @@ def _receipts(part: object) -> tuple[Receipt, ...]:
 
 def _receipt(row: object) -> Receipt:
     match row:
-        case [ack, certificates, list() as path] if len(path) <= PATH_MAX:
-            hashes = tuple(each for each in path if isinstance(each, bytes) and len(each) == 32)
-            if len(hashes) == len(path):
-                signed = _bytes(ack, "ACK", ITEM_BYTES_MAX)
-                return Receipt(signed, _certificates(certificates), hashes)
-    raise MalformedProof(reason="a receipt is no ACK with certificates and a path")
+        case [signed, certificates, path]:
+            ack = _bytes(signed, "ACK", ITEM_BYTES_MAX)
+            return Receipt(ack, _certificates(certificates), _path(path))
+        case [signed, body, certificates, path]:
+            record = _bytes(signed, "receipt", RECORD_BYTES_MAX)
+            content = _bytes(body, "receipt's body", FIXED_BODY_BYTES_MAX)
+            return Receipt(record, _certificates(certificates), _path(path), content)
+    raise MalformedProof(reason="a receipt is not signed, with certificates and a path")
+
+
+def _path(part: object) -> tuple[bytes, ...]:
+    if isinstance(part, list) and len(part) <= PATH_MAX:
+        hashes = tuple(each for each in part if isinstance(each, bytes) and len(each) == 32)
+        if len(hashes) == len(part):
+            return hashes
+    raise MalformedProof(reason="a path is no list of hashes, or too long")
+
+
+def _journaled(said: Parts) -> Journaled | None:
+    if not said.keys() & (_JOURNAL | {8}):
+        return None
+    match [said.get(key) for key in (3, 4, 6, 7)]:
+        case [path, head, [int() as index, way], [checkpoint, certificates]] if (
+            type(index) is int and 0 <= index < 1 << 53
+        ):
+            return Journaled(
+                _path(path),
+                _head(head),
+                index,
+                _path(way),
+                _bytes(checkpoint, "checkpoint", CHECKPOINT_BYTES_MAX),
+                _certificates(certificates),
+                _lines(said[8]) if 8 in said else (),
+            )
+    raise MalformedProof(reason="its way to a checkpoint is not whole")
+
+
+def _head(part: object) -> Head:
+    try:
+        return decode_head(part)
+    except MalformedGenesis as fault:
+        raise MalformedProof(reason=fault.facts["reason"]) from None
+
+
+def _lines(part: object) -> tuple[str, ...]:
+    rows = part if isinstance(part, list) and 0 < len(part) <= COSIGNATURES_MAX else [None]
+    lines = tuple(each for each in rows if isinstance(each, str) and len(each) <= LINE_CHARS_MAX)
+    if len(lines) == len(rows):
+        return lines
+    raise MalformedProof(reason="its cosignatures are not lines of text")
+
+
+def _membership(part: object) -> tuple[Pair, ...]:
+    if isinstance(part, list) and 0 < len(part) <= MEMBERSHIP_MAX:
+        return tuple(_pair(row) for row in part)
+    raise MalformedProof(reason=f"its records of members are not 1 to {MEMBERSHIP_MAX}")
+
+
+def _pair(row: object) -> Pair:
+    match row:
+        case [record, body]:
+            read = _bytes(record, "record of members", RECORD_BYTES_MAX)
+            return read, _bytes(body, "record of members", FIXED_BODY_BYTES_MAX)
+    raise MalformedProof(reason="a record of members is not there with its body")
 
 
 def _certificates(part: object) -> Certificates:

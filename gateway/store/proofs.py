@@ -1,4 +1,8 @@
-"""Proofs of stored records: all that the store holds to show one of them to somebody outside."""
+"""Proofs of stored records: all that the store holds to show one of them to somebody outside.
+
+In: a record's story. Out: a proof, with what is held of each part. It judges nothing: the verdict
+upon it is the reader's. Protocol: docs/protocol/proof.md.
+"""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -6,11 +10,19 @@ from itertools import islice
 import apsw
 
 from gateway.errors import BeyondGap, StoreDamaged
-from gateway.groups import agreement
+from gateway.groups import agreement, announcement
 from gateway.records import feed, merkle, record
 from gateway.records.feed import Credentials, Genesis
-from gateway.records.proof import RECEIPTS_MAX, Certificates, Founded, Proof, Receipt
-from gateway.records.record import Record
+from gateway.records.proof import (
+    MEMBERSHIP_MAX,
+    RECEIPTS_MAX,
+    Certificates,
+    Founded,
+    Pair,
+    Proof,
+    Receipt,
+)
+from gateway.records.record import SALT_BYTES, Kind, Record
 from gateway.store import feeds, groups, islands, outbox, peers
 from gateway.store.questions import Story
 
@@ -42,6 +54,7 @@ def of(db: apsw.Connection, story: Story) -> Proof:
         newest,
         Founded(among.encoded, _certificates(among.founder)),
         tuple(earlier),
+        membership=_membership(db, said),
     )
 
 
@@ -59,6 +72,61 @@ def _receipts(db: apsw.Connection, said: Record, size: int) -> Iterator[Receipt]
             shown.add(node)
             path = merkle.inclusion(said.seq, entry.head.size, feeds.subtree(db, said.feed))
             yield Receipt(encoded, _certificates(credentials), path)
+
+
+def _membership(db: apsw.Connection, said: Record) -> tuple[Pair, ...]:
+    """Give the views of a record, and who was added, each after what it needs.
+
+    Where that is too much for a proof, the views alone.
+    """
+    number = feeds.feed_number(db, said.feed)
+    assert number is not None, "a proof is of a held record"
+    own = set(_views(db, number, said))
+    rows = db.execute(
+        "SELECT r.place FROM records r JOIN feeds f ON f.number = r.place >> 32"
+        " WHERE f.in_group = (SELECT in_group FROM feeds WHERE number = ?)"
+        " AND r.kind <= 2 AND r.kind = 2 LIMIT ?",
+        (number, MEMBERSHIP_MAX),
+    )
+    acts = {int(place) for (place,) in rows}
+    views = {each for place in acts for each in _view_at(db, place)}
+    shown = own | acts | views
+    pairs = (_pair(db, place) for place in sorted(shown if len(shown) <= MEMBERSHIP_MAX else own))
+    return tuple(pairs)
+
+
+def _views(db: apsw.Connection, number: int, said: Record) -> Iterator[int]:
+    """Give where a record's view is said, and where its key was announced."""
+    place = feeds.place(number, said.seq)
+    yield from _view_at(db, place)
+    if said.key_number:
+        rows = db.execute(
+            "SELECT place, body FROM records WHERE place >= ? AND place < ? AND kind <= 2"
+            " AND kind = ? ORDER BY place DESC",
+            (feeds.place(number, 0), place, int(Kind.ANNOUNCEMENT)),
+        )
+        for where, body in rows:
+            announced = announcement.decode(body[SALT_BYTES:])
+            if (announced.feed, announced.number) == (said.feed, said.key_number):
+                yield int(where)
+                return
+
+
+def _view_at(db: apsw.Connection, place: int) -> Iterator[int]:
+    """Give the genesis of a record's feed, and what last said a view up to it."""
+    start = feeds.place(place >> 32, 0)
+    yield start
+    yield db.execute(
+        "SELECT max(place) FROM records WHERE place >= ? AND place <= ? AND kind <= 2"
+        " AND kind <> 2",
+        (start, place),
+    ).get
+
+
+def _pair(db: apsw.Connection, place: int) -> Pair:
+    rows = db.execute("SELECT encoded, body FROM records WHERE place = ?", (place,))
+    encoded, body = next(rows)
+    return bytes(encoded), bytes(body)
 
 
 def _certificates(credentials: Credentials) -> Certificates:

@@ -4,6 +4,7 @@ In: bytes from anywhere, and keys. Out: what was said, or Refused. It imports no
 and what is not in the chapter it does not know.
 """
 
+from functools import cache
 from hashlib import sha256
 from typing import Any
 
@@ -98,6 +99,7 @@ def payload_of(encoded: bytes) -> bytes:
     return bytes(payload)
 
 
+@cache  # a proof names few keys, each many times
 def check_signing_key(public: object) -> None:
     """Refuse an Ed25519 key that is not canonical, of small order, or off the prime group."""
     need(isinstance(public, bytes) and len(public) == 32)

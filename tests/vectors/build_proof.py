@@ -13,8 +13,9 @@ from gateway.records.merkle import leaf_hash
 from gateway.records.proof import Certificates, Founded, Opening, Proof, Receipt
 from gateway.records.record import SALT_BYTES, Kind, Said
 from gateway.records.run import Run, Written
+from tests import proofs
 from tests.people import SENML_TYPE, Party, chain, moment, party, roster_of, run_of, seed
-from tests.vectors import build_attestation
+from tests.vectors import build_attestation, final_proofs
 
 MAKER, BUYER, CARRIER, STRANGER = (party(name) for name in ("maker", "buyer", "carrier", "other"))
 ROSTER = roster_of(MAKER, BUYER, CARRIER, STRANGER)
@@ -83,39 +84,57 @@ def expect(found: Verdict) -> dict[str, object]:
         "author": author,
         "holders": [each.node.hex() for each in found.holders],
         "statements": {each.name: each.held for each in found.statements},
+        "agreeing": [each.organisation.hex() for each in found.parties if each.given],
+        "cosigned": [each.organisation.hex() for each in found.witnesses if each.given],
     }
 
 
 def refused(encoded: bytes, trusted: bytes) -> str:
     """Give the code by which a proof is refused, or that of the first statement that fails."""
+    return refusal(encoded, trusted)["error"]
+
+
+def refusal(encoded: bytes, trusted: bytes) -> dict[str, str]:
+    """Say how a proof is refused: the first statement that fails, its code, and its words."""
     try:
         found = verdict.judge(encoded, {trusted})
     except GatewayError as fault:
-        return fault.code
-    wrong = [each.reason for each in found.statements if each.held is False]
-    assert wrong and not found.holds, "it was not refused"
-    return wrong[0].partition(":")[0]
+        return {"statement": "format", "error": fault.code, "says": str(fault)}
+    wrong = [each for each in found.statements if each.held is False]
+    final = {each.name: each.held for each in found.statements}["final"]
+    assert wrong and not found.holds and not final, "it was not refused"
+    code, _, says = wrong[0].reasons[0].told.partition(": ")
+    return {"statement": wrong[0].name, "error": code, "says": says}
 
 
 def build() -> dict[str, object]:
     """Give the vectors as the JSON says them."""
-    bad = {name: proof.encode(each) for name, each in (_wrong() | _wrong_receipts()).items()}
+    good = {name: (each, ROSTER.hash) for name, each in _good().items()}
+    good |= {name: (each, proofs.ROSTER.hash) for name, each in final_proofs.good().items()}
+    wrong = {name: (each, ROSTER.hash) for name, each in (_wrong() | _wrong_receipts()).items()}
+    wrong |= {name: (each, proofs.ROSTER.hash) for name, each in final_proofs.wrong().items()}
+    bad = {name: (each, ROSTER.hash) for name, each in _malformed().items()}
+    bad |= {name: (proof.encode(each), trusted) for name, (each, trusted) in wrong.items()}
+    bad |= {name: (each, proofs.ROSTER.hash) for name, each in final_proofs.malformed().items()}
     return {
         "noun": "proof",
         "chapter": "docs/protocol/proof.md",
         "good": [
-            {**_vector(name, encoded), "expect": expect(verdict.judge(encoded, {ROSTER.hash}))}
-            for name, encoded in ((name, proof.encode(each)) for name, each in _good().items())
+            {
+                **_vector(name, proof.encode(each), trusted),
+                "expect": expect(verdict.judge(proof.encode(each), {trusted})),
+            }
+            for name, (each, trusted) in good.items()
         ],
         "bad": [
-            {**_vector(name, encoded), "error": refused(encoded, ROSTER.hash)}
-            for name, encoded in (_malformed() | bad).items()
+            {**_vector(name, encoded, trusted), **refusal(encoded, trusted)}
+            for name, (encoded, trusted) in bad.items()
         ],
     }
 
 
-def _vector(name: str, encoded: bytes) -> dict[str, object]:
-    return {"name": name, "hex": encoded.hex(), "trusted": ROSTER.hash.hex()}
+def _vector(name: str, encoded: bytes, trusted: bytes) -> dict[str, object]:
+    return {"name": name, "hex": encoded.hex(), "trusted": trusted.hex()}
 
 
 def _good() -> dict[str, Proof]:
@@ -162,7 +181,8 @@ def _malformed() -> dict[str, bytes]:
         "version true": (0, True),
         "a path of the journal's": (3, []),
         "a head of the journal's": (4, [bytes(32), 1, bytes(32)]),
-        "an unknown member": (12, b""),
+        "records of members that are no list": (12, b""),
+        "an unknown member": (13, b""),
         "an unknown member by name": ("x", 1),
         "a record that is null": (1, None),
         "a record too long": (1, bytes(2049)),
@@ -234,8 +254,8 @@ def _wrong_receipts() -> dict[str, Proof]:
     unheld = Entry(head, ((0, 1), (2, 3)))
     untrue = Entry(replace(head, root=leaf_hash(b"something else")))
     wrong = {
-        "a receipt changed": replace(fair, ack=_flipped(fair.ack)),
-        "a receipt that is none": replace(fair, ack=known.record or b""),
+        "a receipt changed": replace(fair, signed=_flipped(fair.signed)),
+        "a receipt that is none": replace(fair, signed=known.record or b""),
         "a receipt by another run": replace(fair, certificates=certificates(CARRIERS.credentials)),
         "a receipt of another group": receipt(BUYERS, 2, LONG, group=OTHER.id),
         "a receipt of another feed": receipt(BUYERS, 2, LONG, entries=(elsewhere,)),
