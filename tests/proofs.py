@@ -117,8 +117,35 @@ def pair(written: Written) -> Pair:
     return written.encoded, written.body
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A group with what its members have said, and what they receipted of the maker's feed."""
+
+    group: Group
+    makers: Writing
+    others: tuple[Writing, ...]
+    receipts: tuple[Receipt, ...]
+    members: tuple[Pair, ...]  # with what they stand on
+
+
 def complete(clear: bool = True) -> Proof:
     """Give the proof of a final record, in a group that one of its members joined later."""
+    said = told(clear)
+    return Proof(
+        said.makers.written[SHOWN].encoded,
+        Opening(SALT, CONTENT),
+        said.receipts,
+        certificates(RUNS[MAKER].credentials),
+        ROSTER.encoded,
+        Founded(said.group.encoded, certificates(said.group.founder)),
+        (),
+        journaled(RUNS[MAKER], said.makers, SHOWN),
+        said.members,
+    )
+
+
+def told(clear: bool = True) -> Told:
+    """Have the carrier added to a group, the maker say seven things, and the others receipt it."""
     within = founded(clear)
     makers, buyers, auditors = (begun(RUNS[each], within) for each in (MAKER, BUYER, AUDITOR))
     joining = Add(CARRIER.member(Role.RECEIVER), CARRIER.node_certificate)
@@ -139,17 +166,6 @@ def complete(clear: bool = True) -> Proof:
         makers.say(Said(Kind.OBSERVATION, CONTENT, SENML_TYPE), sealing, salt)
     carriers = begun(RUNS[CARRIER], within, approved.id)
     receipts = tuple(receipt_by(each, makers, SHOWN) for each in (buyers, auditors, carriers))
-    return Proof(
-        makers.written[SHOWN].encoded,
-        Opening(SALT, CONTENT),
-        receipts,
-        certificates(RUNS[MAKER].credentials),
-        ROSTER.encoded,
-        Founded(within.encoded, certificates(within.founder)),
-        (),
-        journaled(RUNS[MAKER], makers, SHOWN),
-        tuple(
-            pair(each)
-            for each in (makers.written[0], proposed, turned, buyers.written[0], approved)
-        ),
-    )
+    shown = (makers.written[0], proposed, turned, buyers.written[0], approved)
+    pairs = tuple(pair(each) for each in shown)
+    return Told(within, makers, (buyers, auditors, carriers), receipts, pairs)

@@ -11,19 +11,17 @@ import apsw
 
 from gateway.errors import BeyondGap, StoreDamaged
 from gateway.groups import agreement, announcement
-from gateway.records import feed, merkle, record
-from gateway.records.feed import Credentials, Genesis
+from gateway.records import merkle
 from gateway.records.proof import (
     MEMBERSHIP_MAX,
     RECEIPTS_MAX,
-    Certificates,
     Founded,
     Pair,
     Proof,
     Receipt,
 )
 from gateway.records.record import SALT_BYTES, Kind, Record
-from gateway.store import feeds, groups, islands, outbox, peers
+from gateway.store import feeds, groups, islands, membership, outbox, peers, ways
 from gateway.store.questions import Story
 
 
@@ -42,36 +40,67 @@ def of(db: apsw.Connection, story: Story) -> Proof:
         raise BeyondGap(record=said.id.hex()[:16], seq=said.seq, missing=missing)
     if held is None or held.size <= said.seq:
         raise StoreDamaged(path=db.filename, reason="a record beyond its feed's head")
-    genesis = _genesis(db, said.feed)
     among = groups.load(db, said.group)
     known = groups.rosters(db, among.founding.consortium).values()
-    *earlier, newest = [each.encoded for each in sorted(known, key=lambda each: each.number)]
+    *earlier, newest = sorted(known, key=lambda each: each.number)
     return Proof(
         said.encoded,
         story.opening,
         tuple(islice(_receipts(db, said, held.size), RECEIPTS_MAX)),
-        _certificates(genesis.credentials),
-        newest,
-        Founded(among.encoded, _certificates(among.founder)),
-        tuple(earlier),
-        membership=_membership(db, said),
+        ways.certificates(ways.opened(db, said.feed)),
+        newest.encoded,
+        Founded(among.encoded, ways.certificates(among.founder)),
+        tuple(each.encoded for each in earlier),
+        ways.of(db, said, story.node, newest),
+        _membership(db, said),
     )
 
 
 def _receipts(db: apsw.Connection, said: Record, size: int) -> Iterator[Receipt]:
-    """Give the ACKs that cover a record with its body, if their run's certificates are held."""
+    """Give of each other node what it signed that covers a record with its body.
+
+    A receipt record rather than an ACK, which nobody but its receiver would have.
+    """
     shown = set[bytes]()
+    for name, place, covered in _receipt_records(db, said):
+        genesis = ways.opened(db, name)
+        if genesis.node.subject in shown or covered > size:
+            continue
+        shown.add(genesis.node.subject)
+        encoded, body = _pair(db, place)
+        path = merkle.inclusion(said.seq, covered, feeds.subtree(db, said.feed))
+        yield Receipt(encoded, ways.certificates(genesis), path, body)
     for node, _, encoded in outbox.receipts(db, said.feed):
+        if not encoded or node in shown:
+            continue
         claim = agreement.decode(encoded)
         runs = (each for each in peers.runs(db, claim.kid) if each.node.subject == node)
         credentials = next(runs, None)
         entry = next((each for each in claim.ack.entries if each.head.feed == said.feed), None)
-        if credentials is None or entry is None or entry.head.size > size or node in shown:
+        if credentials is None or entry is None or entry.head.size > size:
             continue
         if entry.cover.covers(said.seq):
             shown.add(node)
             path = merkle.inclusion(said.seq, entry.head.size, feeds.subtree(db, said.feed))
-            yield Receipt(encoded, _certificates(credentials), path)
+            yield Receipt(encoded, ways.certificates(credentials), path)
+
+
+def _receipt_records(db: apsw.Connection, said: Record) -> Iterator[tuple[bytes, int, int]]:
+    """Give the newest receipt record of each feed that covers a record: feed, place, size."""
+    others = db.execute(
+        "SELECT o.number, o.id FROM feeds o JOIN feeds f ON f.in_group = o.in_group"
+        " AND f.node <> o.node WHERE f.id = ? ORDER BY o.number DESC",
+        (said.feed,),
+    )
+    for number, name in list(others):
+        rows = db.execute(
+            "SELECT place, size FROM receipted WHERE about = ? AND place >= ? AND place < ?"
+            " AND root IS NULL AND whole > ? ORDER BY place DESC LIMIT 1",
+            (said.feed, feeds.place(number, 0), feeds.place(number + 1, 0), said.seq),
+        )
+        for place, size in list(rows):
+            if membership.counts(db, bytes(name), feeds.parted(place)[1]):
+                yield bytes(name), place, size
 
 
 def _membership(db: apsw.Connection, said: Record) -> tuple[Pair, ...]:
@@ -127,16 +156,3 @@ def _pair(db: apsw.Connection, place: int) -> Pair:
     rows = db.execute("SELECT encoded, body FROM records WHERE place = ?", (place,))
     encoded, body = next(rows)
     return bytes(encoded), bytes(body)
-
-
-def _certificates(credentials: Credentials) -> Certificates:
-    node, run, encryption = credentials.encoded()
-    return node, run, encryption
-
-
-def _genesis(db: apsw.Connection, name: bytes) -> Genesis:
-    first = feeds.slice_of(db, name, 0, 1, 1)
-    if not first or first[0].body is None:
-        raise StoreDamaged(path=db.filename, reason="a feed without its genesis")
-    opened = record.parse(first[0].encoded)
-    return feed.decode_genesis(record.check_body(opened, first[0].body))
