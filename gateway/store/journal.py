@@ -151,6 +151,20 @@ def entries(db: apsw.Connection, kept: Kept, since: int = 0) -> list[Entry]:
     ]
 
 
+def entry_of(db: apsw.Connection, kept: Kept, feed: bytes) -> Entry | None:
+    """Give the last head of one feed below a checkpoint of this node's runs, if there is one."""
+    number, _ = _load(db, kept.checkpoint.run or b"")
+    rows = db.execute(
+        "SELECT e.size, e.root, e.position FROM journal_entries e JOIN feeds f ON f.number = e.feed"
+        " WHERE f.id = ? AND e.journal = ? AND e.position < ? ORDER BY e.size DESC LIMIT 1",
+        (feed, number, kept.checkpoint.size),
+    )
+    for held, root, position in list(rows):
+        path = merkle.inclusion(position, kept.checkpoint.size, _subtree(db, number))
+        return Entry(position, Head(feed, held, bytes(root)), path)
+    return None
+
+
 def keep_cosignature(db: apsw.Connection, run: bytes, at: int, line: str) -> bool:
     """Keep a line by which a witness cosigned this run's checkpoint of a size, verified before.
 

@@ -71,11 +71,11 @@ def _entries(db: apsw.Connection, said: Record) -> Iterator[tuple[Kept, Entry]]:
         " ORDER BY j.number DESC",
         (said.feed, said.seq),
     )
-    for (run,) in list(rows):
-        for kept in checkpoints.of_run(db, bytes(run)):
-            for entry in journal.entries(db, kept, said.feed):
-                if entry.head.size > said.seq:
-                    yield kept, entry
+    own = (kept for (run,) in list(rows) for kept in checkpoints.of_run(db, bytes(run)))
+    for kept in own:
+        entry = journal.entry_of(db, kept, said.feed)
+        if entry is not None and entry.head.size > said.seq:
+            yield kept, entry
     noted = db.execute(
         "SELECT n.checkpoint, n.size, n.root, n.position, n.path FROM noted n"
         " JOIN feeds f ON f.number = n.feed JOIN heads h ON h.feed = n.feed"
