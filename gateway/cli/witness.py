@@ -141,7 +141,10 @@ def show(state: State = _STATE, number: Numbers = None, as_json: AsJson = False)
         "named": one.is_named(),
         "journals": counted.journals,
         "cosigned": counted.cosigned,
-        "forks": [origin for origin, _, _ in one.forks()],
+        "forks": [
+            {"origin": origin, "first": first.decode(), "second": second.decode()}
+            for origin, first, second in one.forks()
+        ],
         "consortia": [each.hex() for each in one.consortia()],
     }
     one.close()

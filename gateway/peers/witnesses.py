@@ -169,7 +169,7 @@ class _Followed:
                 case 200:
                     self._cosigned(shown.text, shown.size, answer.body)
                     return
-                case 409 if answer.header("content-type") == SIZE_TYPE:
+                case 409 if answer.header("content-type").partition(";")[0] == SIZE_TYPE:
                     self._old = _size(answer.body, shown.size)
                 case 403 | 404 if not is_introduced:
                     await self._introduce()

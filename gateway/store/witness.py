@@ -104,6 +104,7 @@ class Witness:
     def __init__(self, db: apsw.Connection, key: SigningKey, generation: Generation) -> None:
         self._db, self._key, self._generation = db, key, generation
         self.path = db.filename
+        self._verified: dict[bytes, tuple[Roster, ...]] = {}
         written = generation.read()  # first: beside a witness at work the database may be ahead
         row = db.execute("SELECT organisation, key, generation FROM witness").fetchone()
         if row is None or row[1] != key.public:
@@ -246,8 +247,15 @@ class Witness:
         return found.number + 1
 
     def _chain(self, consortium: bytes) -> tuple[Roster, ...]:
-        sql = "SELECT encoded FROM rosters WHERE consortium = ? ORDER BY number"
-        return roster.decode_chain([row[0] for row in self._db.execute(sql, (consortium,))])
+        """Give the rosters held; those that were verified once are not verified again."""
+        known = self._verified.get(consortium, ())
+        sql = "SELECT encoded FROM rosters WHERE consortium = ? AND number >= ? ORDER BY number"
+        found: list[bytes] = [row[0] for row in self._db.execute(sql, (consortium, len(known)))]
+        for each in found:
+            fresh = roster.decode_next(each, known[-1]) if known else roster.decode(each)
+            known = (*known, fresh)
+        self._verified[consortium] = known
+        return known
 
 
 def new_database(path: str, organisation: bytes, public: bytes) -> apsw.Connection:
