@@ -8,7 +8,7 @@ run. It decides nothing.
 import threading
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from gateway.acts import Acting, Acts
 from gateway.carrying import PREFIX, Carrying, Ways, Write
@@ -31,7 +31,7 @@ from gateway.peers.searching import Searched, is_ours
 from gateway.peers.witnesses import Shown, Witnesses, WitnessStatus
 from gateway.records.journal import Rule
 from gateway.sources.intake import Routes
-from gateway.store import council, database, groups, membership, observations, state
+from gateway.store import council, database, groups, membership, noted, observations, state
 from gateway.store.authoring import Author, Venue
 from gateway.store.database import Connection
 from gateway.store.state import State
@@ -170,6 +170,7 @@ class Company:
             "invited": [node.hex() for node in self._peers.invited(group.id)],
             "rotation": self._upkeep.owed.get(name),
             "unread": sum(observations.unread(read, group.id).values()),
+            "standing": asdict(noted.tally(read, group.id)),
         }
 
     def _venue(self, group: Group) -> Venue:

@@ -180,3 +180,26 @@ def test_what_lacks_its_key_is_told(
     assert facts["unread"] == [] and not any("press:" in line for line in grouping._lines(facts))
     facts["unread"] = [{"node": "00", "name": "press", "records": 3}]
     assert any(shown in line for line in grouping._lines(facts))
+
+
+@pytest.mark.parametrize(
+    ("language", "shown", "told"),
+    [
+        ("en", "of 9 records 4 are agreed, 2 final", "Alpha, Beta; 2 must cosign"),
+        ("zh", "9 条记录中 4 条已达成一致，2 条已最终确定", "Alpha, Beta；须有 2 方联署"),
+    ],
+)
+def test_how_far_a_group_is_agreed_and_final_is_told(
+    make: Make, monkeypatch: pytest.MonkeyPatch, language: str, shown: str, told: str
+) -> None:
+    """Status counts what is agreed and final; the group also says who must cosign for it."""
+    monkeypatch.setenv("HULIAN_LANG", language)
+    standing = {"records": 9, "agreed": 4, "cosigned": 3, "final": 2}
+    assert running._grouped({"name": "x", "members": 2, "standing": standing}).endswith(shown)
+    ace, _ = make()
+    _create(ace, "pressing")
+    facts = grouping._facts(ace.read, ace.held, "pressing", ace.groups["pressing"].id)
+    assert facts["standing"]["final"] == facts["standing"]["cosigned"] == 0
+    assert facts["witnesses"] == {"organisations": [], "quorum": None}
+    facts["witnesses"] = {"organisations": ["Alpha", "Beta"], "quorum": 2}
+    assert any(told in line for line in grouping._lines(facts))

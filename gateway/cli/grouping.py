@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -10,10 +11,11 @@ import typer
 from gateway.cli import place
 from gateway.cli.words import pad, say, wide
 from gateway.errors import UnknownGroup
+from gateway.groups.finality import Witnesses
 from gateway.groups.group import Role
 from gateway.groups.membership import Membership, Pending
 from gateway.groups.parties import Contact
-from gateway.store import contacts, council, groups, heard, observations
+from gateway.store import checkpoints, contacts, council, groups, heard, noted, observations
 from gateway.store.database import Connection
 from gateway.store.state import State
 
@@ -239,8 +241,15 @@ def _facts(db: Connection, held: State, name: str, identity: bytes) -> dict[str,
             {**_node(near, node), "records": count}
             for node, count in observations.unread(db, identity).items()
         ],
+        "standing": asdict(noted.tally(db, identity)),
+        "witnesses": _witnesses(checkpoints.witnesses(db, identity), named),
         "has_required_supervisor": found.has_required_supervisor,
     }
+
+
+def _witnesses(found: Witnesses, named: Mapping[bytes, str]) -> dict[str, Any]:
+    names = sorted(named.get(each, each.hex()) for each in found.keys)
+    return {"organisations": names, "quorum": found.quorum if names else None}
 
 
 def _state(found: Membership, node: bytes) -> str:
@@ -280,6 +289,15 @@ def _lines(facts: dict[str, Any]) -> Iterator[str]:
         yield say(
             "  {count} record(s) of {name}: their keys were not given to this gateway", **told
         )
+    yield say(
+        "  of {records} records {agreed} are agreed, {cosigned} cosigned, {final} final",
+        **facts["standing"],
+    )
+    if facts["witnesses"]["organisations"]:
+        told = {**facts["witnesses"], "names": ", ".join(facts["witnesses"]["organisations"])}
+        yield say("  witnesses: {names}; {quorum} must cosign", **told)
+    else:
+        yield say("  no organisation of it has a witness: nothing can be final")
     if not facts["has_required_supervisor"]:
         yield say("  its supervisor is gone: nothing can be agreed in it any more")
 

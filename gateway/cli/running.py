@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
+from dataclasses import asdict
 from itertools import islice
 from typing import Annotated, Any
 
@@ -17,7 +18,7 @@ from gateway.clock import KernelClock
 from gateway.errors import ClonedNode, NotRunning
 from gateway.query import matches, show_time
 from gateway.sources.attendance import at_rest
-from gateway.store import observations
+from gateway.store import noted, observations
 from gateway.store.database import Connection
 from gateway.store.questions import devices as devices_of
 
@@ -102,10 +103,9 @@ def _at_rest() -> dict[str, Any]:
         counts = agent.stored(db)
         devices = _devices(db)
         alarms = agent.alarmed(db)
-        unread = {
-            group.id: sum(observations.unread(db, group.id).values())
-            for group in held.groups.values()
-        }
+        every = [group.id for group in held.groups.values()]
+        unread = {each: sum(observations.unread(db, each).values()) for each in every}
+        standing = {each: asdict(noted.tally(db, each)) for each in every}
     return {
         "state": "stopped",
         "running": False,
@@ -128,6 +128,7 @@ def _at_rest() -> dict[str, Any]:
                 "state": "clear" if group.founding.clear else "sealed",
                 "members": len(group.founding.members),
                 "unread": unread[group.id],
+                "standing": standing[group.id],
             }
             for name, group in sorted(held.groups.items())
         ],
@@ -261,6 +262,8 @@ def _grouped(group: dict[str, Any]) -> str:
         told.append(say("new keys are owed, and tried again"))
     if group.get("unread"):
         told.append(say("{count} record(s) without their keys", count=group["unread"]))
+    if (standing := group.get("standing")) and standing["agreed"]:
+        told.append(say("of {records} records {agreed} are agreed, {final} final", **standing))
     return ", ".join(told)
 
 

@@ -30,6 +30,16 @@ class Noted:
     kept: Kept
 
 
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Of a group's records: how many are held, are agreed, are cosigned, are final."""
+
+    records: int
+    agreed: int
+    cosigned: int
+    final: int
+
+
 def keep(db: apsw.Connection, number: int, entries: Sequence[Entry]) -> bool:
     """Keep entries under a checkpoint, and say in the same commit what is cosigned by them."""
     before = db.total_changes()
@@ -77,6 +87,18 @@ def feeds_of(db: apsw.Connection, group: bytes) -> list[bytes]:
         (group,),
     )
     return [bytes(feed) for (feed,) in rows]
+
+
+def tally(db: apsw.Connection, group: bytes) -> Tally:
+    """Count how far a group's records are agreed and cosigned, all feeds together."""
+    ((*counts,),) = db.execute(
+        "SELECT total(h.size), total(min(h.size, s.agreed)), total(min(h.size, s.cosigned)),"
+        " total(min(h.size, s.agreed, s.cosigned)) FROM feeds f JOIN heads h ON h.feed = f.number"
+        " JOIN groups g ON g.number = f.in_group LEFT JOIN standing s ON s.feed = f.number"
+        " WHERE g.id = ?",
+        (group,),
+    )
+    return Tally(*map(int, counts))
 
 
 def stamp(db: apsw.Connection) -> tuple[int, int]:
