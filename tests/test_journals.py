@@ -5,6 +5,7 @@ from itertools import pairwise, product
 import pytest
 
 from gateway.errors import ProofFails
+from gateway.groups.group import Policies
 from gateway.records import checkpoint, journal as leaves, merkle, record
 from gateway.records.feed import Head, View
 from gateway.records.run import Origin, Run, Written
@@ -118,6 +119,21 @@ def test_a_line_of_a_stranger_counts_nothing() -> None:
     journal.grow(db, FIRST)
     _cosign(db, FIRST, MAKER, witnessed(party("stranger")))
     assert standing.of(db, last.feed.id).cosigned == 0
+
+
+def test_a_founding_names_whose_witnesses_count() -> None:
+    """Where it names organisations, a member that it does not name is no one of the quorum."""
+    db = database.connect(database.MEMORY)
+    policies = Policies(witnesses=(BUYER.root.id,))
+    named = group_of(MAKER, BUYER, purpose="named", policies=policies)
+    groups.register(db, "named", named)
+    said = FIRST.begin(named.id, Origin((), View(named.roster.hash)), moment(), seed("salt"))
+    feeds.append(db, record.parse(said.encoded), said.body, said.feed)
+    journal.grow(db, FIRST)
+    _cosign(db, FIRST, MAKER)
+    assert standing.of(db, said.feed.id).cosigned == 0
+    _cosign(db, FIRST, BUYER)
+    assert standing.of(db, said.feed.id).cosigned == 1
 
 
 def test_the_next_run_completes_the_tail_of_one_that_crashed() -> None:

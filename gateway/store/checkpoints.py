@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import apsw
 
-from gateway.groups import finality
+from gateway.groups import finality, group
 from gateway.groups.finality import Witnesses
 from gateway.records import checkpoint, note
 from gateway.records.checkpoint import Checkpoint
@@ -94,11 +94,11 @@ def prune(db: apsw.Connection, run: bytes, newest_max: int = NEWEST_MAX) -> None
 
 def witnesses(db: apsw.Connection, identity: bytes) -> Witnesses:
     """Give the witnesses that count in a group now."""
-    ((_founding, of),) = db.execute(
+    ((encoded, of),) = db.execute(
         "SELECT g.founding, r.consortium FROM groups g JOIN rosters r ON r.hash = g.roster"
         " WHERE g.id = ?",
         (identity,),
     )
     newest = max(rosters(db, bytes(of)).values(), key=lambda each: each.number)
     members = {each.organisation for each in membership.load(db, identity).members}
-    return finality.witnesses((), members, newest)
+    return finality.witnesses(group.parse(encoded).policies.witnesses, members, newest)
