@@ -11,12 +11,18 @@ from gateway.errors import AdditionUnproven, BadAck, MalformedProof, TooFewWitne
 from gateway.groups import agreement, verdict
 from gateway.groups.agreement import Entry
 from gateway.groups.verdict import Verdict
-from gateway.records import proof
+from gateway.records import checkpoint, proof, record
 from gateway.records.proof import Proof
+from gateway.records.record import SALT_BYTES, Kind
 from gateway.store import (
     database,
+    feeds,
+    groups,
+    journal,
+    membership,
     proofs,
     questions,
+    receipts,
 )
 from gateway.store.database import Connection
 from tests import proofs as proofs_of
@@ -191,6 +197,49 @@ def test_a_store_shows_the_receipts_that_cover_a_record(shared: Connection) -> N
         assert {holder.node for holder in found.holders} == buyers | carriers
     shared.execute("DELETE FROM peers")
     assert _exported(shared, 0).receipts == ()
+
+
+def test_a_store_shows_that_a_record_is_final() -> None:
+    """A store gives proofs that are final, once receipts and cosignatures are there; not before."""
+    db, said = database.connect(":memory:"), proofs_of.told()
+    groups.register(db, "pressing", said.group)
+    places = []
+    for writing in (said.makers, *said.others):
+        for each in writing.written:
+            read = record.parse(each.encoded)
+            places.append((read, feeds.append(db, read, each.body, each.feed), each.body))
+    membership.refold(db, said.group.id)
+    shown = [_judged_final(db)]
+    for read, place, body in places:
+        if read.kind is Kind.RECEIPT:
+            assert receipts.take(db, place, body[SALT_BYTES:]) == []
+    shown.append(_judged_final(db))
+    run = proofs_of.RUNS[proofs_of.MAKER]
+    assert journal.grow(db, run) == 1
+    shown.append(_judged_final(db))
+    note = journal.newest_checkpoint(db, run.key.id)
+    assert note is not None
+    text = checkpoint.verify(note, run.key.public).text
+    for witness in proofs_of.PARTIES[1:]:
+        assert journal.keep_cosignature(db, run.key.id, 1, witness.cosign(text))
+    shown.append(_judged_final(db))
+    names = ("receipts", "agreed", "journal", "witnesses", "final")
+    assert [[_held(each)[name] is True for name in names] for each in shown] == [
+        [False, False, False, False, False],
+        [True, True, False, False, False],
+        [True, True, True, False, False],
+        [True, True, True, True, True],
+    ]
+    assert {each.name for each in shown[-1].holders} == {"buyer", "auditor", "carrier"}
+
+
+def _judged_final(db: Connection) -> Verdict:
+    """Judge the proof of the maker's record in a store."""
+    identity = proofs_of.told().makers.written[proofs_of.SHOWN].id
+    gathered = proofs.of(db, questions.find(db, identity.hex()))
+    found = verdict.judge(proof.encode(gathered), {proofs_of.ROSTER.hash})
+    assert found.holds and _held(found)["group"] is True
+    return found
 
 
 def test_a_body_that_is_owed_is_no_receipt(shared: Connection) -> None:

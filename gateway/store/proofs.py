@@ -21,7 +21,7 @@ from gateway.records.proof import (
     Receipt,
 )
 from gateway.records.record import SALT_BYTES, Kind, Record
-from gateway.store import feeds, groups, islands, outbox, peers, ways
+from gateway.store import feeds, groups, islands, membership, outbox, peers, ways
 from gateway.store.questions import Story
 
 
@@ -57,8 +57,19 @@ def of(db: apsw.Connection, story: Story) -> Proof:
 
 
 def _receipts(db: apsw.Connection, said: Record, size: int) -> Iterator[Receipt]:
-    """Give of each other node the ACK that covers a record with its body."""
+    """Give of each other node what it signed that covers a record with its body.
+
+    A receipt record rather than an ACK, which nobody but its receiver would have.
+    """
     shown = set[bytes]()
+    for name, place, covered in _receipt_records(db, said):
+        genesis = ways.opened(db, name)
+        if genesis.node.subject in shown or covered > size:
+            continue
+        shown.add(genesis.node.subject)
+        encoded, body = _pair(db, place)
+        path = merkle.inclusion(said.seq, covered, feeds.subtree(db, said.feed))
+        yield Receipt(encoded, ways.certificates(genesis), path, body)
     for node, _, encoded in outbox.receipts(db, said.feed):
         if not encoded or node in shown:
             continue
@@ -72,6 +83,24 @@ def _receipts(db: apsw.Connection, said: Record, size: int) -> Iterator[Receipt]
             shown.add(node)
             path = merkle.inclusion(said.seq, entry.head.size, feeds.subtree(db, said.feed))
             yield Receipt(encoded, ways.certificates(credentials), path)
+
+
+def _receipt_records(db: apsw.Connection, said: Record) -> Iterator[tuple[bytes, int, int]]:
+    """Give the newest receipt record of each feed that covers a record: feed, place, size."""
+    others = db.execute(
+        "SELECT o.number, o.id FROM feeds o JOIN feeds f ON f.in_group = o.in_group"
+        " AND f.node <> o.node WHERE f.id = ? ORDER BY o.number DESC",
+        (said.feed,),
+    )
+    for number, name in list(others):
+        rows = db.execute(
+            "SELECT place, size FROM receipted WHERE about = ? AND place >= ? AND place < ?"
+            " AND root IS NULL AND whole > ? ORDER BY place DESC LIMIT 1",
+            (said.feed, feeds.place(number, 0), feeds.place(number + 1, 0), said.seq),
+        )
+        for place, size in list(rows):
+            if membership.counts(db, bytes(name), feeds.parted(place)[1]):
+                yield bytes(name), place, size
 
 
 def _membership(db: apsw.Connection, said: Record) -> tuple[Pair, ...]:
