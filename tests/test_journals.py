@@ -6,7 +6,7 @@ import pytest
 
 from gateway.errors import ProofFails
 from gateway.groups.group import Policies
-from gateway.records import checkpoint, journal as leaves, merkle, record
+from gateway.records import checkpoint, journal as leaves, merkle, record, roster
 from gateway.records.feed import Head, View
 from gateway.records.run import Origin, Run, Written
 from gateway.store import checkpoints, database, feeds, groups, journal, standing
@@ -133,6 +133,23 @@ def test_a_founding_names_whose_witnesses_count() -> None:
     _cosign(db, FIRST, MAKER)
     assert standing.of(db, said.feed.id).cosigned == 0
     _cosign(db, FIRST, BUYER)
+    assert standing.of(db, said.feed.id).cosigned == 1
+
+
+def test_a_witness_that_a_later_roster_names_counts_for_what_it_cosigned_before() -> None:
+    """What was cosigned is looked at again when other witnesses count: nothing is said twice."""
+    db = database.connect(database.MEMORY)
+    alone, unnamed = party("maker"), group_of(party("maker"), party("buyer"), purpose="later")
+    groups.register(db, "later", unnamed)
+    said = FIRST.begin(unnamed.id, Origin((), View(unnamed.roster.hash)), moment(), seed("salt"))
+    feeds.append(db, record.parse(said.encoded), said.body, said.feed)
+    journal.grow(db, FIRST)
+    _cosign(db, FIRST, MAKER)
+    assert standing.of(db, said.feed.id).cosigned == 0
+    before, rows = unnamed.roster, [MAKER.organisation, party("buyer").organisation]
+    payload = roster.compose_next(before, rows)
+    by = [roster.sign(each.root, payload) for each in (alone, BUYER)]
+    assert groups.keep_roster(db, roster.decode_next(roster.assemble(payload, by), before))
     assert standing.of(db, said.feed.id).cosigned == 1
 
 

@@ -13,7 +13,6 @@ from gateway.groups import finality, group
 from gateway.groups.finality import Witnesses
 from gateway.records import checkpoint, note
 from gateway.records.checkpoint import Checkpoint
-from gateway.store import membership
 from gateway.store.chain import rosters
 
 # So many of a run's newest stay whatever is under them: a witness may be about to cosign one.
@@ -100,5 +99,10 @@ def witnesses(db: apsw.Connection, identity: bytes) -> Witnesses:
         (identity,),
     )
     newest = max(rosters(db, bytes(of)).values(), key=lambda each: each.number)
-    members = {each.organisation for each in membership.load(db, identity).members}
+    rows = db.execute(
+        "SELECT DISTINCT organisation FROM members"
+        " WHERE in_group = (SELECT number FROM groups WHERE id = ?)",
+        (identity,),
+    )
+    members = {bytes(organisation) for (organisation,) in rows}
     return finality.witnesses(group.parse(encoded).policies.witnesses, members, newest)

@@ -19,7 +19,7 @@ from gateway.groups.membership import ENDLESS, Membership
 from gateway.records import identity
 from gateway.records.feed import View
 from gateway.records.record import SALT_BYTES, Kind
-from gateway.store import islands, standing
+from gateway.store import islands, noted, standing
 from gateway.store.heard import hear
 
 _ID_BYTES = 32
@@ -33,6 +33,7 @@ def refold(db: apsw.Connection, identity: bytes) -> Membership:
     folded = heard.fold()
     _keep(db, _number(db, identity), heard.founding, folded)
     standing.refolded(db, identity, before != _weight(db, identity))
+    noted.settle_group(db, identity)
     islands.drop_strangers(db, identity)
     return folded
 

@@ -7,10 +7,12 @@ docs/protocol/journal.md.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import apsw
 
+from gateway.errors import AuthorError
 from gateway.groups import finality
 from gateway.records.feed import Head
 from gateway.records.journal import Entry
@@ -111,22 +113,41 @@ def stamp(db: apsw.Connection) -> tuple[int, int]:
 
 def settle(db: apsw.Connection, number: int) -> None:
     """Say of the heads under a checkpoint that they are cosigned, in groups where enough did."""
-    kept = checkpoints.load(db, number)
     groups = db.execute(
         "SELECT DISTINCT g.id FROM noted n JOIN feeds f ON f.number = n.feed"
         " JOIN groups g ON g.number = f.in_group WHERE n.checkpoint = ?",
         (number,),
     )
     for (group,) in list(groups):
-        by = checkpoints.witnesses(db, bytes(group))
-        if by.suffice(finality.cosigned(kept.checkpoint, kept.cosignatures, by)):
-            rows = db.execute(
-                "SELECT f.id, n.size FROM noted n JOIN feeds f ON f.number = n.feed"
-                " JOIN groups g ON g.number = f.in_group WHERE n.checkpoint = ? AND g.id = ?",
-                (number, group),
-            )
-            for feed, size in list(rows):
-                standing.cosigned(db, bytes(feed), size)
+        _settle(db, number, bytes(group))
+
+
+def settle_group(db: apsw.Connection, group: bytes) -> None:
+    """Look again what is cosigned in a group, once other witnesses may count in it."""
+    rows = db.execute(
+        "SELECT DISTINCT n.checkpoint FROM noted n JOIN feeds f ON f.number = n.feed"
+        " JOIN groups g ON g.number = f.in_group LEFT JOIN standing s ON s.feed = f.number"
+        " WHERE g.id = ? AND n.size > coalesce(s.cosigned, 0)",
+        (group,),
+    )
+    for (number,) in list(rows):
+        _settle(db, number, group)
+
+
+def _settle(db: apsw.Connection, number: int, group: bytes) -> None:
+    kept, by = checkpoints.load(db, number), checkpoints.witnesses(db, group)
+    signed: set[bytes] = set()
+    for line in kept.cosignatures:
+        with suppress(AuthorError):  # It was good under a key that looks like the one of now.
+            signed |= finality.cosigned(kept.checkpoint, (line,), by)
+    if by.suffice(signed):
+        rows = db.execute(
+            "SELECT f.id, n.size FROM noted n JOIN feeds f ON f.number = n.feed"
+            " JOIN groups g ON g.number = f.in_group WHERE n.checkpoint = ? AND g.id = ?",
+            (number, group),
+        )
+        for feed, size in list(rows):
+            standing.cosigned(db, bytes(feed), size)
 
 
 def _thin(db: apsw.Connection, feed: int) -> None:
