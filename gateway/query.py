@@ -94,6 +94,7 @@ class Told:
     readings: tuple[Reading, ...] | None  # None: the body is not held
     gap: Gap | None = None  # instead of readings: what is missing for good
     provenances: tuple[str, ...] = ()  # who stands for each of the readings
+    marks: tuple[str, ...] = ()  # beside its status: pending, contested, late
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,7 @@ class Row:
             "equipment": reading.equipment,
             "provenance": self.provenance,
             "status": self.told.status.name.lower(),
+            "marks": list(self.told.marks),
             "activity": None if record.activity is None else record.activity.hex(),
             "as_of": as_of,
         }
@@ -157,6 +159,7 @@ class Missed:
             "after": None if gap.after_ms is None else show_time(gap.after_ms),
             "before": None if gap.before_ms is None else show_time(gap.before_ms),
             "status": self.told.status.name.lower(),
+            "marks": list(self.told.marks),
         }
 
 

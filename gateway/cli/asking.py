@@ -146,6 +146,7 @@ def _story(story: Story, here: bytes) -> dict[str, object]:
         "readings": None if readings is None else len(readings),
         "devices": sorted({reading.device for reading in readings or ()}),
         "status": story.status(here).name.lower(),
+        "marks": list(story.marks),
         "held_by": sorted({story.node.hex(), here.hex(), *(node.hex() for node in story.holders)}),
     }
 
@@ -197,4 +198,6 @@ def _cell(fact: object) -> str:
             return "true" if fact else "false"
         case None:
             return ""
+        case list():
+            return " ".join(map(str, fact))
     return str(fact)

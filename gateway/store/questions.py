@@ -18,7 +18,9 @@ from gateway.readings.reading import Gap, Provenance, Reading
 from gateway.records import attestation, gap, record
 from gateway.records.proof import Opening
 from gateway.records.record import Kind, Record
-from gateway.store import keyring, membership, outbox
+from gateway.store import keyring, membership, outbox, standing
+from gateway.store.marking import Marks
+from gateway.store.standing import Standing
 
 UNPROVEN: Final = "unproven"  # it says that its device signed it, and does not show it
 _RECORDS = (
@@ -44,6 +46,8 @@ class Story:
     opening: Opening | None
     is_sealed: bool  # under a key that is not held
     counts: bool  # by the group's members as they are now
+    standing: Standing
+    marks: tuple[str, ...]
 
     @property
     def content(self) -> bytes | None:
@@ -54,6 +58,9 @@ class Story:
         """Say how far it is agreed, as seen by the node that holds this store."""
         if not self.counts:
             return Status.REJECTED
+        if self.record.seq < self.standing.agreed:
+            is_final = self.record.seq < self.standing.final
+            return Status.FINAL if is_final else Status.AGREED
         holders = {here, self.node, *self.holders}
         return Status.REPLICATED if len(holders) > 1 else Status.LOCAL
 
@@ -61,23 +68,26 @@ class Story:
 def select(db: apsw.Connection, question: Question, here: bytes) -> Iterator[Told]:
     """Give the observations that may answer: with a limit newest first, without oldest first."""
     signed: dict[bytes, list[tuple[bytes, Cover]]] = {}
-    counted: dict[bytes, int] = {}
+    counted: dict[bytes, tuple[int, Standing]] = {}
+    marks = Marks(db)
     for place, oldest, newest in _places(db, question):
         (row,) = db.execute(_RECORDS + " WHERE r.place = ?", (place,))
         encoded, body, name, node, organisation, run_key = row
         said = record.parse(encoded)
         if said.feed not in signed:
             signed[said.feed] = outbox.holders(db, said.feed)
-            counted[said.feed] = membership.counted(db, said.feed, here)
+            until = membership.counted(db, said.feed, here)
+            counted[said.feed] = until, standing.of(db, said.feed)
         holders = tuple(who for who, each in signed[said.feed] if each.covers(said.seq))
         opened = _opened(db, said, body)
-        counts = said.seq < counted[said.feed]
-        story = Story(said, body, name, node, organisation, run_key, holders, *opened, counts)
+        until, stands = counted[said.feed]
+        where = name, node, organisation, run_key, holders
+        story = Story(said, body, *where, *opened, said.seq < until, stands, marks.of(said))
         missed = gap_of(said, story.content)
         attested = attested_of(said, story.content) if missed is None else ((), ())
         readings, stood_for = attested or (None, ())
-        status, span = story.status(here), (oldest, newest)
-        yield Told(said, name, node, organisation, status, *span, readings, missed, stood_for)
+        told = story.status(here), oldest, newest, readings, missed, stood_for, story.marks
+        yield Told(said, name, node, organisation, *told)
 
 
 def _places(
@@ -91,6 +101,7 @@ def _places(
     yield from db.execute(
         "SELECT o.place, min(o.first_ms) AS oldest, max(o.last_ms) AS newest FROM observations o"
         " JOIN feeds f ON f.number = o.place >> 32 JOIN groups g ON g.number = f.in_group"
+        " LEFT JOIN standing s ON s.feed = f.number"
         f" WHERE {' AND '.join(clauses) or 'true'}"
         " AND (:group_name IS NULL OR g.name = :group_name)"
         " AND (:organisation IS NULL OR f.organisation = :organisation)"
@@ -116,7 +127,9 @@ def _story(db: apsw.Connection, row: tuple[Any, ...], here: bytes) -> Story:
     holders = tuple(who for who, each in signed if each.covers(said.seq))
     opened = _opened(db, said, body)
     counts = said.seq < membership.counted(db, said.feed, here)
-    return Story(said, body, group, node, organisation, run_key, holders, *opened, counts)
+    where = group, node, organisation, run_key, holders
+    marks = Marks(db).of(said)
+    return Story(said, body, *where, *opened, counts, standing.of(db, said.feed), marks)
 
 
 def _opened(db: apsw.Connection, said: Record, body: bytes | None) -> tuple[Opening | None, bool]:
@@ -196,6 +209,9 @@ def _clauses(question: Question) -> tuple[list[str], dict[str, object]]:
     if question.device is not None and not any(sign in question.device for sign in "*?["):
         clauses.append("device = :device")
         values["device"] = question.device
+    if question.status_min >= Status.AGREED:
+        size = "min(s.agreed, s.cosigned)" if question.status_min is Status.FINAL else "s.agreed"
+        clauses.append(f"o.place < (f.number << 32) + {size}")
     if question.from_ms is not None:
         clauses.append("last_ms >= :from_ms")
         values["from_ms"] = question.from_ms
