@@ -174,6 +174,7 @@ class Consortium:
         That is all where nobody in a group lies and enough of its witnesses cosign.
         """
         yield from self.finals.differ(self.honest, self.forked())
+        yield from safety.unproven(self.honest, self.forked())
         for group in self.groups:
             among = [each for each in self.gateways if group in each.groups]
             is_loyal = all(each.node not in self.safety.liars for each in among)

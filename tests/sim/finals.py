@@ -22,10 +22,10 @@ _STANDING = (
     " JOIN heads h ON h.feed = f.number LEFT JOIN standing s ON s.feed = f.number"
 )
 _SHORT = (
-    "SELECT f.id, coalesce(s.agreed, 0), coalesce(s.cosigned, 0), h.size FROM feeds f"
+    "SELECT f.id, coalesce(s.agreed, 0), coalesce(s.cosigned, 0), h.spoken FROM feeds f"
     " JOIN groups g ON g.number = f.in_group JOIN heads h ON h.feed = f.number"
     " LEFT JOIN standing s ON s.feed = f.number"
-    " WHERE g.id = ? AND h.size > coalesce(s.cosigned, 0)"
+    " WHERE g.id = ? AND h.spoken > min(coalesce(s.agreed, 0), coalesce(s.cosigned, 0))"
 )
 
 

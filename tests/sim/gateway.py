@@ -94,15 +94,19 @@ class Gateway:
         self._receipts_soon = False
         for group in () if self.is_down else self.groups:
             with self._powered():
-                job = partial(acting.receipt, author=self.author, venue=self.venue(group))
-                done = self.desk.submit(job)
+                done = self.desk.submit(partial(self._owed, venue=self.venue(group)))
                 if done.exception() is not None:
                     self._receipt_soon()
                 elif done.result():
                     self._speak(self.exchange.written(group.id, self._clock.now_ms))
 
+    def _owed(self, db: apsw.Connection, venue: Venue) -> bool:
+        """Write the evidence that the group lacks, and receipts where the world has them."""
+        has_shown = acting.testify(db, self.author, venue)
+        return (self.receipts and acting.receipt(db, self.author, venue)) or has_shown
+
     def _receipt_soon(self) -> None:
-        if self.receipts and not self._receipts_soon:
+        if not self._receipts_soon:
             self._receipts_soon = True
             self._clock.after(RECEIPT_MS, self.receipt)
 

@@ -95,6 +95,7 @@ def options_of(seed: int) -> Options:
     if nodes > 2 and dice.random() < 0.5:
         lies = tuple(sorted(dice.sample(LIES, dice.randint(1, len(LIES)))))
     groups = dice.choice((1, 1, 2, 3)) if nodes < 5 else 1
+    witnesses = _witnesses(seed, nodes, groups)
     return replace(
         plain,
         nodes=nodes,
@@ -109,6 +110,6 @@ def options_of(seed: int) -> Options:
         lies=lies,
         lyings=dice.randint(3, 12) if lies else 0,
         is_relentless=bool(lies) and dice.random() < 0.5,
-        receipts=dice.random() < 0.25,
-        witnesses=_witnesses(seed, nodes, groups),
+        receipts=bool(witnesses) or dice.random() < 0.1,
+        witnesses=witnesses,
     )

@@ -12,7 +12,7 @@ AssertionError. Only what changed since the last look is looked at.
 - Nobody accused: only feeds of who lies are frozen; and where nobody lies no history is doubted.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
 from gateway.errors import BadAck, GatewayError
@@ -30,6 +30,11 @@ from tests.sim.gateway import Gateway
 _ACK_START = bytes((0x82, message.Type.ACK))
 _TO_ALL = "hl/1/g/"
 _ALL = b""  # in the place of a receiver: a receipt record is to all
+# The records held of a feed from one on, with their numbers.
+_FROM = (
+    "SELECT r.place & 4294967295, r.id FROM records r JOIN feeds f ON f.number = r.place >> 32"
+    " WHERE f.id = ?1 AND r.place >= (f.number << 32) + ?2"
+)
 
 
 class Safety:
@@ -155,9 +160,13 @@ class Safety:
     def _check_accused(self, gateway: Gateway) -> None:
         exchange = gateway.exchange
         assert self.liars or not exchange.forks, "a history is doubted where nobody lies"
-        for feed in exchange.frozen:
+        if not self.liars:
+            return
+        accused = {node for (node,) in gateway.db.execute("SELECT node FROM evidence")}
+        assert accused <= self.liars, "an honest node is accused"
+        for feed in exchange.frozen:  # Perhaps it is not held: evidence may come before its feed.
             held = feeds.load(gateway.db, feed)
-            assert held is not None and held.node in self.liars, "an honest feed is frozen"
+            assert held is None or held.node in self.liars, "an honest feed is frozen"
 
 
 def _is_of_this_run(gateway: Gateway, place: int) -> bool:
@@ -195,3 +204,19 @@ def lacking(gateways: Sequence[Gateway], besides: frozenset[bytes]) -> Iterator[
         for feed, node in rows:
             if node in nodes and feed not in besides:
                 yield f"{gateway.name} has no ACK of {nodes[node]} for {feed.hex()[:8]}"
+
+
+def unproven(gateways: Sequence[Gateway], forked: Mapping[bytes, int]) -> Iterator[str]:
+    """Say at whom a fork is no evidence, of those who hold what conflicts with another's."""
+    for feed, start in forked.items():
+        held: dict[int, dict[bytes, set[str]]] = {}
+        for gateway in gateways:
+            for seq, name in list(gateway.db.execute(_FROM, (feed, start))):
+                held.setdefault(seq, {}).setdefault(name, set()).add(gateway.name)
+        parted = {
+            who for each in held.values() if len(each) > 1 for some in each.values() for who in some
+        }
+        for gateway in gateways:
+            proof = gateway.db.execute("SELECT 1 FROM evidence WHERE thing = ?", (feed,)).fetchone()
+            if gateway.name in parted and proof is None:
+                yield f"{gateway.name} has no evidence that {feed.hex()[:6]} is forked"
