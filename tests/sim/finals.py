@@ -56,9 +56,12 @@ class Finals:
             assert held[: max(both - seen, 0)] == known[seen:both], "two records are final"
             known += held[max(len(known) - seen, 0) :]
 
-    def replaced(self, gateway: Gateway, held: Mapping[bytes, int]) -> None:
-        """Begin anew with a gateway's store, and let go of what no honest store holds any more."""
+    def replaced(self, gateway: Gateway) -> None:
+        """Begin anew with a gateway that now has another store, over which no run began yet."""
         self._seen = {key: size for key, size in self._seen.items() if key[0] != gateway.name}
+
+    def let_go(self, held: Mapping[bytes, int]) -> None:
+        """Forget what no honest store holds any more, after one was replaced."""
         for feed, ids in self._ids.items():
             del ids[held.get(feed, 0) :]
 

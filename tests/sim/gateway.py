@@ -27,7 +27,7 @@ from tests.sim.journal import Submitting
 from tests.sim.network import Network
 
 SERVED_BYTES = 256 * 1024
-RECEIPT_MS = 5_000
+RECEIPT_MS = 15_000
 _OFF_MS_MAX = 60_000
 
 

@@ -79,10 +79,11 @@ class Mishaps(Consortium):
         gateway.hold(disk.copy_of(backup))
         gateway.desk.failing = failing
         self.safety.replaced(gateway)
+        self.finals.replaced(gateway)
         gateway.start()
         held = sizes(self.honest, self.groups)
         self.ledger.replaced(held)
-        self.finals.replaced(gateway, held)
+        self.finals.let_go(held)
 
     def _step(self, gateway: Gateway) -> None:
         step_ms = self.fate.randint(-_STEP_MS_MAX, _STEP_MS_MAX)

@@ -57,7 +57,7 @@ class Options:
 def _witnesses(seed: int, nodes: int, groups: int) -> tuple[str, ...]:
     """Draw who has a witness, and how it is; at most f of the n in a group are false."""
     dice = random.Random(f"witnesses {seed}")
-    if dice.random() > (0.2 if nodes < 4 else 0.4):
+    if dice.random() > (0.2 if nodes < 5 else 0.12):
         return ()
     drawn = [dice.choice(_PRESENT) for _ in range(nodes)]
     false_max = (sum(map(bool, drawn)) - 1) // 3 if groups == 1 else 0
