@@ -23,15 +23,26 @@ from tests.vectors.build_evidence import (
     author,
     expect,
     forked,
+    journal_fork,
     parsed,
     read,
+    rewrite,
     signed_twice,
     whole_file,
+    witness_fork,
     wrong_body,
 )
 
 VECTORS = load("evidence")
-EVERY = (forked(), wrong_body(), wrong_body(is_sealed=True), signed_twice())
+EVERY = (
+    forked(),
+    wrong_body(),
+    wrong_body(is_sealed=True),
+    signed_twice(),
+    journal_fork(),
+    rewrite(),
+    witness_fork(),
+)
 
 
 @pytest.mark.parametrize("vector", VECTORS["good"], ids=lambda vector: vector["name"])

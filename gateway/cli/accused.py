@@ -133,7 +133,24 @@ def in_words(found: Finding) -> str:
                 "of consortium {thing}",
                 **facts,
             )
-    return say("{name} ({organisation}) broke a rule: {kind}", **facts)
+        case Kind.JOURNAL_FORK:
+            return say(
+                "node {node} of {name} ({organisation}) signed two journals of one size, {seq}: "
+                "run {thing}",
+                **facts,
+            )
+        case Kind.REWRITE:
+            return say(
+                "node {node} of {name} ({organisation}) rewrote leaf {seq} of the journal "
+                "of run {thing}",
+                **facts,
+            )
+        case Kind.WITNESS_FORK:
+            return say(
+                "the witness of {name} ({organisation}) cosigned two journals of one size, {seq}: "
+                "run {thing}",
+                **facts,
+            )
 
 
 def _judged(encoded: bytes, trusted: Collection[bytes]) -> tuple[Finding, bytes]:

@@ -22,17 +22,19 @@ from gateway.errors import (
     UnknownRoster,
     WrongIssuer,
 )
+from gateway.groups import journals, shown
+from gateway.groups.shown import Author as Author
 from gateway.records import cbor, cose, identity, record, roster
 from gateway.records.feed import Rosters, feed_id
-from gateway.records.identity import CERTIFICATE_BYTES_MAX, Certificate
-from gateway.records.record import RECORD_BYTES_MAX, Record
-from gateway.records.roster import ROSTER_BYTES_MAX, Organisation, Roster
+from gateway.records.identity import Certificate
+from gateway.records.journal import Entry
+from gateway.records.record import Record
+from gateway.records.roster import Organisation, Roster
 from gateway.records.sealing import KEY_BYTES
 
 # With what a record, its seal and a message add, it travels as any body that is not apart.
 EVIDENCE_BYTES_MAX: Final = 48_000
 BODY_BYTES_MAX: Final = 40 * 1024
-_SIGNATURE_BYTES_MAX: Final = 256
 FILE_BYTES_MAX: Final = 16 * 1024 * 1024
 _FILE_TYPE: Final = "hulian/1/evidence"
 _ROSTERS_MAX: Final = 256
@@ -50,18 +52,38 @@ class Kind(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Author:
-    """The certificates of the run that signed: its node's, and its own."""
-
-    node: bytes
-    run: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class RecordFork:
     """Two records of one run that cannot be in one feed, the earlier one first."""
 
     author: Author
+    first: bytes
+    second: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class JournalFork:
+    """Two checkpoints of one run's journal, of one size, with two roots."""
+
+    author: Author
+    first: bytes
+    second: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """Two checkpoints of one run's journal, and under both the leaf of one number: two heads."""
+
+    author: Author
+    first: bytes
+    second: bytes
+    leaves: tuple[Entry, Entry]
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessFork:
+    """Two checkpoints of one journal, of one size, that an organisation's witness cosigned."""
+
+    organisation: bytes
     first: bytes
     second: bytes
 
@@ -85,15 +107,16 @@ class WrongBody:
     key: bytes | None
 
 
-Evidence = RecordFork | RosterTwice | WrongBody
+Evidence = RecordFork | JournalFork | Rewrite | WitnessFork | RosterTwice | WrongBody
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What evidence shows: who broke which rule, with what, and from where on.
 
-    `thing` is a feed, or a consortium; of it `seq` is the first record that does not count, or the
-    number of a roster. Of what has no node or group, they are None.
+    `thing` is a feed, a consortium, or the run of a journal; of it `seq` is the first record that
+    does not count, the number of a roster, or the size (of a rewrite, the leaf) that differs. Of
+    what has no node or group, they are None.
     """
 
     kind: Kind
@@ -133,6 +156,13 @@ def encode(said: Evidence) -> bytes:
     match said:
         case RecordFork(author, first, second):
             fields = [Kind.RECORD_FORK, [author.node, author.run], first, second]
+        case JournalFork(author, first, second):
+            fields = [Kind.JOURNAL_FORK, [author.node, author.run], first, second]
+        case Rewrite(author, first, second, leaves):
+            rows = [shown.leaf_row(each) for each in leaves]
+            fields = [Kind.REWRITE, [author.node, author.run], first, second, *rows]
+        case WitnessFork(organisation, first, second):
+            fields = [Kind.WITNESS_FORK, organisation, first, second]
         case RosterTwice(organisation, first_roster, second_roster):
             fields = [Kind.ROSTER_TWICE, organisation, [*first_roster], [*second_roster]]
         case WrongBody(author, signed, body, key):
@@ -146,15 +176,30 @@ def decode(encoded: bytes) -> Evidence:
         said = cbor.decode(encoded, EVIDENCE_BYTES_MAX)
     except MalformedCbor as fault:
         raise MalformedEvidence(reason=fault) from None
+    if not isinstance(said, list) or not said or type(said[0]) is not int:
+        raise MalformedEvidence(reason="not a list that begins with a kind")
     match said:
         case [Kind.RECORD_FORK, author, bytes() as first, bytes() as second]:
-            return RecordFork(_author(author), _record(first), _record(second))
+            return RecordFork(shown.author(author), shown.record(first), shown.record(second))
+        case [Kind.JOURNAL_FORK, author, bytes() as first, bytes() as second]:
+            return JournalFork(
+                shown.author(author), shown.journal_note(first), shown.journal_note(second)
+            )
+        case [Kind.REWRITE, author, bytes() as first, bytes() as second, one, other]:
+            leaves = (shown.leaf(one), shown.leaf(other))
+            return Rewrite(
+                shown.author(author), shown.journal_note(first), shown.journal_note(second), leaves
+            )
+        case [Kind.WITNESS_FORK, bytes() as organisation, bytes() as first, bytes() as second]:
+            return WitnessFork(organisation, shown.journal_note(first), shown.journal_note(second))
         case [Kind.ROSTER_TWICE, bytes() as organisation, first, second]:
-            return RosterTwice(organisation, _signed(first), _signed(second))
+            return RosterTwice(
+                organisation, shown.signed_roster(first), shown.signed_roster(second)
+            )
         case [Kind.BAD_BODY, author, bytes() as signed, bytes() as body, None | bytes() as key]:
             if len(body) > BODY_BYTES_MAX or (key is not None and len(key) != KEY_BYTES):
                 raise MalformedEvidence(reason="the body is too long, or the key is none")
-            return WrongBody(_author(author), _record(signed), body, key)
+            return WrongBody(shown.author(author), shown.record(signed), body, key)
     raise MalformedEvidence(reason="not a kind that is known with its fields")
 
 
@@ -166,6 +211,10 @@ def verify(said: Evidence, rosters: Rosters) -> Finding:
     match said:
         case RecordFork():
             return _forked(said, rosters)
+        case JournalFork() | Rewrite():
+            return _rewritten(said, rosters)
+        case WitnessFork():
+            return _witnessed(said, rosters)
         case RosterTwice():
             return _signed_twice(said, rosters)
         case WrongBody():
@@ -211,6 +260,33 @@ def _forked(said: RecordFork, rosters: Rosters) -> Finding:
     return Finding(
         Kind.RECORD_FORK, by.id, by.name, node.subject, first.group, first.feed, first.seq
     )
+
+
+def _rewritten(said: JournalFork | Rewrite, rosters: Rosters) -> Finding:
+    node, run, by = _vouched(said.author, rosters)
+    if isinstance(said, Rewrite):
+        kind = Kind.REWRITE
+        size = journals.rewritten(said.first, said.second, run.key, said.leaves)
+    else:
+        kind, size = Kind.JOURNAL_FORK, journals.forked(said.first, said.second, run.key)
+    return Finding(kind, by.id, by.name, node.subject, None, run.subject, size)
+
+
+def _witnessed(said: WitnessFork, rosters: Rosters) -> Finding:
+    newest = sorted(rosters.values(), key=lambda each: each.number, reverse=True)
+    rows = [row for each in newest for row in each.organisations if row.id == said.organisation]
+    if not rows:
+        raise UnknownOrganisation(organisation=said.organisation.hex(), roster="-")
+    fault = EvidenceFails(reason="its organisation has no witness in a roster that is known")
+    for row in rows:
+        if row.witness is None:
+            continue
+        try:
+            run, size = journals.witnessed(said.first, said.second, row.id, row.witness)
+            return Finding(Kind.WITNESS_FORK, row.id, row.name, None, None, run, size)
+        except EvidenceFails as found:
+            fault = found  # It may have had another key by another roster.
+    raise fault
 
 
 def _wrong_body(said: WrongBody, rosters: Rosters) -> Finding:
@@ -320,27 +396,3 @@ def _of_run(encoded: bytes, run_key: bytes) -> Record:
     if found.feed != feed_id(run_key, found.group):
         raise EvidenceFails(reason="a record is not of the feed of its run and group")
     return found
-
-
-def _author(said: object) -> Author:
-    match said:
-        case [bytes() as node, bytes() as run] if (
-            len(node) <= CERTIFICATE_BYTES_MAX and len(run) <= CERTIFICATE_BYTES_MAX
-        ):
-            return Author(node, run)
-    raise MalformedEvidence(reason="not the certificates of a node and its run")
-
-
-def _record(encoded: bytes) -> bytes:
-    if len(encoded) > RECORD_BYTES_MAX:
-        raise MalformedEvidence(reason="a record is too long")
-    return encoded
-
-
-def _signed(said: object) -> tuple[bytes, bytes]:
-    match said:
-        case [bytes() as payload, bytes() as signature] if (
-            len(payload) <= ROSTER_BYTES_MAX and len(signature) <= _SIGNATURE_BYTES_MAX
-        ):
-            return payload, signature
-    raise MalformedEvidence(reason="not a roster's payload and its signature")

@@ -20,6 +20,7 @@ from gateway.store.evidence import Origin
 SUSPICIONS_MAX: Final = 64
 
 _Suspicion = Callable[[Connection], bytes | None]
+_Journals = tuple[bytes, tuple[bytes, bytes], Sequence[str]]
 
 
 class Accusing:
@@ -28,12 +29,13 @@ class Accusing:
     def __init__(self, own: bytes, counts: Counter[str]) -> None:
         self._own, self._counts = own, counts
         self._suspicions: list[tuple[_Suspicion, Origin]] = []
+        self._journals: list[_Journals] = []
         self._impossible: list[tuple[bytes, str, int]] = []
         # What was new when the batch was stored, with its bytes and how it came.
         self.found: list[tuple[Finding, bytes, Origin]] = []
 
     def __bool__(self) -> bool:
-        return bool(self._suspicions or self._impossible)
+        return bool(self._suspicions or self._journals or self._impossible)
 
     def forked(self, one: bytes, other: bytes) -> None:
         """Suspect that two signed records cannot be in one feed."""
@@ -43,9 +45,14 @@ class Accusing:
         """Suspect that a body that a record names is not the one it commits to."""
         self._add(partial(evidence.wrong_body, signed=signed, body=body), Origin.FOUND)
 
+    def journals(self, run: bytes, both: tuple[bytes, bytes], lines: Sequence[str]) -> None:
+        """Suspect that a run signed two checkpoints of one size, the second under these lines."""
+        if len(self._journals) < SUSPICIONS_MAX:
+            self._journals.append((run, both, lines))
+
     def shown(self, content: bytes) -> None:
         """Judge what somebody sent as evidence."""
-        self._add(lambda _: content, Origin.HEARD)
+        self._add(partial(_itself, content), Origin.HEARD)
 
     def impossible(self, node: bytes, code: str, unix_ms: int) -> None:
         """Remember that a peer said in its proven name what no honest one says."""
@@ -59,6 +66,9 @@ class Accusing:
         self.found.clear()
         for suspicion, origin in self._suspicions:
             self._judge(db, suspicion, origin)
+        for run, both, lines in self._journals:
+            for each in evidence.journal_forks(db, run, *both, lines):
+                self._judge(db, partial(_itself, each), Origin.FOUND)
         for place, content in records:
             try:
                 self._note(evidence.read(db, place, content, self._own), content, Origin.RECORD)
@@ -83,3 +93,7 @@ class Accusing:
     def _note(self, finding: Finding | None, content: bytes | None, origin: Origin) -> None:
         if finding is not None and content is not None:
             self.found.append((finding, content, origin))
+
+
+def _itself(content: bytes, _db: Connection) -> bytes:
+    return content

@@ -96,6 +96,7 @@ class Noting:
             doubts.said(each, None, group, 0)
         if heard.fork is not None:
             doubts.forked(*heard.fork)
+            staged.accusing.journals(*heard.fork, said.cosignatures)
         if heard.taken is None:
             return Worth.KNOWN
         staged.later.append(heard.taken.keep)

@@ -5,7 +5,7 @@ node still owes its groups to say, and all that is held. Of one kind against one
 alone is kept. Protocol: docs/protocol/evidence.md.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final
@@ -15,9 +15,9 @@ import apsw
 from gateway.errors import AuthorError, UnknownOrganisation, UnknownRoster
 from gateway.groups import evidence
 from gateway.groups.evidence import Author, Finding
-from gateway.records import feed, record, sealing
+from gateway.records import checkpoint, feed, note, record, sealing
 from gateway.records.feed import feed_id
-from gateway.store import feeds, freezing, keyring
+from gateway.store import checkpoints, feeds, freezing, keyring, peers
 from gateway.store.chain import rosters
 
 # Who hears of evidence waits so long for somebody's record of it before writing one.
@@ -63,6 +63,33 @@ def fork(db: apsw.Connection, one: bytes, other: bytes) -> bytes | None:
     if author is None:
         return None
     return evidence.encode(evidence.record_fork(author, first, second))
+
+
+def journal_forks(
+    db: apsw.Connection, run: bytes, one: bytes, other: bytes, lines: Sequence[str]
+) -> list[bytes]:
+    """Write that a run signed two checkpoints of one size, and which witnesses cosigned both.
+
+    `lines` are the cosignatures under the other; those under the one are held.
+    """
+    first, second = sorted((one, other))
+    signer = next((each for each in peers.runs(db, run[:8]) if each.run.subject == run), None)
+    found: list[evidence.Evidence] = []
+    if signer is not None:
+        author = Author(signer.node.encoded, signer.run.encoded)
+        found.append(evidence.JournalFork(author, first, second))
+    (signed, at), (contrary, _) = checkpoint.read(one), checkpoint.read(other)
+    number = checkpoints.find(db, run, at.size)
+    ours = () if number is None else checkpoints.load(db, number).cosignatures
+    theirs = {note.parse_line(line).name: line for line in lines}
+    for line in ours:
+        name = note.parse_line(line).name
+        if name in theirs and name.startswith(checkpoint.witness_name(b"")):
+            pair = ((signed.text, line), (contrary.text, theirs[name]))
+            notes = sorted(note.assemble(text, [each]) for text, each in pair)
+            witness = bytes.fromhex(name.removeprefix(checkpoint.witness_name(b"")))
+            found.append(evidence.WitnessFork(witness, notes[0], notes[1]))
+    return [evidence.encode(each) for each in found]
 
 
 def wrong_body(db: apsw.Connection, signed: bytes, body: bytes) -> bytes | None:
@@ -198,8 +225,9 @@ def owed(db: apsw.Connection, group: bytes, now_ms: int) -> list[bytes]:
         "SELECT e.encoded FROM evidence e LEFT JOIN testimony t ON t.in_group = ?1"
         " AND t.kind = e.kind AND t.organisation = e.organisation AND t.thing = e.thing"
         " WHERE (t.seq IS NULL OR (t.seq > e.seq AND t.own < ?2))"
-        " AND (e.in_group = ?1 OR (e.in_group IS NULL AND e.thing = (SELECT o.consortium"
-        "   FROM groups g JOIN rosters o ON o.hash = g.roster WHERE g.id = ?1)))"
+        " AND (e.in_group = ?1 OR (e.in_group IS NULL AND EXISTS (SELECT 1 FROM members m"
+        "   JOIN groups g ON g.number = m.in_group"
+        "   WHERE g.id = ?1 AND m.organisation = e.organisation)))"
         " AND (e.origin <> ?3 OR ?4 - e.since_ms >= ?5) ORDER BY e.id",
         (group, TELLINGS_MAX, int(Origin.HEARD), now_ms, PATIENCE_MS),
     )

@@ -3,8 +3,30 @@
 from hashlib import sha256
 
 from gateway.groups import evidence
-from gateway.groups.evidence import Author, Evidence, Finding, RecordFork, RosterTwice, WrongBody
-from gateway.records import cbor, cose, feed, record, roster, sealing
+from gateway.groups.evidence import (
+    Author,
+    Evidence,
+    Finding,
+    JournalFork,
+    RecordFork,
+    Rewrite,
+    RosterTwice,
+    WitnessFork,
+    WrongBody,
+)
+from gateway.records import (
+    cbor,
+    checkpoint,
+    cose,
+    feed,
+    journal,
+    merkle,
+    note,
+    record,
+    roster,
+    sealing,
+)
+from gateway.records.journal import Entry
 from gateway.records.record import Kind, Place, Record, Said
 from gateway.records.run import Origin, Run, Written
 from gateway.records.sealing import Sealing
@@ -21,9 +43,10 @@ from tests.people import (
     roster_of,
     run_of,
     seed,
+    witnessed,
 )
 
-MAKER, BUYER, STRANGER = party("maker"), party("buyer"), party("stranger")
+MAKER, BUYER, STRANGER = party("maker"), witnessed(party("buyer")), party("stranger")
 NEWCOMER, OTHER = party("newcomer"), party("carrier")
 ROSTER = roster_of(MAKER, BUYER)
 GROUP, ELSEWHERE = group_of(MAKER, BUYER), group_of(MAKER, BUYER, purpose="milling")
@@ -104,6 +127,44 @@ def wrong_body(is_sealed: bool = False) -> WrongBody:
     return WrongBody(author(), signed, body, own)
 
 
+def _checkpoints(run: Run, sizes: tuple[int, int] = (5, 5)) -> tuple[bytes, bytes]:
+    """Give two checkpoints of a run, in order."""
+    one, other = (
+        checkpoint.sign(run.key, size, seed(f"root {size} {at}")) for at, size in enumerate(sizes)
+    )
+    return (min(one, other), max(one, other)) if sizes[0] == sizes[1] else (one, other)
+
+
+def journal_fork(run: Run = RUN) -> JournalFork:
+    """Give two checkpoints of one size that a run signed."""
+    return JournalFork(author(run), *_checkpoints(run))
+
+
+def witness_fork(by: Party = BUYER) -> WitnessFork:
+    """Give two checkpoints of one size that a witness cosigned."""
+    texts = [checkpoint.read(each)[0].text for each in _checkpoints(RUN)]
+    notes = sorted(note.assemble(text, [by.cosign(text, 1_795_000_000)]) for text in texts)
+    return WitnessFork(by.root.id, notes[0], notes[1])
+
+
+def rewrite(index: int = 2, is_changed: bool = True) -> Rewrite:
+    """Give two journals of a run, of 5 and 9 heads, in which one head differs."""
+    heads = [feed.Head(seed("a feed"), number + 1, seed(f"head {number}")) for number in range(9)]
+    others = list(heads)
+    if is_changed:
+        others[index] = feed.Head(seed("a feed"), index + 1, seed("rewritten"))
+    first, one = _journal(heads[:5], index)
+    second, other = _journal(others, index)
+    return Rewrite(author(), first, second, (one, other))
+
+
+def _journal(heads: list[feed.Head], index: int) -> tuple[bytes, Entry]:
+    leaves = [journal.leaf(each) for each in heads]
+    served = merkle.subtrees_of(leaves)
+    signed = checkpoint.sign(RUN.key, len(heads), merkle.frontier(len(heads), served).root())
+    return signed, Entry(index, heads[index], merkle.inclusion(index, len(heads), served))
+
+
 def _payloads() -> tuple[bytes, bytes]:
     """Give two rosters that may follow the one known, of one number and attempt."""
     rows = [each.organisation for each in (MAKER, BUYER)]
@@ -130,6 +191,9 @@ def _good() -> dict[str, bytes]:
         "a clear body that was not committed to": wrong_body(),
         "a sealed body that was not committed to": wrong_body(is_sealed=True),
         "a root that signed two rosters of one number": signed_twice(),
+        "a run that signed two journals of one size": journal_fork(),
+        "a journal in which a head was rewritten": rewrite(),
+        "a witness that cosigned two journals of one size": witness_fork(),
     }
     return {name: evidence.encode(each) for name, each in said.items()}
 
@@ -150,7 +214,7 @@ def _bad() -> dict[str, bytes]:
         **{
             name: cbor.encode(each)
             for name, each in (
-                _misshapen() | _no_fork() | _right_bodies() | _right_rosters()
+                _misshapen() | _no_fork() | _right_bodies() | _right_rosters() | _right_journals()
             ).items()
         },
     }
@@ -220,6 +284,32 @@ def _right_rosters() -> dict[str, object]:
         "two first rosters": _twice(*first),
         "rosters signed by another root": _of(signed_twice(BUYER, MAKER)),
         "rosters of an organisation that is in none": _of(signed_twice(STRANGER, STRANGER)),
+    }
+
+
+def _right_journals() -> dict[str, object]:
+    mine, (one, other), changed = _mine(RUN), _checkpoints(RUN), rewrite()
+    grown, cosigned = _checkpoints(RUN, (5, 6)), witness_fork()
+    rows = cbor.decode(evidence.encode(changed), evidence.EVIDENCE_BYTES_MAX)
+    assert isinstance(rows, list)
+    elsewhere = [rows[-1][0] + 1, *rows[-1][1:]]
+    return {
+        "one checkpoint twice": [1, mine, one, one],
+        "checkpoints not in order": [1, mine, other, one],
+        "checkpoints of two sizes": [1, mine, *grown],
+        "checkpoints of another run": [1, _mine(run_of(MAKER, 1)), one, other],
+        "a checkpoint of 16,385 bytes": [1, mine, bytes(16_385), other],
+        "a kind that is false": [False, mine, forked().first, forked().second],
+        "a kind that is true": [True, mine, one, other],
+        "a journal that only grew": _of(rewrite(is_changed=False)),
+        "leaves of two numbers": [*rows[:-1], elsewhere],
+        "journals in the wrong order": [2, mine, rows[3], rows[2], rows[5], rows[4]],
+        "a leaf under another journal": [*rows[:-2], rows[-1], rows[-2]],
+        "a leaf without its path": [*rows[:-1], rows[-1][:2]],
+        "checkpoints that nobody cosigned": [3, BUYER.root.id, one, other],
+        "cosigned by another's witness": [3, MAKER.root.id, cosigned.first, cosigned.second],
+        "cosigned by nobody's witness": [3, STRANGER.root.id, cosigned.first, cosigned.second],
+        "one cosigned checkpoint twice": [3, BUYER.root.id, cosigned.first, cosigned.first],
     }
 
 
