@@ -103,8 +103,16 @@ def test_a_run_is_introduced_and_catches_up(tmp_path: Path) -> None:
 class Nonsense:
     """What a bad witness answers to a request to cosign."""
 
+    besides = 404  # its status to everything else
+
     def __init__(self, status: int, body: Callable[[bytes], bytes], kind: str = "text/plain"):
         self.status, self.body, self.kind = status, body, kind
+
+
+class Greedy(Nonsense):
+    """One that asks for the first roster again and again."""
+
+    besides = 200
 
 
 @contextmanager
@@ -118,8 +126,11 @@ def answering(nonsense: Nonsense) -> Iterator[str]:
             if not nonsense.status:
                 done.wait(20)
                 return
-            body = nonsense.body(said)
-            self.send_response(nonsense.status)
+            if self.path.endswith("/add-checkpoint"):
+                status, body = nonsense.status, nonsense.body(said)
+            else:
+                status, body = nonsense.besides, b"0\n"
+            self.send_response(status)
             self.send_header("Content-Type", nonsense.kind)
             self.send_header("Content-Length", str(len(body)))
             self.send_header("Retry-After", "1")
@@ -175,6 +186,7 @@ BAD = {
     "too much": (Nonsense(200, lambda _: b"x" * 1_000_000), "link.large"),
     "a defect": (Nonsense(500, lambda _: b"<html>"), "witness.refused"),
     "busy": (Nonsense(429, lambda _: b"witness.busy\n"), "witness.busy"),
+    "rosters for ever": (Greedy(200, lambda _: b""), ""),
     "silence": (Nonsense(0, lambda _: b""), "link.slow"),
 }
 

@@ -123,6 +123,7 @@ class _Followed:
         self._patience_s, self._counts = shown.patience_s, counts
         self._retry: Retry = NEVER_TRIED
         self._old = 0
+        self._rosters: set[bytes] = set()  # that it was shown
         self.status = WitnessStatus(settings.name)
 
     async def follow(self) -> None:
@@ -161,6 +162,7 @@ class _Followed:
     async def _show(self, signed: bytes) -> None:
         """Show one checkpoint until it is cosigned; raise why it is not."""
         _, shown = checkpoint.read(signed)
+        await self._show_news(self._ledger.chains())
         is_introduced = False
         for _ in range(_ASKED_MAX):
             proof = self._ledger.consistency(self._old, shown.size)
@@ -217,14 +219,19 @@ class _Followed:
         return found
 
     async def _introduce(self) -> None:
-        """Show who this run is: the rosters that the witness lacks, then the certificates."""
-        for chain in self._ledger.chains():
-            await self._show_rosters(chain)
+        """Show who this run is."""
         held = self._run.credentials
         answer = await self._post(RUN, witnessing.introduce(held.node.encoded, held.run.encoded))
         if answer.status != 200:
             raise _refused(answer)
         self._old = 0
+
+    async def _show_news(self, chains: Sequence[Sequence[Roster]]) -> None:
+        """Show the rosters of each consortium, once after each that is new here."""
+        for chain in chains:
+            if chain[-1].hash not in self._rosters:
+                await self._show_rosters(chain)
+                self._rosters.add(chain[-1].hash)
 
     async def _show_rosters(self, chain: Sequence[Roster]) -> None:
         """Show a consortium's rosters from where the witness is; nothing where it does not care."""
