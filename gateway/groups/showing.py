@@ -193,7 +193,8 @@ def holder(said: Record, receipt: Receipt, within: Sequence[Roster], among: Amon
             _check_entry(said, entry, receipt.path)
             if among is not None:
                 among.check(by, *place)
-            return Holder(party(by, within), receipt.body is not None)
+            agrees = receipt.body is not None and said.seq < entry.cover.prefix
+            return Holder(party(by, within), agrees)
     raise BadAck(reason="it says nothing of this record's feed")
 
 

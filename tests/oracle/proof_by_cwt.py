@@ -245,7 +245,7 @@ class Reader:
                 continue
             if signer[1] not in self.holders:
                 self.holders.append(signer[1])
-            if len(signed) == 2:
+            if len(signed) == 2 and self._covers(said, read(signed[1][32:], 65_536)):
                 self.agree.add(signer[0])
 
     def _receipt(self, said: Said, signer: Names, signed: list[bytes], path: list[bytes]) -> bool:
@@ -255,6 +255,11 @@ class Reader:
             entries = entries_of_record(signed[0], signed[1], signer, said)
         check_entries(entries, path, self.parts[1], said)
         return True
+
+    def _covers(self, said: Said, entries: list[list[Any]]) -> bool:
+        """Say whether nothing up to the record is owed."""
+        owed = next(ranges for feed, _, _, ranges in entries if feed == said[1])
+        return not owed or bool(said[2] < owed[0][0])
 
     def _check_agreed(self, said: Said, shown: Shown) -> None:
         required = None if "group" in self.unshown else shown.required(said)

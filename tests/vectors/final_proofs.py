@@ -34,6 +34,10 @@ def good() -> dict[str, Proof]:
         "an organisation has not receipted": replace(WHOLE, receipts=(buyers, auditors)),
         "an ACK agrees to nothing": replace(WHOLE, receipts=(*WHOLE.receipts[1:], _ack())),
         "two receipts of an organisation": replace(WHOLE, receipts=(*WHOLE.receipts, _ack())),
+        "a receipt that owes a body before it": replace(
+            WHOLE,
+            receipts=(_said(Kind.RECEIPT, [[*_row(WAY.head)[:3], [[1, 2]]]]), *WHOLE.receipts[1:]),
+        ),
         "no record of members, so none who was added": replace(WHOLE, membership=()),
         "an addition that nobody approved": replace(WHOLE, membership=WHOLE.membership[:4]),
         "a key that nobody announced": replace(SEALED, membership=_but(SEALED.membership, 2)),
