@@ -1,14 +1,14 @@
 """What was final at somebody honest, held against all that comes after it.
 
 In: gateways that have just done something, and stores that were replaced by old copies. Out:
-nothing, or an AssertionError: a final record that is final no more, that is another one elsewhere,
-or that a member of its group does not hold in the end.
+nothing, or an AssertionError: a final record that is final no more though its author did not fork
+its feed, that is another one elsewhere, or that a member of its group does not hold in the end.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from gateway.groups.group import Group
-from gateway.store import feeds
+from gateway.store import feeds, freezing
 from tests.sim.gateway import Gateway
 
 _FINAL = (
@@ -44,10 +44,12 @@ class Finals:
         """See what is final by now at a gateway."""
         for feed, number, group, final in list(gateway.db.execute(_FINAL)):
             seen = self._seen.get((gateway.name, feed), 0)
-            assert final >= seen, "what was final is final no more"
-            if final == seen:
-                continue
+            if final < seen:  # Its author signed another history; what was final is held still.
+                is_ended = freezing.frozen(gateway.db, feed) is not None
+                assert is_ended, "what was final is final no more"
             self._seen[gateway.name, feed] = final
+            if final <= seen:
+                continue
             self._groups[feed] = group
             known = self._ids.setdefault(feed, [])
             held = _ids(gateway, number, seen, final)
@@ -77,11 +79,15 @@ class Finals:
                     assert held == ids, "a final record is lost or changed"
 
     def differ(self, honest: Sequence[Gateway], besides: Collection[bytes]) -> Iterator[str]:
-        """Say how far feeds are agreed and cosigned at one member and not at another."""
+        """Say how far feeds are agreed and cosigned at one member and not at another.
+
+        Where a feed was forked, receipts beyond the fork came to some members and not to others:
+        then only how far feeds are cosigned is the same.
+        """
         first: dict[bytes, tuple[str, tuple[int, int]]] = {}
         for gateway in honest:
             for feed, *stands in list(gateway.db.execute(_STANDING)):
-                here = gateway.name, (stands[0], stands[1])
+                here = gateway.name, (0 if besides else stands[0], stands[1])
                 there = first.setdefault(feed, here)
                 if there[1] != here[1] and feed not in besides:
                     yield f"{feed.hex()[:6]} stands at {there} and at {here}"
