@@ -9,7 +9,7 @@ from gateway.groups.group import Policies
 from gateway.records import checkpoint, journal as leaves, merkle, record, roster
 from gateway.records.feed import Head, View
 from gateway.records.run import Origin, Run, Written
-from gateway.store import checkpoints, database, feeds, groups, journal, standing
+from gateway.store import checkpoints, database, feeds, groups, journal, journal_checks, standing
 from gateway.store.database import Connection
 from tests.people import Party, after, group_of, moment, party, run_of, seed, witnessed
 
@@ -199,3 +199,28 @@ def test_useless_checkpoints_are_forgotten_and_cosigned_ones_stay() -> None:
     kept = checkpoints.of_run(db, FIRST.key.id)
     assert [each.checkpoint.size for each in kept] == [*range(30, 22, -1), 13, 11]
     assert standing.of(db, last.feed.id).cosigned == 11
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        ("UPDATE journal_entries SET root = zeroblob(32) WHERE position = 1", "not those of"),
+        ("UPDATE journals SET size = size + 1", "not those of its root"),
+        ("UPDATE journal_hashes SET hash = zeroblob(32) WHERE level = 1", "subtree 0 of level 1"),
+        ("DELETE FROM journal_hashes WHERE level = 0 AND number = 1", "subtree 0 of level 1"),
+        ("UPDATE noted SET path = zeroblob(32)", "does not lead to the checkpoint's root"),
+        ("UPDATE noted SET root = zeroblob(32)", "another root of it"),
+        ("UPDATE heads SET size = 1", "more of it than is held"),
+    ],
+)
+def test_a_damaged_journal_is_found(damage: str, told: str) -> None:
+    """What is kept of journals is checked against the feeds; a whole one has no fault."""
+    db = _store()
+    last = _write(db, FIRST, 2)
+    journal.grow(db, FIRST)
+    _write(db, FIRST, 2, last)
+    journal.grow(db, FIRST)
+    _cosign(db, FIRST, MAKER, BUYER)
+    assert journal_checks.journals(db) == []
+    db.execute(damage)
+    assert any(told in fault for fault in journal_checks.journals(db))

@@ -17,7 +17,7 @@ from gateway.groups import verdict
 from gateway.groups.showing import Party, Voice
 from gateway.records import proof, roster as rosters
 from gateway.records.proof import Proof
-from gateway.store import checking, proofs, questions, state
+from gateway.store import checking, journal_checks, proofs, questions, state
 
 _HASH_BYTES = 32
 
@@ -118,7 +118,7 @@ def _examined(deep: bool, as_json: bool) -> tuple[dict[str, list[str]], list[str
     """Do each check in one snapshot, so that a running agent may go on; give faults and notes."""
     _, db = place.opened()
     steps = [checking.integrity, checking.heads, checking.tiles, checking.totals]
-    steps += [checking.members, checking.rings]
+    steps += [checking.members, checking.rings, journal_checks.journals]
     steps += [checking.records, checking.keys, checking.indexes] if deep else []
     found: dict[str, list[str]] = {}
     with closing(db):
