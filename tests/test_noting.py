@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.errors import AuthorError, BadNote, ProofFails
+from gateway.groups.evidence import Kind as Broken
 from gateway.peers import wire
 from gateway.peers.noting import Noting
 from gateway.peers.wire import Arrived
@@ -13,7 +14,7 @@ from gateway.records import checkpoint, journal as leaves
 from gateway.records.cose import SigningKey
 from gateway.records.feed import Head, feed_id
 from gateway.records.journal import Entry
-from gateway.store import checkpoints, feeds, journal, noted, standing
+from gateway.store import checkpoints, evidence, feeds, journal, noted, standing
 from gateway.sync import envelope, message
 from gateway.sync.message import Note
 from tests.damage import all_refused, flips
@@ -170,6 +171,10 @@ def test_of_two_journals_of_one_size_the_first_is_believed_and_both_are_remember
     assert shown == {
         world.maker.run.key.id: (first.checkpoint.encode(), second.checkpoint.encode())
     }
+    found = [each.finding for each in evidence.held(world.buyer.db)]
+    assert [each.kind for each in found] == [Broken.JOURNAL_FORK, *3 * [Broken.WITNESS_FORK]]
+    assert (found[0].node, found[0].thing) == (world.maker.node, world.maker.run.key.id)
+    assert not world.buyer.exchange.frozen
 
 
 def test_what_is_ahead_or_of_somebody_else_is_left_out() -> None:
