@@ -132,6 +132,18 @@ def test_a_run_that_was_met_is_known_where_the_store_did_not_keep_it() -> None:
     assert world.cosigned(tail.feed)[1] == tail.size
 
 
+def test_what_was_told_is_forgotten_once_more_is_cosigned() -> None:
+    """However often a journal grows, no more is remembered of a peer than there is to tell it."""
+    world = World()
+    for _ in range(6):
+        world.say()
+        world.pass_s(60)
+        world.cosign(*EVERYBODY)
+        world.pass_s(60)
+    told = [len(each.told) for each in world.buyer.exchange._hearing.noting._said.values()]
+    assert 0 < max(told) <= 2
+
+
 def _forged(world: World, head: Head, key: SigningKey | None = None) -> Note:
     """Have a key sign a journal of one head, which everybody's witness cosigns."""
     signed = checkpoint.sign(key or world.maker.run.key, 1, leaves.leaf(head))

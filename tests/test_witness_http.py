@@ -112,6 +112,18 @@ def test_a_flood_waits_and_others_do_not(one: WitnessProcess) -> None:
     assert one.cosign(other, 0, 3).status == 200
 
 
+def test_a_stranger_makes_no_run_wait(one: WitnessProcess) -> None:
+    """Who cannot sign for a run takes nothing of what that run may ask, however often it asks."""
+    tree, other = _introduced(one, 5), Tree(run_of(MAKER, 6))
+    text = note.parse(tree.note(3)).text
+    origin = checkpoint.run_name(tree.run.key.id)
+    forged = note.assemble(text, [note.sign(origin, other.run.key, text)])
+    asked = witnessing.encode(0, (), forged)
+    answers = [one.ask("POST", "/add-checkpoint", asked) for _ in range(BY_ORIGIN.burst + 5)]
+    assert {(each.status, each.body) for each in answers} == {(403, b"note.signature\n")}
+    assert one.cosign(tree, 0, 3).status == 200
+
+
 def test_slow_connections_keep_nobody_out(one: WitnessProcess) -> None:
     """A hundred that say nothing, or half a request, cost others nothing."""
     tree = _introduced(one, 4)

@@ -27,7 +27,7 @@ from gateway.records.journal import Entry
 from gateway.store import checkpoints, feeds, noted, outbox, peers
 from gateway.store.checkpoints import Kept
 from gateway.store.database import Connection
-from gateway.store.noted import Noted
+from gateway.store.noted import Key, Noted
 from gateway.sync.decide import Forked
 from gateway.sync.message import COSIGNATURES_MAX, Note
 
@@ -77,7 +77,7 @@ class _Said:
     """What a peer was told in its present run: how often, and when it may be told again."""
 
     run: bytes = b""
-    told: dict[tuple[bytes, int, frozenset[str]], tuple[int, int]] = field(default_factory=dict)
+    told: dict[Key, tuple[int, int]] = field(default_factory=dict)
 
 
 class Noting:
@@ -142,18 +142,24 @@ class Noting:
         said = self._said.setdefault(relation.node, _Said())
         if said.run != greeted.run.subject:
             said.run, said.told = greeted.run.subject, {}
+        self._forget(said, relation)
         for group in relation.shared:
             fresh = [each for each in self._notes(group.id) if self._is_due(said, each, now_ms)]
             held = [each for each in fresh if self._holds(relation.node, each.entry.head)]
             for each in held:
-                key = each.entry.head.feed, each.entry.head.size, each.kept.names
-                times, _ = said.told.get(key, (0, 0))
-                said.told[key] = times + 1, now_ms + AGAIN_MS
+                times, _ = said.told.get(each.key, (0, 0))
+                said.told[each.key] = times + 1, now_ms + AGAIN_MS
             yield from ((group, each) for each in _messages(held))
 
+    def _forget(self, said: _Said, relation: Relation) -> None:
+        """Forget that a peer was told of what is noted no more, so that memory is bounded."""
+        every = [self._notes(group.id) for group in relation.shared]
+        if len(said.told) > sum(map(len, every)):
+            keys = {each.key for some in every for each in some}
+            said.told = {key: told for key, told in said.told.items() if key in keys}
+
     def _is_due(self, said: _Said, each: Noted, now_ms: int) -> bool:
-        key = each.entry.head.feed, each.entry.head.size, each.kept.names
-        times, due_ms = said.told.get(key, (0, now_ms))
+        times, due_ms = said.told.get(each.key, (0, now_ms))
         return times < SAYINGS_MAX and due_ms <= now_ms
 
     def _holds(self, node: bytes, head: Head) -> bool:

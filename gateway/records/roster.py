@@ -264,6 +264,10 @@ def _organisations(rows: Sequence[object]) -> tuple[Organisation, ...]:
         raise MalformedRoster(reason="organisations are not sorted, or one is there twice")
     if len({key_id(organisation.root)[:8] for organisation in found}) != len(found):
         raise MalformedRoster(reason="two organisations have one root key")
+    # A cosignature does not say whose it is: one key under two names would be counted twice.
+    witnesses = [each.witness for each in found if each.witness is not None]
+    if len(set(witnesses)) != len(witnesses):
+        raise MalformedRoster(reason="two organisations have one witness key")
     return found
 
 

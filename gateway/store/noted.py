@@ -22,6 +22,7 @@ from gateway.store.checkpoints import Kept
 # Of one feed so many heads at most, each under other witnesses: more only liars bring about.
 HEADS_MAX = 16
 _HASH_BYTES = 32
+Key = tuple[bytes, int, frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,11 @@ class Noted:
 
     entry: Entry
     kept: Kept
+
+    @property
+    def key(self) -> Key:
+        """Say what is told by it: how far which feed is cosigned, and by whom."""
+        return self.entry.head.feed, self.entry.head.size, self.kept.names
 
 
 @dataclass(frozen=True, slots=True)

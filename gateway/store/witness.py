@@ -155,10 +155,6 @@ class Witness:
         self._settle()
         return note.cosign(self.name, self._key, asked.note.text, unix_s)
 
-    def knows(self, origin: str) -> bool:
-        """Say whether the certificates of that run were shown."""
-        return self.journal(origin) is not None
-
     def journal(self, origin: str) -> Watched | None:
         """Give what is known of a run's journal; None where its certificates were not shown."""
         row = self._db.execute(

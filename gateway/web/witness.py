@@ -32,6 +32,7 @@ from gateway.errors import (
 )
 from gateway.groups import witnessing
 from gateway.groups.witnessing import INTRODUCTION_BYTES_MAX, SUBMISSION_BYTES_MAX
+from gateway.records import note
 from gateway.records.roster import ROSTER_BYTES_MAX
 from gateway.store import database
 from gateway.store.witness import Witness
@@ -97,24 +98,24 @@ class Door:
         """Let an address ask once more; raise WitnessBusy."""
         self._take(self._by_address, address, "address")
 
-    async def answer(self, request: Request) -> Response:
+    async def answer(self, request: Request, address: str) -> Response:
         """Do what is asked."""
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._store, self._answered, request)
+            return await loop.run_in_executor(self._store, self._answered, request, address)
         except GatewayError as fault:
             self.counts[fault.code] += 1
             return refusal(fault)
 
-    def _answered(self, request: Request) -> Response:
+    def _answered(self, request: Request, address: str) -> Response:
         """Do what is asked, in the store's own thread."""
         with database.explained(self._witness.path):
-            return self._done(request)
+            return self._done(request, address)
 
-    def _done(self, request: Request) -> Response:
+    def _done(self, request: Request, address: str) -> Response:
         match request.method, request.target:
             case "POST", target if target == ADD:
-                return self._cosign(request.body)
+                return self._cosign(request.body, address)
             case "POST", target if target == RUN:
                 self._witness.introduce(request.body)
                 self.counts["introduced"] += 1
@@ -125,11 +126,14 @@ class Door:
                 return Response(200, f"{number}\n".encode(), (("Content-Type", TEXT),))
         return self._health()
 
-    def _cosign(self, body: bytes) -> Response:
+    def _cosign(self, body: bytes, address: str) -> Response:
         asked = witnessing.decode(body)
-        if not self._witness.knows(asked.checkpoint.origin):
+        known = self._witness.journal(asked.checkpoint.origin)
+        if known is None:
             raise UnknownJournal(origin=asked.checkpoint.origin[:80])
-        self._take(self._by_origin, asked.checkpoint.origin, "journal")
+        # First whose it is: else any stranger could ask so often that the run itself has to wait.
+        note.check(asked.note, known.origin, known.run_key)
+        self._take(self._by_origin, f"{known.origin} {address}", "journal")
         unix_s = self._clock.unix_s()
         if not unix_s:
             raise WitnessClockUnset
@@ -187,7 +191,7 @@ class _Caller:
 
     async def answer(self, request: Request) -> Response:
         """Answer a request."""
-        return await self._door.answer(request)
+        return await self._door.answer(request, self._address)
 
     def gone(self) -> None:
         """Nothing is kept of a connection."""

@@ -66,6 +66,7 @@ def roster_of(encoded: bytes, trusted: bytes) -> tuple[dict[str, bytes], dict[st
         check_exchange_key(archive)
         if witness is not None:
             check_signing_key(witness)
+            need(witness not in witnesses.values())
             witnesses[identity.hex()] = witness
         need(is_text(name, 64) and identity == sha256(root).digest()[:16])
         roots[identity.hex()] = root

@@ -83,7 +83,7 @@ class Witness:
         try:
             if self.nature == SIGNS_ANYTHING and target == door.ADD:
                 return self._sign(body)
-            answer = self._door._answered(request)
+            answer = self._door._answered(request, self.who.name)
         except GatewayError as fault:
             return door.refusal(fault)
         self.cosigned += target == door.ADD

@@ -93,6 +93,7 @@ def _bad_payloads() -> dict[str, object]:
         "an archive key of small order": (5, [[*first[:3], bytes(32), None], rows[1]]),
         "a witness of small order": (5, [[*first[:4], weak], rows[1]]),
         "a witness as text": (5, [[*first[:4], "w"], rows[1]]),
+        "one witness key twice": (5, [[*each[:4], ONE.witness.public] for each in rows]),
         "an organisation without an archive": (5, [first[:3], rows[1]]),
         "unknown policies": (6, {0: 1}),
         "an unknown field": (7, 0),
