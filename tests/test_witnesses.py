@@ -16,6 +16,7 @@ from gateway.peers.witnesses import Shown, Witnesses
 from gateway.records import checkpoint, note
 from gateway.records.cose import SigningKey
 from gateway.records.roster import Roster
+from gateway.store import witness
 from tests.linked import HOST, free_port, until
 from tests.people import party, roster_of, run_of, seed
 from tests.witnessed import Tree, WitnessProcess, naming
@@ -98,6 +99,23 @@ def test_a_run_is_introduced_and_catches_up(tmp_path: Path) -> None:
         text = note.parse(ledger.tree.note(size)).text
         said_s = note.check_cosignature(text, line, name, one.public)
         assert abs(said_s - time.time()) < 120
+
+
+def test_a_witness_that_learns_later_whom_to_trust_is_shown_the_rosters_again(
+    tmp_path: Path,
+) -> None:
+    """What it refused at first it is shown anew, without a restart of the gateway."""
+    one = WitnessProcess(tmp_path / "w", BUYER.root.id, [])
+    one.start()
+    ledger = TreeLedger(_rosters(one.public))
+    ledger.size = 5
+    with following(ledger, one.url) as made:
+        until(lambda: made.counts["witness.refused"] > 0)
+        known = witness.load(one.state, one.number)
+        known.trust(ledger.rosters[0][0].hash)
+        known.close()
+        until(lambda: made.status()[0].size == 5)
+    assert one.stop() == 0
 
 
 class Nonsense:

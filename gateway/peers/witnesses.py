@@ -149,6 +149,7 @@ class _Followed:
     def _failed(self, fault: GatewayError) -> float:
         """Note why not; give for how many seconds to leave it alone."""
         self._counts[fault.code] += 1
+        self._rosters.clear()  # It may have refused them, and be told by now whom to trust.
         self.status = replace(self.status, state="failing", reason=str(fault))
         now_ms = time.monotonic_ns() // 1_000_000
         chance = int.from_bytes(self._random(4), "big") / (1 << 32)

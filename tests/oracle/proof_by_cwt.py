@@ -58,7 +58,8 @@ def roster_of(encoded: bytes, trusted: bytes) -> tuple[dict[str, bytes], dict[st
     need(said[3] is None and is_text(said[4], 64) and said[6] == {})
     rows = said[5]
     need(isinstance(rows, list) and 1 <= len(rows) <= 64)
-    roots, witnesses = {}, {}
+    roots: dict[str, bytes] = {}
+    witnesses: dict[str, bytes] = {}
     for row in rows:
         need(isinstance(row, list) and len(row) == 5)
         identity, name, root, archive, witness = row
