@@ -8,6 +8,8 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from gateway.readings.reading import Reading
 from gateway.records import gap, record
 from gateway.records.record import Kind
 from gateway.store import database, keyring, state
+from gateway.store.state import State
 from gateway.web.local import SOCKET
 from tests.broker import Broker
 
@@ -143,11 +146,24 @@ def running(broker: Broker, *agents: AgentProcess) -> Iterator[None]:
         broker.stop()
 
 
-def introduce(*agents: AgentProcess, name: str = "partner") -> Group:
-    """Found a sealed group of agents that do not run yet, and give each its file."""
-    states = [state.load(each.state_dir) for each in agents]
+def introduce(
+    *agents: AgentProcess, name: str = "partner", witnesses: Sequence[bytes | None] = ()
+) -> Group:
+    """Found a sealed group of agents that do not run yet, and give each its file.
+
+    `witnesses`: the keys of the witnesses of the first organisations.
+    """
+    states = [
+        _with_witness(state.load(each.state_dir), key)
+        for each, key in zip_longest(agents, witnesses)
+    ]
     roots = [state.root_key(each.state_dir, "pass") for each in agents]
     shared = found_together(states, roots, "pressing")
     for each in agents:
         state.keep_group(each.state_dir, name, shared)
     return shared
+
+
+def _with_witness(held: State, key: bytes | None) -> State:
+    (row,) = held.roster.organisations
+    return replace(held, roster=replace(held.roster, organisations=(replace(row, witness=key),)))

@@ -76,9 +76,10 @@ class Publisher:
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
 
-    def publish(self, payload: str) -> None:
-        """Say something; it counts when the broker acknowledges it."""
-        self._waiting.append((self._client.publish(self.topic, payload, qos=1), payload))
+    def publish(self, payload: str, topic: str = "") -> None:
+        """Say something, on its topic or another's; it counts when the broker acknowledges it."""
+        said = self._client.publish(topic or self.topic, payload, qos=1)
+        self._waiting.append((said, payload))
 
     def acknowledged(self) -> list[str]:
         """Give the payloads that the broker has acknowledged, in order."""

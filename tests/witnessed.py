@@ -108,6 +108,11 @@ class WitnessProcess:
         said: dict[str, Any] = json.loads(line)
         return said
 
+    def end(self) -> None:
+        """Kill it if it runs."""
+        if self.process is not None and self.process.poll() is None:
+            self.kill()
+
     def kill(self) -> None:
         """End it as a power cut would: SIGKILL."""
         assert self.process is not None
