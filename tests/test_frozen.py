@@ -131,7 +131,7 @@ def _naming(dep: bytes) -> Said:
 
 
 def test_nothing_beyond_is_agreed_claimed_or_missing() -> None:
-    """What stood beyond falls back to the prefix and stays there; nobody's word is kept of more."""
+    """What stood beyond stands as it did, and grows no more; nobody's word is kept of more."""
     db, name = _held(), OURS[-1].feed.id
     number, by = feeds.feed_number(db, name), feeds.feed_number(db, THEIRS[-1].feed.id)
     assert number is not None
@@ -141,9 +141,10 @@ def test_nothing_beyond_is_agreed_claimed_or_missing() -> None:
     assert standing.of(db, name).agreed == 299
     standing.cosigned(db, name, 290)
     evidence.keep(db, _fork(260), Origin.FOUND)
-    assert standing.of(db, name) == standing.Standing(260, 260)
+    assert standing.of(db, name) == standing.Standing(299, 290)
     standing.covered(db, number, place, 300)
-    assert standing.of(db, name).agreed == 260
+    standing.cosigned(db, name, 300)
+    assert standing.of(db, name) == standing.Standing(299, 290)
     claims.keep(db, GROUP.id, BUYER.node.id, {name: Holder(BUYER.node.id, 300, None)})
     assert claims.wanting(db, BUYER.node.id) == 0
 

@@ -17,12 +17,14 @@ from gateway.records.record import SALT_BYTES, Kind
 from gateway.store import (
     database,
     feeds,
+    freezing,
     groups,
     journal,
     membership,
     proofs,
     questions,
     receipts,
+    standing,
 )
 from gateway.store.database import Connection
 from tests import proofs as proofs_of
@@ -231,6 +233,14 @@ def test_a_store_shows_that_a_record_is_final() -> None:
         [True, True, True, True, True],
     ]
     assert {each.name for each in shown[-1].holders} == {"buyer", "auditor", "carrier"}
+    # Its author forks the feed there: what was final is not taken back, and is shown as before.
+    name = said.makers.written[-1].feed.id
+    stood = standing.of(db, name)
+    assert freezing.freeze(db, name, proofs_of.SHOWN)
+    assert feeds.head(db, name).size == proofs_of.SHOWN  # type: ignore[union-attr]
+    assert standing.of(db, name) == stood
+    assert stood.final > proofs_of.SHOWN
+    assert _held(_judged_final(db))["final"] is True
 
 
 def _judged_final(db: Connection) -> Verdict:

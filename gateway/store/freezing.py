@@ -2,7 +2,8 @@
 
 In: a feed, and from which record on it does not count. Out: its head moved back to there for good,
 so that all that is said of it is of the prefix; the marks of what is contested. Records are never
-deleted by it. Protocol: docs/protocol/evidence.md.
+deleted by it, and what was agreed or final of them stays so: no author takes that back.
+Protocol: docs/protocol/evidence.md.
 """
 
 import apsw
@@ -25,6 +26,16 @@ def frozen(db: apsw.Connection, feed: bytes) -> int | None:
     """Give from which record on a feed does not count; None where all of it does."""
     row = db.execute("SELECT seq FROM frozen WHERE feed = ?", (feed,)).fetchone()
     return None if row is None else int(row[0])
+
+
+def reach(db: apsw.Connection, feed: bytes) -> int:
+    """Give how many records of a held feed are stored from its genesis on, contested ones too."""
+    number, head = feeds.feed_number(db, feed), feeds.head(db, feed)
+    if number is None or head is None or frozen(db, feed) is None:
+        return 0 if head is None else head.size
+    span = feeds.place(number, 0), feeds.place(number + 1, 0)
+    last = db.execute("SELECT max(place) FROM records WHERE place >= ? AND place < ?", span).get
+    return 0 if last is None else int(last) - span[0] + 1
 
 
 def every(db: apsw.Connection) -> frozenset[bytes]:
@@ -74,11 +85,6 @@ def _cut(db: apsw.Connection, feed: bytes, number: int, seq: int) -> None:
     db.execute(
         "UPDATE heads SET size = ?, frontier = ?, last = ? WHERE feed = ?",
         (seq, b"".join(roots), last, number),
-    )
-    db.execute(
-        "UPDATE standing SET agreed = min(agreed, ?1), cosigned = min(cosigned, ?1)"
-        " WHERE feed = ?2",
-        (seq, number),
     )
     # What is owed of records that do not count is asked for no more.
     beyond = feeds.place(number, seq), feeds.place(number + 1, 0)

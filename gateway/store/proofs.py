@@ -21,7 +21,7 @@ from gateway.records.proof import (
     Receipt,
 )
 from gateway.records.record import SALT_BYTES, Kind, Record
-from gateway.store import feeds, groups, islands, membership, outbox, peers, ways
+from gateway.store import feeds, freezing, groups, islands, membership, outbox, peers, ways
 from gateway.store.questions import Story
 
 
@@ -38,7 +38,8 @@ def of(db: apsw.Connection, story: Story) -> Proof:
     if held is not None and island is not None and island.start <= said.seq < island.stop:
         missing = island.start - held.size
         raise BeyondGap(record=said.id.hex()[:16], seq=said.seq, missing=missing)
-    if held is None or held.size <= said.seq:
+    size = freezing.reach(db, said.feed)
+    if size <= said.seq:
         raise StoreDamaged(path=db.filename, reason="a record beyond its feed's head")
     among = groups.load(db, said.group)
     known = groups.rosters(db, among.founding.consortium).values()
@@ -46,7 +47,7 @@ def of(db: apsw.Connection, story: Story) -> Proof:
     return Proof(
         said.encoded,
         story.opening,
-        tuple(islice(_receipts(db, said, held.size), RECEIPTS_MAX)),
+        tuple(islice(_receipts(db, said, size), RECEIPTS_MAX)),
         ways.certificates(ways.opened(db, said.feed)),
         newest.encoded,
         Founded(among.encoded, ways.certificates(among.founder)),

@@ -95,7 +95,12 @@ def refolded(db: apsw.Connection, group: bytes, is_other: bool) -> None:
     rules = _Rules(db)
     for (feed,) in list(rows):
         if is_other:
-            db.execute("UPDATE standing SET agreed = 0 WHERE feed = ?", (feed,))
+            # What was final before its author forked the feed is not asked for again.
+            db.execute(
+                "UPDATE standing SET agreed = 0 WHERE feed = ?1 AND NOT EXISTS (SELECT 1"
+                " FROM frozen z JOIN feeds f ON f.id = z.feed WHERE f.number = ?1)",
+                (feed,),
+            )
         _move(db, feed, rules)
 
 
@@ -154,7 +159,7 @@ def _move(db: apsw.Connection, feed: int, rules: _Rules) -> None:
     db.execute(
         "INSERT INTO standing SELECT f.number, min(?1, coalesce(z.seq, ?1)), 0 FROM feeds f"
         " LEFT JOIN frozen z ON z.feed = f.id WHERE f.number = ?2"
-        " ON CONFLICT (feed) DO UPDATE SET agreed = excluded.agreed",
+        " ON CONFLICT (feed) DO UPDATE SET agreed = max(agreed, excluded.agreed)",
         (size, feed),
     )
 

@@ -19,7 +19,7 @@ from gateway.records.journal import Entry
 from gateway.records.proof import Certificates, Journaled
 from gateway.records.record import Record
 from gateway.records.roster import Roster
-from gateway.store import checkpoints, feeds, journal, peers
+from gateway.store import checkpoints, feeds, freezing, journal, peers
 from gateway.store.checkpoints import Kept
 
 _HASH_BYTES = 32
@@ -78,9 +78,9 @@ def _entries(db: apsw.Connection, said: Record) -> Iterator[tuple[Kept, Entry]]:
             yield kept, entry
     noted = db.execute(
         "SELECT n.checkpoint, n.size, n.root, n.position, n.path FROM noted n"
-        " JOIN feeds f ON f.number = n.feed JOIN heads h ON h.feed = n.feed"
-        " WHERE f.id = ? AND n.size > ? AND n.size <= h.size ORDER BY n.size DESC",
-        (said.feed, said.seq),
+        " JOIN feeds f ON f.number = n.feed"
+        " WHERE f.id = ? AND n.size > ? AND n.size <= ? ORDER BY n.size DESC",
+        (said.feed, said.seq, freezing.reach(db, said.feed)),
     )
     for number, size, root, position, hashes in list(noted):
         starts = range(0, len(hashes), _HASH_BYTES)
