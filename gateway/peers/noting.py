@@ -22,7 +22,7 @@ from gateway.peers.staging import Staged
 from gateway.records import checkpoint
 from gateway.records.checkpoint import Checkpoint
 from gateway.records.cose import key_id
-from gateway.records.feed import Head
+from gateway.records.feed import Credentials, Head
 from gateway.records.journal import Entry
 from gateway.store import checkpoints, feeds, noted, outbox, peers
 from gateway.store.checkpoints import Kept
@@ -31,9 +31,9 @@ from gateway.store.noted import Key, Noted
 from gateway.sync.decide import Forked
 from gateway.sync.message import COSIGNATURES_MAX, Note
 
-# Said once more after this long, so often: the link may have lost it.
+# Said once more after this long, and ever more seldom: the link may have lost it.
 AGAIN_MS: Final = 300_000
-SAYINGS_MAX: Final = 4
+_DOUBLINGS_MAX: Final = 6
 # Of hashes and lines in one message; with all that is around them it is below 64 KiB.
 ENTRIES_BYTES_MAX: Final = 40 * 1024
 _ENTRY_BYTES: Final = 96
@@ -145,10 +145,11 @@ class Noting:
         self._forget(said, relation)
         for group in relation.shared:
             fresh = [each for each in self._notes(group.id) if self._is_due(said, each, now_ms)]
-            held = [each for each in fresh if self._holds(relation.node, each.entry.head)]
+            held = [each for each in fresh if self._holds(greeted, each.entry.head)]
             for each in held:
                 times, _ = said.told.get(each.key, (0, 0))
-                said.told[each.key] = times + 1, now_ms + AGAIN_MS
+                again_ms = AGAIN_MS << min(times, _DOUBLINGS_MAX)
+                said.told[each.key] = times + 1, now_ms + again_ms
             yield from ((group, each) for each in _messages(held))
 
     def _forget(self, said: _Said, relation: Relation) -> None:
@@ -159,14 +160,18 @@ class Noting:
             said.told = {key: told for key, told in said.told.items() if key in keys}
 
     def _is_due(self, said: _Said, each: Noted, now_ms: int) -> bool:
-        times, due_ms = said.told.get(each.key, (0, now_ms))
-        return times < SAYINGS_MAX and due_ms <= now_ms
+        return said.told.get(each.key, (0, now_ms))[1] <= now_ms
 
-    def _holds(self, node: bytes, head: Head) -> bool:
-        """Say whether a peer signed for a head of another node's feed: its own it knows itself."""
-        feed = feeds.load(self._read, head.feed)
-        if feed is None or feed.node == node:
+    def _holds(self, peer: Credentials, head: Head) -> bool:
+        """Say whether a peer holds a head, by its own word or as who wrote it.
+
+        Its present run knows itself what is cosigned; of its earlier ones a restored copy may not.
+        """
+        feed, node = feeds.load(self._read, head.feed), peer.node.subject
+        if feed is None:
             return False
+        if feed.node == node:
+            return feed.run_key != peer.run.key
         return outbox.cursor(self._read, node, head.feed) >= head.size
 
     def _notes(self, group: bytes) -> tuple[Noted, ...]:

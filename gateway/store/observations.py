@@ -31,10 +31,11 @@ def keep_all(db: apsw.Connection, found: Sequence[tuple[int, Span]]) -> None:
         "INSERT INTO observations VALUES (?, ?, ?, ?, ?)",
         [(place, span.device, span.first_ms, span.last_ms, span.count) for place, span in found],
     )
-    db.execute(
-        "UPDATE totals SET value = value + ? WHERE name = 'readings'",
-        (sum(span.count for _, span in found),),
-    )
+    if found:
+        db.execute(
+            "UPDATE totals SET value = value + ? WHERE name = 'readings'",
+            (sum(span.count for _, span in found),),
+        )
 
 
 def index(db: apsw.Connection, place: int, said: Record, body: bytes | None) -> None:

@@ -254,8 +254,9 @@ def _removes(known: Heard, rebel: bytes, seen: frozenset[bytes]) -> bool:
     changes = [one for one in known.changes if one.id in seen]
     if not any(isinstance(one.act, Remove) and one.act.node == rebel for one in changes):
         return False
-    folded = fold(known.founding, changes, known.vouchers, known.beginnings)
-    return all(member.node != rebel for member in folded.members)
+    # Receipts may have come after it was said, and let another removal count.
+    folds = (fold(known.founding, changes, by, known.beginnings) for by in ((), known.vouchers))
+    return all(member.node != rebel for folded in folds for member in folded.members)
 
 
 def _said(by: Member, group: Group) -> Iterator[tuple[Record, Held, frozenset[bytes]]]:
