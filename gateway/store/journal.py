@@ -12,6 +12,7 @@ import apsw
 
 from gateway.errors import ProofFails
 from gateway.records import checkpoint, journal, merkle
+from gateway.records.cose import key_id
 from gateway.records.feed import Head
 from gateway.records.journal import Entry
 from gateway.records.merkle import Frontier, Subtree, node_hash
@@ -37,25 +38,36 @@ def lacking(db: apsw.Connection, run: Run) -> int:
 def tails(db: apsw.Connection, run: Run) -> list[Head]:
     """Give the heads of closed runs' feeds that nothing cosigned covers and its journal lacks.
 
-    Where a group has no witness at all, there is nothing to complete.
+    What is cosigned under a run that has no feed in the group covers nothing: members never met
+    it, and cannot tell whose journal it is. Where a group has no witness at all, there is nothing
+    to complete.
     """
     rows = list(
         db.execute(
-            "SELECT f.id, g.id FROM feeds f JOIN heads h ON h.feed = f.number"
+            "SELECT f.id, g.id, h.size > coalesce(s.cosigned, 0),"
+            " (SELECT group_concat(hex(c.run)) FROM noted n JOIN checkpoints c"
+            "   ON c.number = n.checkpoint WHERE n.feed = f.number AND n.size >= h.size)"
+            " FROM feeds f JOIN heads h ON h.feed = f.number"
             " JOIN groups g ON g.number = f.in_group LEFT JOIN standing s ON s.feed = f.number"
-            " WHERE f.node = ?1 AND f.run_key <> ?2 AND h.size > coalesce(s.cosigned, 0)"
+            " WHERE f.node = ?1 AND f.run_key <> ?2"
             " AND NOT EXISTS (SELECT 1 FROM journal_entries e JOIN journals j"
             "   ON j.number = e.journal WHERE e.feed = f.number AND j.run = ?3"
             "   AND e.size >= h.size) ORDER BY f.id",
             (run.node, run.key.public, run.key.id),
         )
     )
-    witnessed = {
-        identity: bool(checkpoints.witnesses(db, bytes(identity)).keys)
-        for identity in {identity for _, identity in rows}
+    groups = {bytes(identity) for _, identity, *_ in rows}
+    known = {
+        group: {key_id(key).hex().upper() for key, _ in feeds.runs_of(db, group)}
+        for group in groups
+        if checkpoints.witnesses(db, group).keys
     }
-    found = [feeds.head(db, bytes(feed)) for feed, identity in rows if witnessed[identity]]
-    return [head for head in found if head is not None]
+    lacking = (
+        feeds.head(db, bytes(feed))
+        for feed, group, is_beyond, runs in rows
+        if group in known and (is_beyond or known[group].isdisjoint((runs or "").split(",")))
+    )
+    return [head for head in lacking if head is not None]
 
 
 def grow(db: apsw.Connection, run: Run, with_tails: bool = True) -> int | None:
