@@ -24,7 +24,7 @@ from gateway.records.record import FIXED_KINDS, Kind, Moment, Said
 from gateway.records.roster import Roster
 from gateway.records.run import Origin, Run, Written
 from gateway.records.sealing import KEY_BYTES, NONCE_BYTES, Sealing, key_hash
-from gateway.store import feeds, keyring, membership, receipts
+from gateway.store import feeds, heard, keyring, membership, receipts
 from gateway.store.chain import rosters
 
 # A genesis always travels whole: with a founding of 64 members this many heads still fit in it.
@@ -108,6 +108,7 @@ def share_history(
 ) -> int:
     """Give a member every key held of this group's feeds that it was not given; count them.
 
+    A key whose view names acts that are not held here waits for them.
     Where the founding does not let history be shared, an author who insists gives those of its own
     feeds alone; raise HistoryNotShared or NotAMember.
     """
@@ -116,8 +117,11 @@ def share_history(
         raise HistoryNotShared(group=venue.group.hex()[:16])
     public = _encryption(db, venue.group, node)
     own = None if is_policy else author.run.node
-    count = 0
+    count, whole = 0, heard.hear(db, venue.group).whole()
     for sender in keyring.held_of(db, venue.group, own):
+        view = keyring.announced_view(db, sender.feed, sender.number)
+        if view is None or not whole.issuperset(view.membership):
+            continue  # Perhaps it was made because of a removal of this very member.
         if keyring.is_shared_with(db, sender.feed, sender.number, key_id(public)):
             continue
         feed, standing = _ready(db, author, venue)

@@ -20,7 +20,7 @@ from gateway.groups import announcement, seal
 from gateway.groups.announcement import Announcement, SenderKey
 from gateway.groups.ring import Ring, view_hash
 from gateway.records import record
-from gateway.records.feed import decode_genesis
+from gateway.records.feed import View, decode_genesis
 from gateway.records.identity import EncryptionKey
 from gateway.records.proof import Opening
 from gateway.records.record import Kind, Record
@@ -146,6 +146,17 @@ def announced_hash(db: apsw.Connection, feed: bytes, number: int) -> bytes | Non
         (feed, number),
     ).fetchone()
     return None if row is None else bytes(row[0])
+
+
+def announced_view(db: apsw.Connection, feed: bytes, number: int) -> View | None:
+    """Give the view under which a feed itself announced a key; None beyond a gap, or unknown."""
+    own = feeds.feed_number(db, feed)
+    found = (
+        said.view
+        for place, said in _announcements(db, feed, number)
+        if said.feed == feed and feeds.parted(place)[0] == own
+    )
+    return next(found, None)
 
 
 def is_shared_with(db: apsw.Connection, feed: bytes, number: int, key_id: bytes) -> bool:
