@@ -23,6 +23,7 @@ from gateway.store import (
     standing,
 )
 from gateway.store.evidence import Origin
+from gateway.store.marking import CONTESTED, Marks
 from tests.damage import refusal
 from tests.people import moment, opened, run_of, seed
 from tests.vectors.build_evidence import BUYER, GROUP, RUN, author, parsed, signed_twice, wrong_body
@@ -121,6 +122,7 @@ def test_what_rests_on_the_contested_is_contested() -> None:
     _keep(db, [third])
     found = [freezing.is_contested(db, feed.id, seq) for seq in range(4, 9)]
     assert found == [False, True, True, False, True]
+    assert Marks(db).of(record.parse(third.encoded)) == (CONTESTED,)
     assert not freezing.is_contested(db, OURS[-1].feed.id, 259)
     assert freezing.is_contested(db, OURS[-1].feed.id, 260)
     assert feeds.head(db, feed.id) == third.feed.head()
