@@ -24,6 +24,7 @@ ROOT = Path(__file__).parent.parent.parent
 _ALONE = ["unshare", "--net", *([] if os.geteuid() == 0 else ["--map-root-user"])]
 _DIALS = "import socket; socket.create_connection(('127.0.0.1', {port}), 2)"
 FLIPS = 8
+_FINAL = "it is final: who signed cannot take it back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ def test_an_auditor_needs_a_file_and_a_hash(tmp_path: Path, figures: Callable[..
     assert good.status == 0 and held == set(facts["statements"]) - {"device"}
     assert len(facts["required"]) == 3 and all(each["given"] for each in facts["required"])
     assert sum(each["given"] for each in facts["witnesses"]) >= facts["quorum"] == 2
-    assert "it is final: who signed cannot take it back" in auditor.check(encoded).shown
+    assert _FINAL in auditor.check(encoded).shown
     # Under another hash the same file shows nothing.
     stranger = Auditor(auditor.folder, bytes(32).hex())
     assert stranger.check(encoded).status == 1
@@ -99,8 +100,8 @@ def test_an_auditor_needs_a_file_and_a_hash(tmp_path: Path, figures: Callable[..
         changed = bytes([encoded[at] ^ 1 << number])
         said = auditor.check(encoded[:at] + changed + encoded[at + 1 :])
         assert said.status != 0, f"a bit of byte {at}"
-        assert "it is final" not in said.shown and (said.shown or said.error)
+        assert _FINAL not in said.shown and (said.shown or said.error)
     for nothing in (b"", encoded[:-1], b"\xa1\x00\x01"):
         said = auditor.check(nothing)
-        assert said.status != 0 and "it is final" not in said.shown
+        assert said.status != 0 and _FINAL not in said.shown
     figures(proof_bytes=len(encoded), statements=len(held), flips_refused=FLIPS)
