@@ -72,14 +72,16 @@ class Left:
         }
 
     def is_split(self) -> bool:
-        """Say whether honest members hold each other removed: only a strong rebel can bring that.
+        """Say whether honest members hold each other for none: only a strong rebel can bring that.
 
         One who had not heard that it was removed believes its removals and, by its own, agrees to
-        them; then neither side hears the other any more.
+        them; then neither side hears the other any more. Who was added by one side is none there.
         """
         loyal = {each.node for each in self.loyal()}
+        known = (each.known(self.group) for each in self.loyal())
         return self.is_strong and any(
-            loyal & each.known(self.group).cuts.keys() for each in self.loyal()
+            loyal & one.cuts.keys() or loyal - {member.node for member in one.members}
+            for one in known
         )
 
     def is_told(self) -> bool:
