@@ -29,6 +29,24 @@ from tests.broker import Broker
 
 HULIAN = [sys.executable, "-m", "gateway.cli"]
 ASKED_EACH_S = 0.05
+# A gateway that hears its plant's broker, and shares all of it in a group over another broker.
+SHARING = """
+[[link]]
+name = "consortium"
+url = "{between}"
+
+[[source]]
+name = "meters"
+type = "mqtt"
+url = "{plant}"
+topics = ["{name}/#"]
+device = "topic[1]"
+
+[[route]]
+devices = ["*"]
+metrics = ["*"]
+group = "{group}"
+"""
 
 
 class AgentProcess:

@@ -17,7 +17,7 @@ from gateway.store import database, questions, standing, state
 from gateway.store.consortium import keep_roster
 from gateway.store.standing import Standing
 from gateway.store.witness import load
-from tests.agents import AgentProcess, introduce
+from tests.agents import SHARING, AgentProcess, introduce
 from tests.broker import Broker, Publisher
 from tests.paired import until
 from tests.witnessed import WitnessProcess
@@ -26,23 +26,7 @@ NAMES = ("ace", "bolt", "coil")
 GROUP = "pressing"
 MANY = 150  # records
 _BETWEEN_LOOKS, _PAUSE_S = 50, 0.003
-_CONFIG = """journal_s = 1
-[[link]]
-name = "consortium"
-url = "{between}"
-
-[[source]]
-name = "meters"
-type = "mqtt"
-url = "{plant}"
-topics = ["{name}/#"]
-device = "topic[1]"
-
-[[route]]
-devices = ["*"]
-metrics = ["*"]
-group = "pressing"
-"""
+_CONFIG = "journal_s = 1" + SHARING
 _WITNESS = """
 [[witness]]
 name = "{name}"
@@ -108,7 +92,9 @@ def consortium(folder: Path) -> Iterator[Scene]:
         agents = {}
         for name in NAMES:
             (folder / name).mkdir()
-            agents[name] = AgentProcess(folder / name, name, _CONFIG.format(name=name, **urls))
+            agents[name] = AgentProcess(
+                folder / name, name, _CONFIG.format(name=name, **urls, group=GROUP)
+            )
         witnesses = {
             name: WitnessProcess(folder / f"{name}-witness", _organisation(agent), [])
             for name, agent in agents.items()

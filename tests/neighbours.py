@@ -41,6 +41,15 @@ def neighbours(
         yield broker, agents
 
 
+def typed(capture: pytest.CaptureFixture[str], *command: str) -> tuple[int, str, str]:
+    """Type a command in this process; give its exit status, what it printed, and its error."""
+    capture.readouterr()
+    with pytest.raises(SystemExit) as ended:
+        main(command)
+    said, error = capture.readouterr()
+    return int(ended.value.code or 0), said, error
+
+
 class Terminal:
     """Somebody who types commands at any of the gateways."""
 
@@ -54,11 +63,7 @@ class Terminal:
 
     def type(self, agent: AgentProcess, *command: str) -> tuple[int, str, str]:
         """Type a command; give its exit status, what it printed, and its error."""
-        self._capture.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main(["--config", str(agent.config), *command])
-        said, error = self._capture.readouterr()
-        return int(ended.value.code or 0), said, error
+        return typed(self._capture, "--config", str(agent.config), *command)
 
     def facts(self, agent: AgentProcess, *command: str) -> Any:
         """Type a command that must succeed and give its facts."""

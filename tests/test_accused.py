@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli import main
 from gateway.groups import evidence as proofs
 from gateway.store import evidence, groups
 from gateway.store.evidence import Origin
 from tests.holding import Holding
+from tests.neighbours import typed
 from tests.vectors.build_evidence import BUYER, GROUP, MAKER, ROSTER, forked, signed_twice
 
 
@@ -30,31 +30,23 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def _type(capsys: pytest.CaptureFixture[str], *command: str) -> tuple[int, str, str]:
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as ended:
-        main(command)
-    said = capsys.readouterr()
-    return int(ended.value.code or 0), said.out, said.err
-
-
 @pytest.mark.usefixtures("folder")
 def test_evidence_is_listed_in_words_and_as_facts(capsys: pytest.CaptureFixture[str]) -> None:
     """Who did what, with which feed, from which record on; and who said what cannot be."""
-    status, out, _ = _type(capsys, "evidence", "list")
+    status, out, _ = typed(capsys, "evidence", "list")
     assert status == 0
     assert "maker" in out and MAKER.node.id.hex() in out
     assert "signed two histories" in out and "signed two rosters with number 1" in out
     assert f"{BUYER.node.id.hex()} said 1 time(s) what cannot be: message.malformed" in out
-    facts = json.loads(_type(capsys, "evidence", "list", "--json")[1])
+    facts = json.loads(typed(capsys, "evidence", "list", "--json")[1])
     assert [(each["kind"], each["seq"]) for each in facts["evidence"]] == [
         ("record-fork", 2),
         ("roster-twice", 1),
     ]
     assert facts["impossible"][0]["count"] == 1
-    status, out, _ = _type(capsys, "status", "--json")
+    status, out, _ = typed(capsys, "status", "--json")
     assert json.loads(out)["store"]["evidence"] == 2
-    assert "type 'hulian evidence list'" in _type(capsys, "status")[1]
+    assert "type 'hulian evidence list'" in typed(capsys, "status")[1]
 
 
 def test_a_written_file_is_verified_under_the_hash_of_a_roster(
@@ -63,24 +55,24 @@ def test_a_written_file_is_verified_under_the_hash_of_a_roster(
     """The file alone is enough, under that roster and no other, and not with a bit changed."""
     out = folder / "fork.cbor"
     name = proofs.evidence_id(proofs.encode(forked())).hex()
-    status, said, _ = _type(capsys, "evidence", "show", name[:12], "-o", str(out))
+    status, said, _ = typed(capsys, "evidence", "show", name[:12], "-o", str(out))
     assert status == 0 and f"hulian verify {out} --roster {ROSTER.hash.hex()}" in said
-    status, said, _ = _type(capsys, "verify", str(out), "--roster", ROSTER.hash.hex())
+    status, said, _ = typed(capsys, "verify", str(out), "--roster", ROSTER.hash.hex())
     assert status == 0 and "signed two histories" in said
     facts = json.loads(
-        _type(capsys, "verify", str(out), "--roster", ROSTER.hash.hex(), "--json")[1]
+        typed(capsys, "verify", str(out), "--roster", ROSTER.hash.hex(), "--json")[1]
     )
     assert facts["ok"] and facts["id"] == name and facts["node"] == MAKER.node.id.hex()
-    status, said, _ = _type(capsys, "verify", str(out), "--roster", "00" * 32)
+    status, said, _ = typed(capsys, "verify", str(out), "--roster", "00" * 32)
     assert status == 1 and "roster.unknown" in said
     whole = out.read_bytes()
     out.write_bytes(whole[:-5] + bytes([whole[-5] ^ 1]) + whole[-4:])
-    status, said, _ = _type(capsys, "verify", str(out), "--roster", ROSTER.hash.hex())
+    status, said, _ = typed(capsys, "verify", str(out), "--roster", ROSTER.hash.hex())
     assert status == 1 and "evidence.fails" in said
 
 
 @pytest.mark.usefixtures("folder")
 def test_an_id_that_is_nobodys_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     """Whoever types another id learns where to look."""
-    status, _, told = _type(capsys, "evidence", "show", "zz")
+    status, _, told = typed(capsys, "evidence", "show", "zz")
     assert status == 2 and "hulian evidence list" in told

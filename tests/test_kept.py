@@ -8,11 +8,11 @@ import pytest
 import typer
 
 from gateway import errors
-from gateway.cli import main
 from gateway.cli.main import app
 from gateway.readings.reading import Unreadable
 from gateway.store import quarantine
 from tests.holding import T0, Holding
+from tests.neighbours import typed
 
 
 @pytest.fixture
@@ -33,35 +33,27 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def _type(capsys: pytest.CaptureFixture[str], *command: str) -> tuple[int, str, str]:
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as ended:
-        main(command)
-    said = capsys.readouterr()
-    return int(ended.value.code or 0), said.out, said.err
-
-
 @pytest.mark.usefixtures("folder")
 def test_what_could_not_be_read_is_listed_and_shown(capsys: pytest.CaptureFixture[str]) -> None:
     """Source, topic, code, reason and every byte; nothing of it reaches the terminal raw."""
-    status, out, _ = _type(capsys, "quarantine", "list")
+    status, out, _ = typed(capsys, "quarantine", "list")
     assert status == 0
     assert [line.split()[0] for line in out.splitlines()] == ["number", "3", "2", "1", "3"]
-    status, out, _ = _type(capsys, "quarantine", "list", "--limit", "1", "--json")
+    status, out, _ = typed(capsys, "quarantine", "list", "--limit", "1", "--json")
     facts = json.loads(out)
     assert (facts["held"], [each["number"] for each in facts["entries"]]) == (3, [3])
-    status, out, _ = _type(capsys, "quarantine", "show", "2")
+    status, out, _ = typed(capsys, "quarantine", "show", "2")
     assert "meters" in out and "payload.json" in out and "not JSON" in out
     assert "1b 5b 32 4a 78 32" in out and ".[2Jx2" in out and "\x1b" not in out
-    status, out, _ = _type(capsys, "quarantine", "show", "--json")
+    status, out, _ = typed(capsys, "quarantine", "show", "--json")
     assert bytes.fromhex(json.loads(out)["payload"]) == bytes(range(256)) * 20
-    assert "only the first 4096 bytes" in _type(capsys, "quarantine", "show")[1]
+    assert "only the first 4096 bytes" in typed(capsys, "quarantine", "show")[1]
 
 
 @pytest.mark.usefixtures("folder")
 def test_an_entry_that_is_not_there_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     """Status 2 and its code."""
-    status, _, error = _type(capsys, "quarantine", "show", "99")
+    status, _, error = typed(capsys, "quarantine", "show", "99")
     assert status == 2 and "quarantine.entry" in error
 
 

@@ -25,7 +25,7 @@ from gateway.records.record import SALT_BYTES, Kind
 from gateway.store import database, state
 from gateway.sync import envelope, message
 from gateway.sync.message import Body, Recs, Want
-from tests.agents import AgentProcess
+from tests.agents import SHARING, AgentProcess
 from tests.bad_peer import Door, Member, Peer, Scene, Speaker, Wire, cost, keys_of, refused
 from tests.broker import Broker, Publisher
 from tests.liar import ALL, APART, BUYER, LIAR, MAKER, PAIR, World, enveloped
@@ -43,23 +43,6 @@ PACE_S = 0.2
 MEMORY_MIB_MAX = 16
 DELAY_S_MAX = 60.0
 
-_CONFIG = """
-[[link]]
-name = "consortium"
-url = "{between}"
-
-[[source]]
-name = "meters"
-type = "mqtt"
-url = "{plant}"
-topics = ["{name}/#"]
-device = "topic[1]"
-
-[[route]]
-devices = ["*"]
-metrics = ["*"]
-group = "apart"
-"""
 _DOOR = """
 [[link]]
 name = "door"
@@ -169,7 +152,9 @@ def _members(
             (MAKER, {"all": ALL, "apart": APART, "pair": PAIR}, _DOOR.format(port=port)),
             (BUYER, {"all": ALL, "apart": APART}, ""),
         ):
-            config = _CONFIG.format(name=who.name, between=between.url, plant=plant.url)
+            config = SHARING.format(
+                name=who.name, between=between.url, plant=plant.url, group="apart"
+            )
             agent = _agent(folder, who, groups, config + more)
             agent.start()
             ending.callback(agent.kill)

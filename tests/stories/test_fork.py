@@ -21,7 +21,7 @@ from gateway.store import database, evidence, feeds, questions, state
 from gateway.sync import envelope, message
 from gateway.sync.message import Carried
 from tests import people
-from tests.agents import AgentProcess
+from tests.agents import SHARING, AgentProcess
 from tests.bad_peer import Wire, keys_of
 from tests.broker import Broker, Publisher
 from tests.liar import ALL, BUYER, LIAR, MAKER, enveloped
@@ -29,23 +29,6 @@ from tests.lies import recs
 from tests.paired import until
 from tests.people import Party, chain, moment, run_of, seed
 
-_CONFIG = """
-[[link]]
-name = "consortium"
-url = "{between}"
-
-[[source]]
-name = "meters"
-type = "mqtt"
-url = "{plant}"
-topics = ["{name}/#"]
-device = "topic[1]"
-
-[[route]]
-devices = ["*"]
-metrics = ["*"]
-group = "all"
-"""
 FORK = 2  # the first number under which the two histories differ
 
 
@@ -113,7 +96,7 @@ def _honest(folder: Path) -> Iterator[Scene]:
             names = state.Names(f"{who.name}-gw", who.name)
             state.create(home / "state", names, keys_of(who), None, "pass")
             state.keep_group(home / "state", "all", ALL)
-            config = _CONFIG.format(name=who.name, **urls)
+            config = SHARING.format(name=who.name, **urls, group="all")
             agents[who.name] = AgentProcess(home, who.name, config)
             ending.callback(agents[who.name].end)
         with ThreadPoolExecutor() as pool:

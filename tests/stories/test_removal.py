@@ -17,27 +17,9 @@ from gateway.query import Question, answer
 from gateway.records import record
 from gateway.records.record import Kind
 from gateway.store import database, questions, state
-from tests.agents import AgentProcess, introduce
+from tests.agents import SHARING, AgentProcess, introduce
 from tests.broker import Broker, Publisher
 from tests.paired import hulian, until
-
-_CONFIG = """
-[[link]]
-name = "consortium"
-url = "{between}"
-
-[[source]]
-name = "meters"
-type = "mqtt"
-url = "{plant}"
-topics = ["{name}/#"]
-device = "topic[1]"
-
-[[route]]
-devices = ["*"]
-metrics = ["*"]
-group = "partner"
-"""
 
 
 @dataclass
@@ -95,7 +77,11 @@ def _consortium(folder: Path) -> Iterator[Scene]:
         agents = []
         for name in ("ace", "bolt", "coil"):
             (folder / name).mkdir()
-            agents.append(AgentProcess(folder / name, name, _CONFIG.format(name=name, **urls)))
+            agents.append(
+                AgentProcess(
+                    folder / name, name, SHARING.format(name=name, **urls, group="partner")
+                )
+            )
         introduce(*agents)
         for each in agents:
             each.start()
