@@ -31,7 +31,7 @@ from gateway.peers.searching import Searched, is_ours
 from gateway.peers.witnesses import Shown, Witnesses, WitnessStatus
 from gateway.records.journal import Rule
 from gateway.sources.intake import Routes
-from gateway.store import council, database, groups, membership, noted, observations, state
+from gateway.store import council, database, groups, membership, noted, projections, state
 from gateway.store.authoring import Author, Venue
 from gateway.store.database import Connection
 from gateway.store.state import State
@@ -169,7 +169,7 @@ class Company:
             "state": "clear" if group.founding.clear else "sealed",
             "invited": [node.hex() for node in self._peers.invited(group.id)],
             "rotation": self._upkeep.owed.get(name),
-            "unread": sum(observations.unread(read, group.id).values()),
+            "unread": sum(projections.unread(read, group.id).values()),
             "standing": asdict(noted.tally(read, group.id)),
         }
 
@@ -182,6 +182,7 @@ class Company:
             groups.keep_roster(db, each)
         for name, group in self.groups.items():
             groups.register(db, name, group)
+        projections.catch_up(db)
 
     def _new_peers(self) -> Links:
         me = Me(self._author.run, (self._held.encryption_key,), self._unix_ms, self._heard)

@@ -14,7 +14,16 @@ from gateway.readings.reading import Provenance, Reading
 from gateway.records import feed, record
 from gateway.records.identity import EncryptionKey
 from gateway.records.record import ClockSource, Kind, Moment, Said
-from gateway.store import authoring, database, feeds, groups, keyring, membership, observations
+from gateway.store import (
+    authoring,
+    database,
+    feeds,
+    groups,
+    keyring,
+    membership,
+    observations,
+    projections,
+)
 from gateway.store.authoring import Author, Venue
 from tests.people import BOOT, Party, moment, run_of, seed
 
@@ -91,9 +100,9 @@ class Gateway:
     def _keep(self, place: int, said: record.Record, body: bytes | None) -> None:
         if said.kind is Kind.ANNOUNCEMENT and body is not None:
             taken = keyring.take(self.db, place, said, body, self.keys)
-            observations.index_opened(self.db, taken.readable)
+            projections.index_opened(self.db, taken.readable)
             self.faults += [taken.fault] if taken.fault else []
-        observations.index(self.db, place, said, body)
+        projections.index(self.db, place, said, body)
 
     def contents(self, name: bytes) -> list[bytes | None]:
         """Open every body of a feed with the keys of this store; None where none opens it."""

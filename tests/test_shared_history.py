@@ -10,7 +10,7 @@ from gateway.groups.announcement import SenderKey
 from gateway.groups.group import Group, Policies
 from gateway.records.feed import CBOR_TYPE, View
 from gateway.records.record import Kind, Said
-from gateway.store import authoring, checking, keyring, observations
+from gateway.store import authoring, checking, keyring, projections
 from tests.damage import refusal
 from tests.people import group_of, party, roster_of, seed
 from tests.sealed import Gateway, count, values
@@ -47,7 +47,7 @@ def test_history_is_shared_where_the_policy_allows_it_and_indexed_when_it_comes(
     maker, buyer, third = _newcomer()
     assert (values(third, maker.feed), values(third, buyer.feed)) == ([], [])
     assert (count(third.db, "unread"), count(third.db, "observations")) == (3, 0)
-    unread = observations.unread(third.db, third.group.id)
+    unread = projections.unread(third.db, third.group.id)
     assert unread == {MAKER.node.id: 2, BUYER.node.id: 1}
     with maker.db:
         given = authoring.share_history(maker.db, maker.author, maker.venue, THIRD.node.id)
@@ -56,7 +56,7 @@ def test_history_is_shared_where_the_policy_allows_it_and_indexed_when_it_comes(
     third.hear(maker)
     assert (values(third, maker.feed), values(third, buyer.feed)) == ([1, 2], [3])
     assert (count(third.db, "unread"), count(third.db, "observations")) == (0, 3)
-    assert observations.unread(third.db, third.group.id) == {}
+    assert projections.unread(third.db, third.group.id) == {}
     assert int(third.db.execute("SELECT value FROM totals WHERE name = 'readings'").get) == 3
     assert (third.faults, checking.keys(third.db), checking.indexes(third.db)) == ([], [], [])
 

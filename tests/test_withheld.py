@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from gateway.groups.group import Group
 from gateway.peers import enclosing
 from gateway.peers.wire import Outgoing
-from gateway.store import islands, observations
+from gateway.store import islands, projections
 from gateway.sync import control, envelope, message
 from gateway.sync.message import Recs
 from tests import people
@@ -84,7 +84,7 @@ def test_what_is_said_now_can_be_read_though_its_key_lies_in_the_backlog() -> No
     island = islands.load(other.db, feed.feed)
     assert other.heads(group) == [feed] and island is not None
     assert island.stop == one.heads(group)[0].size
-    assert not observations.unread(other.db, group.id)
+    assert not projections.unread(other.db, group.id)
     network.publish = publish  # type: ignore[method-assign]
     clock.run(clock.now_ms + 10 * MINUTE_MS)
     assert one.heads(group) == other.heads(group) and one.lacking() == 0

@@ -15,7 +15,7 @@ from gateway.groups.finality import Witnesses
 from gateway.groups.group import Role
 from gateway.groups.membership import Membership, Pending
 from gateway.groups.parties import Contact
-from gateway.store import checkpoints, contacts, council, groups, heard, noted, observations
+from gateway.store import checkpoints, contacts, council, groups, heard, noted, projections
 from gateway.store.database import Connection
 from gateway.store.state import State
 
@@ -239,7 +239,7 @@ def _facts(db: Connection, held: State, name: str, identity: bytes) -> dict[str,
         "removed": [_node(near, node) for node in sorted(found.cuts)],
         "unread": [
             {**_node(near, node), "records": count}
-            for node, count in observations.unread(db, identity).items()
+            for node, count in projections.unread(db, identity).items()
         ],
         "standing": asdict(noted.tally(db, identity)),
         "witnesses": _witnesses(checkpoints.witnesses(db, identity), named),

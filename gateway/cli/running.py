@@ -18,7 +18,7 @@ from gateway.clock import KernelClock
 from gateway.errors import ClonedNode, NotRunning
 from gateway.query import matches, show_time
 from gateway.sources.attendance import at_rest
-from gateway.store import noted, observations
+from gateway.store import noted, projections
 from gateway.store.database import Connection
 from gateway.store.questions import devices as devices_of
 
@@ -104,7 +104,7 @@ def _at_rest() -> dict[str, Any]:
         devices = _devices(db)
         alarms = agent.alarmed(db)
         every = [group.id for group in held.groups.values()]
-        unread = {each: sum(observations.unread(db, each).values()) for each in every}
+        unread = {each: sum(projections.unread(db, each).values()) for each in every}
         standing = {each: asdict(noted.tally(db, each)) for each in every}
     return {
         "state": "stopped",

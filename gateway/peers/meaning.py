@@ -14,11 +14,11 @@ from gateway.records import identity, record
 from gateway.records.identity import EncryptionKey
 from gateway.records.record import Kind, Record
 from gateway.records.roster import Roster
-from gateway.store import groups, keyring, observations
+from gateway.store import groups, keyring, observations, projections
 from gateway.store.database import Connection
 
 # Of bodies that travel apart, these are looked into; an attachment is when somebody opens it.
-APART_READ = frozenset({*observations.INDEXED, Kind.REVOCATION})
+APART_READ = frozenset({*projections.KINDS, Kind.REVOCATION})
 
 
 def check(said: Record, body: bytes | None) -> None:
@@ -67,7 +67,7 @@ class Reader:
                 case Kind.EVIDENCE:
                     self.evidence.append((place, keyring.content(db, said, body)))
                 case _:
-                    spans = observations.find(db, place, said, body)
+                    spans = projections.find(db, place, said, body)
                     self._found += [(place, span) for span in spans]
         except (AuthorError, DeviceError) as fault:
             self._counts[fault.code] += 1
@@ -79,7 +79,7 @@ class Reader:
         taken = keyring.take(db, place, said, body, self._keys)
         if taken.fault is not None:
             self._counts[taken.fault.code] += 1
-        observations.index_opened(db, taken.readable)
+        projections.index_opened(db, taken.readable)
 
     def _bar(self, db: Connection, said: Record, body: bytes) -> None:
         """Keep what bars a node or person: the word of its own organisation's root."""

@@ -24,7 +24,7 @@ from gateway.records.record import FIXED_KINDS, Kind, Moment, Said
 from gateway.records.roster import Roster
 from gateway.records.run import Origin, Run, Written
 from gateway.records.sealing import KEY_BYTES, NONCE_BYTES, Sealing, key_hash
-from gateway.store import feeds, heard, keyring, membership, receipts
+from gateway.store import feeds, heard, keyring, membership, projections, receipts
 from gateway.store.chain import rosters
 
 # A genesis always travels whole: with a founding of 64 members this many heads still fit in it.
@@ -73,7 +73,9 @@ def say(db: apsw.Connection, author: Author, venue: Venue, said: Said) -> int:
         assert standing.key is not None, "what this run announced is in its own keyring"
         sealing = Sealing(standing.ring.number, standing.key, author.random(NONCE_BYTES))
     salt = author.random(record.SALT_BYTES)
-    place = _keep(db, author.run.write(feed, said, author.now(), salt, sealing))
+    written = author.run.write(feed, said, author.now(), salt, sealing)
+    place = _keep(db, written)
+    projections.index_own(db, place, said, written.encoded)
     if said.kind is Kind.RECEIPT:
         receipts.take(db, place, said.content, is_own=True)
     return place

@@ -16,7 +16,8 @@ from gateway.store import feeds, observations
 
 FEEDS_MAX: Final = 4096
 # A body that is missing is missing from answers only where it may hold readings.
-_READ = ", ".join(str(int(kind)) for kind in sorted(observations.INDEXED | {Kind.ATTACHMENT}))
+_INDEXED = ", ".join(str(int(kind)) for kind in sorted(observations.INDEXED))
+_READ = f"{_INDEXED}, {int(Kind.ATTACHMENT)}"
 # Of the groups of a question by name, or of all.
 _ASKED = "(?1 IS NULL OR g.name = ?1)"
 
@@ -90,7 +91,7 @@ def extents(db: apsw.Connection, name: str | None, here: bytes) -> list[Extent]:
             f"SELECT g.number, g.id, g.name FROM groups g WHERE {_ASKED} ORDER BY g.name", (name,)
         )
     )
-    sealed = _counts(db, "SELECT place FROM unread", name)
+    sealed = _counts(db, f"SELECT place FROM unread WHERE kind IN ({_INDEXED})", name)
     bare = _counts(db, f"SELECT place FROM records WHERE body IS NULL AND kind IN ({_READ})", name)
     return [
         Extent(

@@ -147,8 +147,8 @@ def sealed(db: apsw.Connection, question: Question) -> int:
     """Count observations and gaps, of the group and organisation asked for, sealed here."""
     count = db.execute(
         "SELECT count(*) FROM unread u JOIN feeds f ON f.number = u.place >> 32"
-        " JOIN groups g ON g.number = f.in_group WHERE (?1 IS NULL OR g.name = ?1)"
-        " AND (?2 IS NULL OR f.organisation = ?2)",
+        " JOIN groups g ON g.number = f.in_group WHERE u.kind IN (4, 21)"
+        " AND (?1 IS NULL OR g.name = ?1) AND (?2 IS NULL OR f.organisation = ?2)",
         (question.group, question.organisation),
     ).get
     return int(count)
