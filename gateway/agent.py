@@ -153,6 +153,7 @@ class Agent:
             self._sources = [self._listener(source, desk) for source in config.source]
         except GatewayError:
             self._close()
+            self._reader.close()
             raise
         self._attendance = Attendance(
             config, self._sources, self._clock.now, self._writer, self._door.tell
@@ -186,6 +187,7 @@ class Agent:
             if self._next is None:  # After STOPPING=1 systemd waits for our end, and then kills.
                 notify("STOPPING=1")
             await asyncio.to_thread(self._close)
+            self._reader.close()  # Here: whoever still asks how it stands is answered on the loop.
         if self._failure is not None:
             raise self._failure
         return self._next
@@ -352,7 +354,6 @@ class Agent:
             outward.stop()
         self._company.stop()
         self._writer.close()
-        self._reader.close()
         self._company.close()
         self._lock.close()
 

@@ -4,8 +4,10 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -101,6 +103,30 @@ def test_hangups_that_come_too_fast_end_nothing(tmp_path: Path) -> None:
             assert agent.process is not None and agent.process.poll() is None, agent.log()
         _until(lambda: agent.status()["state"] == "running", agent, 60)
         agent.stop()
+
+
+def test_who_asks_while_it_starts_anew_ends_nothing(tmp_path: Path) -> None:
+    """Asked how it stands without a pause, by four at once, while it reads its config again."""
+    with _running(tmp_path) as agent, ThreadPoolExecutor(4) as asking:
+        is_over = threading.Event()
+        asked = [asking.submit(_ask_on, agent, is_over) for _ in range(4)]
+        try:
+            for _ in range(8):
+                run = agent.status()["run"]
+                _signal(agent, signal.SIGHUP)
+                _until(lambda run=run: agent.stands().get("run", run) != run, agent)  # type: ignore[misc]
+        finally:
+            is_over.set()
+        assert all(each.result() > 0 for each in asked)
+        agent.stop()
+
+
+def _ask_on(agent: AgentProcess, is_over: threading.Event) -> int:
+    """Ask until it is over; count the answers."""
+    answers = 0
+    while not is_over.is_set():
+        answers += bool(agent.stands())
+    return answers
 
 
 def test_a_config_that_only_fails_when_it_is_used_is_not_reloaded(tmp_path: Path) -> None:
