@@ -7,6 +7,15 @@ also the keys of the translations. Anything else that is raised is a defect of o
 Raising means that nothing changed.
 """
 
+from gateway.errors.activity import (
+    ActivityClosed as ActivityClosed,
+    GuardForbids as GuardForbids,
+    MalformedActivity as MalformedActivity,
+    NotEntitled as NotEntitled,
+    NotYours as NotYours,
+    SlotTaken as SlotTaken,
+    UnknownField as UnknownField,
+)
 from gateway.errors.acts import (
     ActError as ActError,
     AmbiguousParty as AmbiguousParty,
