@@ -12,14 +12,18 @@ from hypothesis import given, strategies as st
 from gateway.config import (
     Checksum,
     Config,
+    FramedPoint,
     FramedSource,
     Framing,
     ModbusMetric,
+    ModbusPoint,
     ModbusSource,
+    MqttPoint,
     MqttSource,
     Publish,
     SerialMetric,
     SerialSource,
+    SparkplugPoint,
     SparkplugSource,
     load,
     show,
@@ -48,13 +52,17 @@ TABLES = {
     "source.metric": Metric,
     "source.metric ": ModbusMetric,
     "source.metric  ": SerialMetric,
+    "source.point": MqttPoint,
+    "source.point ": ModbusPoint,
+    "source.point  ": SparkplugPoint,
+    "source.point   ": FramedPoint,
     "route": Route,
     "publish": Publish,
     "web": Web,
 }
 KEYS = sorted(
     {(table.strip(), key) for table, kind in TABLES.items() for key in kind.__struct_fields__}
-    - {("source", key) for key in ("metric", "bind", "framing", "checksum")}
+    - {("source", key) for key in ("metric", "bind", "framing", "checksum", "point")}
     | {("source", "type")}
 )
 

@@ -18,7 +18,17 @@ from gateway.config.addresses import (
 )
 from gateway.config.devices import Bind as Bind, joined as joined
 from gateway.config.load import load as load
-from gateway.config.modbus import ModbusMetric as ModbusMetric, ModbusSource as ModbusSource
+from gateway.config.modbus import (
+    ModbusMetric as ModbusMetric,
+    ModbusPoint as ModbusPoint,
+    ModbusSource as ModbusSource,
+)
+from gateway.config.points import (
+    FramedPoint as FramedPoint,
+    MqttPoint as MqttPoint,
+    Point as Point,
+    SparkplugPoint as SparkplugPoint,
+)
 from gateway.config.publish import Publish as Publish
 from gateway.config.serial import (
     Checksum as Checksum,

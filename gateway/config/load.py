@@ -11,13 +11,14 @@ from typing import Final, TypeVar, get_args
 
 import msgspec
 
-from gateway.config import checks, devices, modbus, outward, serial_checks, units
-from gateway.config.addresses import LAN, Bus, SerialLine
+from gateway.config import checks, devices, modbus, outward, point_checks, serial_checks, units
+from gateway.config.claims import Claims
 from gateway.config.devices import Bind
 from gateway.config.faults import Faults
 from gateway.config.kinds import choices as choices_of, descriptions
 from gateway.config.lines import Lines, Path
-from gateway.config.modbus import ModbusMetric, ModbusSource
+from gateway.config.modbus import ModbusMetric, ModbusPoint, ModbusSource
+from gateway.config.points import FramedPoint, MqttPoint, Point, SparkplugPoint
 from gateway.config.publish import Publish
 from gateway.config.serial import Checksum, Framing, SerialMetric, SerialSource
 from gateway.config.settings import (
@@ -38,7 +39,6 @@ from gateway.config.sparkplug import SparkplugSource
 from gateway.errors import (
     ConfigFaults,
     ConfigSyntax,
-    DuplicateKey,
     MissingKey,
     OutOfRange,
     UnavailableChoice,
@@ -60,16 +60,9 @@ _WORDS: Final = {
     "date": "a date",
     "time": "a time of day",
 }
-_SHARED: Final = {
-    "name": "each is told from the others by its name",
-    "device": "a device has one table, with all of its topics",
-    "client_id": "a broker closes the older of two connections of one client id, for ever in turn",
-    "listen": "one address has one listener",
-    LAN: "one search of the local network finds all there are",
-    "url": "a line has one owner; only Modbus units share a url, and then all of it",
-}
 Kind = TypeVar("Kind", bound=msgspec.Struct)
 Named = TypeVar("Named", bound=Link | Source | Publish)
+Placed = TypeVar("Placed", bound=Point)
 
 
 def load(text: str, web_password: bool = False) -> Config:
@@ -107,8 +100,7 @@ class _Reader:
 
     def __init__(self, faults: Faults) -> None:
         self.faults = faults
-        self._owners: dict[tuple[str, ...], Path] = {}
-        self._buses: dict[str, Bus] = {}
+        self._claims = Claims(faults)
 
     def config(self, table: Table[str, object], web_password: bool) -> Config | None:
         """Read the whole; None where anything is wrong."""
@@ -125,15 +117,16 @@ class _Reader:
         witnesses = [self._witness(at, one) for at, one in self._tables((), table, "witness")]
         web = self._table(("web",), table.get("web", {}), Web)
         checks.check_web(self.faults, ("web",), web, web_password)
+        name = str(gateway.get("name", ""))
         for key, all_made in (("link", links), ("source", sources), ("publish", told)):
             for place, made in enumerate(all_made):
-                self._claim_connection((key, place), made, str(gateway.get("name", "")))
+                self._claims.connection((key, place), made, lambda one: _named(one, name))
         for place, publish in enumerate(told):
             outward.check_loop(self.faults, ("publish", place), publish, sources)
         devices.check_depth(self.faults, gateway, sources)
+        point_checks.check_all(self.faults, sources)
         if self.faults.all():
             return None
-        name = str(gateway["name"])
         return Config(
             gateway=Gateway(**gateway),  # type: ignore[arg-type]
             link=tuple(_named(one, name) for one in links if isinstance(one, Link)),
@@ -147,19 +140,19 @@ class _Reader:
 
     def _link(self, at: Path, table: Table[str, object]) -> Link | None:
         said = self._values(at, table, Link)
-        self._claim("name", at, "link", said.get("name"))
+        self._claims.claim("name", at, "link", said.get("name"))
         checks.check_link(self.faults, at, said)
         return _built(Link, said)
 
     def _witness(self, at: Path, table: Table[str, object]) -> Witness | None:
         said = self._values(at, table, Witness)
-        self._claim("name", at, "witness", said.get("name"))
+        self._claims.claim("name", at, "witness", said.get("name"))
         checks.check_witness(self.faults, at, said)
         return _built(Witness, said)
 
     def _source(self, at: Path, table: Table[str, object]) -> Source | None:
         """Read one source by its type; of a type that is none, at least its name."""
-        self._claim("name", at, "source", table.get("name"))
+        self._claims.claim("name", at, "source", table.get("name"))
         match table.get("type"):
             case None:
                 self.faults.add(MissingKey, (*at, "type"))
@@ -169,7 +162,8 @@ class _Reader:
                 choices = ", ".join(_KINDS)
                 self.faults.add(UnavailableChoice, (*at, "type"), found=kind, choices=choices)
             case "framed":
-                said = self._values(at, table, FramedSource, "type")
+                said = self._values(at, table, FramedSource, "type", "point")
+                said["point"] = self._points(at, table, FramedPoint)
                 checks.check_framed(self.faults, at, said)
                 return _built(FramedSource, said)
             case "modbus":
@@ -177,7 +171,8 @@ class _Reader:
             case "serial":
                 return self._serial(at, table)
             case "sparkplug":
-                said = self._values(at, table, SparkplugSource, "type")
+                said = self._values(at, table, SparkplugSource, "type", "point")
+                said["point"] = self._points(at, table, SparkplugPoint)
                 checks.check_broker(self.faults, at, said)
                 return _built(SparkplugSource, said)
             case str():
@@ -187,18 +182,19 @@ class _Reader:
         return None
 
     def _mqtt(self, at: Path, table: Table[str, object]) -> MqttSource | None:
-        said = self._values(at, table, MqttSource, "type", "metric", "bind")
+        said = self._values(at, table, MqttSource, "type", "metric", "bind", "point")
+        said["point"] = self._points(at, table, MqttPoint)
         binds: list[Bind] = []
         for place, one in self._tables(at, table, "bind"):
             bind = self._make(place, one, Bind)
-            self._claim("device", place, *map(str, at), "bind", one.get("device"))
+            self._claims.claim("device", place, *map(str, at), "bind", one.get("device"))
             binds += [bind] if bind is not None else []
         said["bind"] = tuple(binds)
         metrics: list[Metric] = []
         for place, one in self._tables(at, table, "metric"):
             found = self._values(place, one, Metric)
             checks.check_metric(self.faults, place, found, said.get("format"))
-            self._claim("name", place, *map(str, at), "metric", found.get("name"))
+            self._claims.claim("name", place, *map(str, at), "metric", found.get("name"))
             if (metric := _built(Metric, found)) is not None:
                 metrics.append(metric)
         said["metric"] = tuple(metrics)
@@ -206,12 +202,13 @@ class _Reader:
         return _built(MqttSource, said)
 
     def _modbus(self, at: Path, table: Table[str, object]) -> ModbusSource | None:
-        said = self._values(at, table, ModbusSource, "type", "metric")
+        said = self._values(at, table, ModbusSource, "type", "metric", "point")
+        said["point"] = self._points(at, table, ModbusPoint)
         metrics: list[ModbusMetric] = []
         for place, one in self._tables(at, table, "metric"):
             found = self._values(place, one, ModbusMetric)
             modbus.check_metric(self.faults, place, found, said.get("count_max"))
-            self._claim("name", place, *map(str, at), "metric", found.get("name"))
+            self._claims.claim("name", place, *map(str, at), "metric", found.get("name"))
             if (metric := _built(ModbusMetric, found)) is not None:
                 metrics.append(metric)
         said["metric"] = tuple(metrics)
@@ -234,7 +231,7 @@ class _Reader:
         metrics: list[SerialMetric] = []
         for place, one in self._tables(at, table, "metric"):
             found = self._values(place, one, SerialMetric)
-            self._claim("name", place, *map(str, at), "metric", found.get("name"))
+            self._claims.claim("name", place, *map(str, at), "metric", found.get("name"))
             if (metric := _built(SerialMetric, found)) is not None:
                 serial_checks.check_metric(self.faults, place, metric, said)
                 metrics.append(metric)
@@ -242,9 +239,22 @@ class _Reader:
         serial_checks.check_source(self.faults, at, said)
         return None if framing is None else _built(SerialSource, said)
 
+    def _points(
+        self, at: Path, table: Table[str, object], kind: type[Placed]
+    ) -> tuple[Placed, ...]:
+        """Read the points of a source; orders name them without it, so names are one gateway's."""
+        made: list[Placed] = []
+        for place, one in self._tables(at, table, "point"):
+            found = self._values(place, one, kind)
+            self._claims.claim("name", place, "point", found.get("name"))
+            if (point := _built(kind, found)) is not None:
+                point_checks.check(self.faults, place, point)
+                made.append(point)
+        return tuple(made)
+
     def _publish(self, at: Path, table: Table[str, object]) -> Publish | None:
         said = self._values(at, table, Publish)
-        self._claim("name", at, "publish", said.get("name"))
+        self._claims.claim("name", at, "publish", said.get("name"))
         outward.check_publish(self.faults, at, table, said)
         return _built(Publish, said)
 
@@ -327,48 +337,6 @@ class _Reader:
     def _wrong_type(self, path: Path, found: str, expected: str) -> None:
         found = _WORDS.get({"list": "array", "dict": "object"}.get(found, found), found)
         self.faults.add(WrongType, path, found=found, expected=expected)
-
-    def _claim(self, key: str, at: Path, *claim: object) -> None:
-        """Refuse a second owner of what must be each one's own."""
-        if not isinstance(claim[-1], str):
-            return
-        path, said = (*at, key), tuple(map(str, claim))
-        first = self._owners.setdefault((key, *said), path)
-        if first != path:
-            line, reason = self.faults.line(first), _SHARED.get(said[-1], _SHARED[key])
-            self.faults.add(DuplicateKey, path, found=said[-1][:80], first=line, reason=reason)
-
-    def _claim_connection(
-        self, at: Path, made: Link | Source | Publish | None, gateway: str
-    ) -> None:
-        """Claim what two connections cannot share: a client id, a serial line."""
-        if made is None:
-            return
-        try:
-            match _named(made, gateway):
-                case FramedSource() | SerialSource() as framed:
-                    self._claim("url", at, framed.serial_line.path)
-                case ModbusSource() as unit:
-                    self._claim_bus(at, unit)
-                case Link(kind="listen", listen=here):
-                    self._claim("listen", at, here)
-                case Link(kind="lan", url=url):
-                    self._claim("url", at, url)
-                case Link(kind="https"):
-                    pass
-                case Link() | MqttSource() | SparkplugSource() | Publish() as over_mqtt:
-                    where = over_mqtt.broker
-                    self._claim("client_id", at, where.host, where.port, over_mqtt.client_id)
-        except ValueError:
-            return  # Its address is a fault already.
-
-    def _claim_bus(self, at: Path, unit: ModbusSource) -> None:
-        """Claim a bus for all units that say the same of it, and its line against all others."""
-        bus = unit.bus
-        where = bus.path if isinstance(bus, SerialLine) else f"{bus.host}:{bus.port}"
-        if self._buses.get(where) != bus:
-            self._claim("url", at, where)
-            self._buses.setdefault(where, bus)
 
 
 def _built(kind: type[Kind], said: dict[str, object]) -> Kind | None:

@@ -15,6 +15,7 @@ from gateway.config.devices import STALE_MS, Equipment, StaleMs
 from gateway.config.faults import Faults
 from gateway.config.lines import Path
 from gateway.config.names import Name, Short, Text, Unit
+from gateway.config.points import Point
 from gateway.errors import BadUrl, MissingKey, NoEffect, OutOfRange
 
 Order = Literal["big", "little"]
@@ -31,6 +32,9 @@ RegisterType = Literal[
     "bcd16",
     "bcd32",
     "string",
+]
+WritableType = Literal[
+    "bool", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64"
 ]
 # How many registers of 16 bits a value of a type has; a text has as many as its `length` says.
 WORDS: Final[dict[str, int]] = {
@@ -89,6 +93,43 @@ class ModbusMetric(Struct, frozen=True, kw_only=True):
         return self.type or ("bool" if self.bank in _SINGLE_BITS else "uint16")
 
 
+class ModbusPoint(Point, frozen=True, kw_only=True):
+    """A coil or a value in holding registers that may be written."""
+
+    register: Annotated[
+        str,
+        Meta(
+            pattern=r"\A(coil|holding):(0|[1-9][0-9]{0,4})\Z",
+            description="coil or holding, a colon, and an address from 0 to 65535",
+        ),
+    ]
+    # None: as of a metric.
+    type: WritableType | None = None
+    word_order: Order = "big"
+    byte_order: Order = "big"
+    scale: Annotated[int | float | None, Meta(description="a number other than 0")] = None
+    # false: function 6 writes one register; some units know only 16, which writes several.
+    multiple: bool = False
+
+    @property
+    def metric(self) -> ModbusMetric:
+        """Give the metric that reads what this writes."""
+        return ModbusMetric(
+            name=self.name,
+            register=self.register,
+            type=self.type,
+            word_order=self.word_order,
+            byte_order=self.byte_order,
+            unit=self.unit,
+            scale=self.scale,
+        )
+
+    @property
+    def kind(self) -> str:
+        """Give the type of its values."""
+        return self.metric.kind
+
+
 class ModbusSource(Struct, frozen=True, kw_only=True, tag_field="type", tag="modbus"):
     """One unit on a Modbus bus; units whose url is the same share the bus, and one asks for all."""
 
@@ -115,6 +156,8 @@ class ModbusSource(Struct, frozen=True, kw_only=True, tag_field="type", tag="mod
     stale_ms: StaleMs = STALE_MS
     equipment: Equipment = ""
     metric: Annotated[tuple[ModbusMetric, ...], Meta(min_length=1, description="at least one")]
+    # (): nothing is ever written.
+    point: tuple[ModbusPoint, ...] = ()
 
     @property
     def bus(self) -> Bus:

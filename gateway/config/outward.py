@@ -58,7 +58,7 @@ def check_loop(
         if not isinstance(source, MqttSource | SparkplugSource):
             continue
         if _same(source, publish) and any(
-            _meet(heard.split("/"), _levels(publish)) for heard in _heard(source)
+            meet(heard.split("/"), _levels(publish)) for heard in _heard(source)
         ):
             faults.add(HeardAgain, (*at, key), source=source.name)
             return
@@ -88,7 +88,7 @@ def _levels(publish: Publish) -> list[str]:
     return [*(before.split("/") if before else []), "#"]
 
 
-def _meet(heard: list[str], said: list[str]) -> bool:
+def meet(heard: list[str], said: list[str]) -> bool:
     """Say whether a topic can match both filters."""
     for one, other in zip(heard, said, strict=False):
         if "#" in (one, other):

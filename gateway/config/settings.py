@@ -25,6 +25,7 @@ from gateway.config.addresses import (
 from gateway.config.devices import STALE_MS, Bind, Equipment, StaleMs
 from gateway.config.modbus import ModbusSource
 from gateway.config.names import ClientId, Name, Short, Text, Unit
+from gateway.config.points import FramedPoint, MqttPoint
 from gateway.config.publish import Publish
 from gateway.config.serial import SerialSource
 from gateway.config.sparkplug import SparkplugSource
@@ -148,6 +149,8 @@ class MqttSource(Struct, frozen=True, kw_only=True, tag_field="type", tag="mqtt"
     ) = None
     # (): every number in the payload, under its own name.
     metric: tuple[Metric, ...] = ()
+    # (): nothing is ever published to its machines.
+    point: tuple[MqttPoint, ...] = ()
     stale_ms: StaleMs = STALE_MS
     equipment: Equipment = ""
 
@@ -175,6 +178,8 @@ class FramedSource(Struct, frozen=True, kw_only=True, tag_field="type", tag="fra
         ]
         | None
     ) = None
+    # (): the device is never told to do anything.
+    point: tuple[FramedPoint, ...] = ()
     stale_ms: StaleMs = STALE_MS
     equipment: Equipment = ""
 

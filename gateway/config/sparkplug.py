@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 from gateway.config.addresses import Broker, broker
 from gateway.config.devices import STALE_MS, Equipment, StaleMs
 from gateway.config.names import ClientId, Name, Short, Text
+from gateway.config.points import SparkplugPoint
 
 # An id is one level of a topic.
 SparkplugId = Annotated[
@@ -58,6 +59,8 @@ class SparkplugSource(Struct, frozen=True, kw_only=True, tag_field="type", tag="
     payload_bytes_max: Annotated[
         int, Meta(ge=1, le=16_777_216, description="from 1 to 16777216")
     ] = 262_144
+    # (): no command is ever sent but the request for a certificate.
+    point: tuple[SparkplugPoint, ...] = ()
     stale_ms: StaleMs = STALE_MS
     equipment: Equipment = ""
 

@@ -157,6 +157,18 @@ from gateway.errors.modbus import (
     WrongHeader as WrongHeader,
     WrongUnit as WrongUnit,
 )
+from gateway.errors.move import (
+    BadPayload as BadPayload,
+    BeyondLimits as BeyondLimits,
+    HeardCommand as HeardCommand,
+    MachineAway as MachineAway,
+    MachineRefused as MachineRefused,
+    MoveError as MoveError,
+    NotMoved as NotMoved,
+    OtherValue as OtherValue,
+    UnknownPoint as UnknownPoint,
+    Unsure as Unsure,
+)
 from gateway.errors.operator import (
     BadExpression as BadExpression,
     BadTopic as BadTopic,

@@ -1,10 +1,12 @@
 """What can be asked of every source, whatever it listens to."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from gateway.readings.reading import Arrival
+from gateway.config import Point
+from gateway.readings.reading import Arrival, Value
 from gateway.records.record import ClockSource, Moment
 
 
@@ -39,6 +41,27 @@ class Lives(Protocol):
 
     def lives(self) -> Iterable[Life]:
         """Give every device that was heard of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A point took its value; `read_back` is what it shows now, None where nothing shows it."""
+
+    read_back: Value | None
+
+
+@runtime_checkable
+class Moves(Protocol):
+    """A source that can move what its points name, and nothing else."""
+
+    points: Mapping[str, Point]
+
+    async def move(self, point: str, value: Value) -> Moved:
+        """Tell the machine, once; raise NotMoved (surely nothing moved) or Unsure (it may have).
+
+        Who may order it, and whether it is still wanted, is decided before; the limits of the
+        point are checked here once more, as the last thing before the wire.
+        """
 
 
 def arrived(moment: Moment) -> Arrival:

@@ -1,6 +1,6 @@
 """Vectors of the config: texts, and what they come to, or every fault with its line and key."""
 
-from tests.vectors import links, units
+from tests.vectors import links, points, units
 
 CHAPTER = "docs/config.md"
 
@@ -89,6 +89,7 @@ def _good_ones() -> list[tuple[str, str, str]]:
         ("a serial line", SERIAL, SHOWN_GATEWAY + SHOWN_SERIAL + SHOWN_WEB),
         *units.good(),
         *links.good(),
+        *points.good(),
         ("a route", ROUTE, SHOWN_GATEWAY + SHOWN_ROUTE + SHOWN_WEB),
         (
             "a page on IPv6, and a commit as late as can be",
@@ -113,6 +114,7 @@ def _bad_ones() -> list[tuple[str, str, Faults]]:
         *_of_devices(),
         *units.bad(),
         *links.bad(),
+        *points.bad(),
         *_many(),
     ]
 
