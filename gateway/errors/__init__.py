@@ -206,6 +206,13 @@ from gateway.errors.operator import (
     WrongChoice as WrongChoice,
     WrongType as WrongType,
 )
+from gateway.errors.order import (
+    MalformedApproval as MalformedApproval,
+    MalformedExecution as MalformedExecution,
+    MalformedMandate as MalformedMandate,
+    MalformedOrder as MalformedOrder,
+    OrderError as OrderError,
+)
 from gateway.errors.pairing import (
     AlreadyMember as AlreadyMember,
     ApplicationOld as ApplicationOld,
