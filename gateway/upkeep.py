@@ -177,10 +177,12 @@ class Upkeep:
                 self.counts[UNKEPT] += 1
 
     def _accepts(self, invited: Invited) -> bool:
-        purpose = invited.group.founding.purpose
+        founding = invited.group.founding
+        named = {each.hex() for each in founding.templates}
         return any(
             fnmatchcase(invited.organisation, each.organisation)
-            and any(fnmatchcase(purpose, pattern) for pattern in each.purposes)
+            and any(fnmatchcase(founding.purpose, pattern) for pattern in each.purposes)
+            and (not each.templates or (named and named <= set(each.templates)))
             for each in self._around.accept
         )
 

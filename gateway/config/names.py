@@ -32,5 +32,8 @@ Short = Annotated[
 ClientId = Annotated[
     str, Meta(pattern=r"\A[!-~]{1,200}\Z", description="1 to 200 letters of ASCII, no blanks")
 ]
+Sha256 = Annotated[
+    str, Meta(pattern=r"\A[0-9a-f]{64}\Z", description="64 digits of 0-9 a-f, a SHA-256")
+]
 # Which ones are units is told by `units`, with the nearest of what is none.
 Unit = Annotated[str, Meta(pattern=r"\A[^\x00-\x1f\x7f]{0,32}\Z", description="at most 32 letters")]

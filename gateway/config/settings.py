@@ -24,7 +24,7 @@ from gateway.config.addresses import (
 )
 from gateway.config.devices import STALE_MS, Bind, Equipment, StaleMs
 from gateway.config.modbus import ModbusSource
-from gateway.config.names import ClientId, Name, Short, Text, Unit
+from gateway.config.names import ClientId, Name, Sha256, Short, Text, Unit
 from gateway.config.points import FramedPoint, MqttPoint
 from gateway.config.publish import Publish
 from gateway.config.serial import SerialSource
@@ -207,6 +207,8 @@ class Accept(Struct, frozen=True, kw_only=True):
     organisation: Short
     # *: who is trusted to invite is mostly trusted for all of it.
     purposes: Annotated[tuple[Short, ...], Meta(min_length=1, description="at least one")] = ("*",)
+    # (): a group says what it is for, and each activity in it says by which template.
+    templates: tuple[Sha256, ...] = ()
 
 
 class Witness(Struct, frozen=True, kw_only=True):

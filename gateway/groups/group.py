@@ -29,6 +29,7 @@ from gateway.records.roster import Roster
 FOUNDING_BYTES_MAX = 40 * 1024
 GROUP_FILE_BYTES_MAX = 256 * 1024
 MEMBERS_MAX = 64
+TEMPLATES_MAX = 16
 SECRET_BYTES = 32
 
 
@@ -80,7 +81,10 @@ class Policies:
 
 @dataclass(frozen=True, slots=True)
 class Founding:
-    """What was agreed when the group was made; its templates are empty for now."""
+    """What was agreed when the group was made.
+
+    `templates` are the hashes of those by which activities are opened here; none: by any.
+    """
 
     nonce: bytes
     consortium: bytes
@@ -90,6 +94,7 @@ class Founding:
     members: tuple[Member, ...]
     clear: bool
     policies: Policies = Policies()
+    templates: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +155,7 @@ def found(run_key: SigningKey, founder: Credentials, founding: Founding, within:
         4: founding.purpose,
         5: int(founding.kind),
         6: sorted(members),
-        7: [],
+        7: sorted(founding.templates),
         8: _policies(founding.policies),
         9: founding.clear,
     }
@@ -267,7 +272,7 @@ def _read(said: object) -> Founding:
             4: str() as purpose,
             5: int() as kind,
             6: list() as members,
-            7: [],
+            7: list() as templates,
             8: {**policies},
             9: bool() as clear,
             **more,
@@ -286,6 +291,7 @@ def _read(said: object) -> Founding:
                 first,
                 clear,
                 _read_policies(policies, len({member.organisation for member in first})),
+                _templates(templates),
             )
     raise MalformedFounding(reason="fields are missing, unknown, or of the wrong type")
 
@@ -330,6 +336,13 @@ def _witnesses(said: object) -> tuple[bytes, ...] | None:
     known = [each for each in rows if isinstance(each, bytes) and len(each) == 16]
     if not 0 < len(rows) <= MEMBERS_MAX or rows != sorted(set(known)):
         return None
+    return tuple(known)
+
+
+def _templates(said: Sequence[object]) -> tuple[bytes, ...]:
+    known = [each for each in said if isinstance(each, bytes) and len(each) == 32]
+    if len(said) > TEMPLATES_MAX or list(said) != sorted(set(known)):
+        raise MalformedFounding(reason="templates are too many, no hashes, or not sorted")
     return tuple(known)
 
 

@@ -183,11 +183,13 @@ def member(db: apsw.Connection, identity: bytes, node: bytes) -> Member:
 
 
 def alike(db: apsw.Connection, wanted: Founding) -> bytes | None:
-    """Find a live group with exactly the members, roles, purpose and sealing of a founding."""
+    """Find a live group with exactly the members, roles, purpose and sealing of a founding, which
+    has room for its templates."""
     members = {(each.node, bytes(each.roles)) for each in wanted.members}
     for number, found, encoded in db.execute("SELECT number, id, founding FROM groups ORDER BY id"):
         said = group.parse(encoded)
-        if (said.purpose, said.clear) == (wanted.purpose, wanted.clear):
+        has_room = not said.templates or set(wanted.templates) <= set(said.templates)
+        if has_room and (said.purpose, said.clear) == (wanted.purpose, wanted.clear):
             rows = db.execute("SELECT node, roles FROM members WHERE in_group = ?", (number,))
             if {(bytes(node), bytes(roles)) for node, roles in rows} == members:
                 return bytes(found)

@@ -1,5 +1,7 @@
 """The vectors of group files: docs/protocol/group.md."""
 
+from dataclasses import replace
+
 from gateway.groups import group
 from gateway.groups.group import Group, Policies, Role
 from gateway.records import cbor, cose, feed, identity, roster
@@ -20,6 +22,7 @@ def expect(found: Group) -> dict[str, object]:
         "tag": found.tag,
         "purpose": said.purpose,
         "members": members,
+        "templates": [each.hex() for each in said.templates],
         "policies": [
             said.policies.approvals,
             said.policies.history,
@@ -51,6 +54,7 @@ def build() -> dict[str, object]:
             BUYER,
             policies=Policies(receipts=(Role.SUPERVISOR,), witnesses=(BUYER.root.id,)),
         ),
+        "activities by two templates": _for_templates("a template", "another template"),
     }
     files = {name: group.encode_file(each) for name, each in good.items()}
     file = files["two members"]
@@ -69,6 +73,14 @@ def build() -> dict[str, object]:
             ),
         ],
     }
+
+
+def _for_templates(*names: str) -> Group:
+    first = group_of(MAKER, BUYER)
+    founding = replace(first.founding, templates=tuple(seed(name) for name in names))
+    founder = run_of(MAKER)
+    founded = group.found(founder.key, founder.credentials, founding, first.roster)
+    return replace(founded, secret=first.secret)
 
 
 def _error(file: bytes) -> str:
@@ -127,7 +139,11 @@ def _bad_terms() -> dict[str, Map]:
         "purpose is bytes": {4: b"pressing"},
         "activity kind unknown": {5: 3},
         "activity kind is true": {5: True},
-        "templates not yet known": {7: [seed("template")]},
+        "a template is no hash": {7: [bytes(31)]},
+        "a template is text": {7: ["delivery"]},
+        "a template twice": {7: [seed("template")] * 2},
+        "templates not sorted": {7: sorted([seed("a"), seed("b")], reverse=True)},
+        "too many templates": {7: sorted(seed(f"template {at}") for at in range(17))},
         "policy unknown": {8: {5: 1}},
         "receipts of no role": {8: {3: []}},
         "receipts of a role unknown": {8: {3: [0, 4]}},
