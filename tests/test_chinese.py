@@ -30,6 +30,7 @@ REASONERS = (
     *(GATEWAY / "records" / f"{name}.py" for name in "checkpoint journal note proof".split()),
     GATEWAY / "groups" / "agreement.py",
     GATEWAY / "records" / "merkle.py",
+    *(GATEWAY / "activities" / f"{name}.py" for name in "draft template terms".split()),
     *sorted((GATEWAY / "config").glob("*.py")),
     GATEWAY / "transport" / "key.py",
     GATEWAY / "records" / "attestation.py",

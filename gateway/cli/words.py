@@ -14,7 +14,7 @@ from unicodedata import east_asian_width
 
 from babel.messages.pofile import read_po
 
-from gateway.errors import ConfigFaults, GatewayError
+from gateway.errors import ConfigFaults, GatewayError, MalformedTemplate
 
 _NAMES = ("HULIAN_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
 # The context of a sentence in the catalogue that only ever fills a field of another.
@@ -40,9 +40,9 @@ def say(sentence: str, **facts: object) -> str:
 
 
 def what(fault: GatewayError) -> str:
-    """Say what happened; of a config, every fault in a line of its own."""
+    """Say what happened; of a config or template, every fault in a line of its own."""
     facts = dict(fault.facts)
-    if isinstance(fault, ConfigFaults):
+    if isinstance(fault, ConfigFaults | MalformedTemplate):
         facts["faults"] = "\n".join(f"  {_told(one)}" for one in fault.faults)
     return say(fault.what, **facts)
 

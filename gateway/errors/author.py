@@ -280,3 +280,35 @@ class RevokedNode(AuthorError):
     what = "the certificate of {subject} is revoked"
     why = "its organisation said so: the gateway was stolen, lost or taken out of use"
     next = "its organisation certifies it anew under a higher counter, if it is to go on"
+
+
+class TemplateFault(AuthorError):
+    """One fault of a template."""
+
+    code = "template.fault"
+    what = "line {line}: {key}: {reason}"
+    why = "every member must read a template alike, so nothing in it is guessed at"
+    next = "correct it; docs/protocol/template.md lists every key"
+
+
+class MalformedTemplate(AuthorError):
+    """A text is no template; it has all its faults at once."""
+
+    code = "template.malformed"
+    what = "the template has {count} fault(s):\n{faults}"
+    why = "an activity goes by its template, so all of it must be understood"
+    next = "correct these lines and type 'hulian template check FILE'"
+
+    def __init__(self, faults: tuple[TemplateFault, ...]) -> None:
+        said = "\n".join(str(fault) for fault in faults)
+        super().__init__(count=len(faults), faults=said)
+        self.faults = faults
+
+
+class BadValue(AuthorError):
+    """A field of an activity cannot have this value."""
+
+    code = "activity.bad-value"
+    what = "{field}: {reason}"
+    why = "the activity's template says what each field may hold"
+    next = "see 'hulian template show' for the fields and their bounds"

@@ -17,6 +17,7 @@ from multiprocessing import get_context
 from typing import Any
 
 from gateway import config
+from gateway.activities import template
 from gateway.config import SerialSource
 from gateway.errors import (
     AuthorError,
@@ -38,6 +39,7 @@ from gateway.errors.author import (
     MalformedNote,
     MalformedPack,
     MalformedProof,
+    MalformedTemplate,
 )
 from gateway.errors.bundle import DamagedBundle
 from gateway.errors.group import MalformedMembership
@@ -118,6 +120,10 @@ def _known(noun: str) -> Callable[[], list[bytes]]:
 
 def _configs() -> list[bytes]:
     return [text.encode() for text in mutate.known_text("config", "toml")]
+
+
+def _templates() -> list[bytes]:
+    return [text.encode() for text in mutate.known_text("template", "toml")]
 
 
 def _bodies() -> list[bytes]:
@@ -297,6 +303,9 @@ DECODERS = {
     "registers": Decoder(decode_any, DeviceError, _known("registers")),
     "sparkplug": Decoder(
         _host, DeviceError, lambda: mutate.known("sparkplug") + mutate.known("sparkplug_values")
+    ),
+    "template": Decoder(
+        lambda said: template.parse(said.decode(errors="replace")), MalformedTemplate, _templates
     ),
     "config": Decoder(
         lambda said: config.load(said.decode(errors="replace")), ConfigFaults, _configs
