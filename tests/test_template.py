@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from gateway.activities import template, terms
+from gateway.activities.activity import Mode
 from gateway.activities.template import Template
-from gateway.activities.terms import Field, Guard, Linked, Merge, Mode, Relation, Step, Type
+from gateway.activities.terms import Field, Guard, Merge, Relation, Sought, Step, Type
 from gateway.errors import BadValue, MalformedTemplate
 from tests import vectors
 from tests.vectors import build_template
@@ -27,7 +28,7 @@ def _step(read: Template, one: Field | Step) -> dict[str, Any]:
 
 def _guard(one: Guard) -> dict[str, Any]:
     subject: object = one.subject
-    if isinstance(subject, Linked):
+    if isinstance(subject, Sought):
         keys = ("device", "metric", "device_of", "metric_of")
         subject = {key: getattr(subject, key) for key in keys}
     facts = {"value": one.value, "than": one.than}
@@ -84,7 +85,7 @@ def test_all_of_them_are_shipped() -> None:
     linked = {
         name
         for name, one in read.items()
-        if any(isinstance(guard.subject, Linked) for guard in one.guards)
+        if any(isinstance(guard.subject, Sought) for guard in one.guards)
     }
     assert linked >= {"calibration", "quality-inspection"}
 

@@ -33,7 +33,7 @@ _HASH_BYTES: Final = 32
 _FIELD: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 # What moves something on a terminal, or turns the order in which letters are read. A fixed list:
 # what Unicode's own tables say changes with their version, and all members must read alike.
-_UNSAFE: Final = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+UNSAFE: Final = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 Value = bool | int | float | str | bytes
 
@@ -315,6 +315,6 @@ def _name(said: str) -> str:
 
 
 def _text(said: str, bytes_max: int) -> str:
-    if not 0 < len(said.encode()) <= bytes_max or _UNSAFE.search(said):
+    if not 0 < len(said.encode()) <= bytes_max or UNSAFE.search(said):
         raise MalformedActivity(reason="a text is empty, too long, or has control characters")
     return said

@@ -11,27 +11,25 @@ from hashlib import sha256
 from typing import Final
 
 from gateway.activities import terms
+from gateway.activities.activity import TEMPLATE_BYTES_MAX, TEXT_BYTES_MAX, Mode, Value
 from gateway.activities.draft import Draft
 from gateway.activities.terms import (
     Approving,
     Choice,
     Field,
     Guard,
-    Linked,
     Merge,
-    Mode,
     Needs,
     Relation,
+    Sought,
     Step,
     Title,
     Type,
-    Value,
 )
 from gateway.config.lines import Path
 from gateway.errors import BadValue, MalformedTemplate, TemplateFault
 from gateway.groups.group import ActivityKind, Role
 
-TEXT_BYTES_MAX: Final = 16_384
 FIELDS_MAX: Final = 64
 GUARDS_MAX: Final = 64
 CHOICES_MAX: Final = 32
@@ -95,9 +93,9 @@ def parse(text: str) -> Template:
 
 
 def _table(text: str) -> dict[str, object]:
-    reason, line = f"more than {TEXT_BYTES_MAX} bytes", 1
+    reason, line = f"more than {TEMPLATE_BYTES_MAX} bytes", 1
     try:
-        if len(text.encode()) <= TEXT_BYTES_MAX:
+        if len(text.encode()) <= TEMPLATE_BYTES_MAX:
             return tomllib.loads(text)
     except tomllib.TOMLDecodeError as fault:
         reason, _, place = str(fault).partition(" (at ")
@@ -245,13 +243,13 @@ class _Reader(Draft):
         subject = self._subject(at, said, fields)
         if on is None or relation is None or subject is None:
             return None
-        about = None if isinstance(subject, Linked) else fields[subject]
+        about = None if isinstance(subject, Sought) else fields[subject]
         value, than = self._compared(at, said, relation, (about, fields))
         return Guard(on, subject, relation, value, than, why)
 
     def _subject(
         self, at: Path, said: Table[str, object], fields: Table[str, Field]
-    ) -> str | Linked | None:
+    ) -> str | Sought | None:
         """Read what a guard is about: a field, or linked readings; else the field it is on."""
         if "reading" not in said:
             if "field" not in said and said.get("on") == CLOSE:
@@ -278,7 +276,7 @@ class _Reader(Draft):
             named.append(self.text((*path, key), found[key], 128) if key in found else None)
         for key in ("device_of", "metric_of"):
             named.append(self.word((*path, key), found[key], texts) if key in found else None)
-        return Linked(*named)
+        return Sought(*named)
 
     def _compared(
         self,
@@ -326,7 +324,7 @@ class _Reader(Draft):
                     return value
                 case int() | float():
                     return self.number(path, value)
-            return self.text(path, value, terms.TEXT_BYTES_MAX)
+            return self.text(path, value, TEXT_BYTES_MAX)
         try:
             return terms.check_value(about, value)
         except BadValue as fault:

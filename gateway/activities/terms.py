@@ -4,21 +4,15 @@ In: a value that somebody wants to write. Out: the value, or why the field canno
 a guard's relation holds. It knows no record and no state: that is for the fold.
 """
 
-import re
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import Final
 
+from gateway.activities.activity import INTEGER_MAX, TEXT_BYTES_MAX, UNSAFE, Value
 from gateway.errors import BadValue
 from gateway.groups.group import Role
 
-TEXT_BYTES_MAX: Final = 2_048
-INTEGER_MAX: Final = 2**53 - 1
 HASH_BYTES: Final = 32
-# Not "printable": what that is changes with Unicode, and all members must judge alike.
-_CONTROL: Final = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f]")
-
-Value = int | float | str | bool | bytes
 
 
 class Merge(Enum):
@@ -40,13 +34,6 @@ class Type(Enum):
     TIME = "time"
     CHOICE = "choice"
     HASH = "hash"
-
-
-class Mode(IntEnum):
-    """Whether an activity informs, or is something that others rely on."""
-
-    INFORMATION = 0
-    TRUST = 1
 
 
 class Needs(IntEnum):
@@ -118,7 +105,7 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Linked:
+class Sought:
     """Which of the readings that an update links a guard is about; None: any.
 
     `device_of` and `metric_of` name text fields whose value is the device or the metric.
@@ -135,7 +122,7 @@ class Guard:
     """What must hold for a field to be written, or the activity to be closed."""
 
     on: str  # a field, or "close"
-    subject: str | Linked  # a field, or linked readings
+    subject: str | Sought  # a field, or linked readings
     relation: Relation
     value: Value | None
     than: str | None  # another field instead of a value
@@ -171,9 +158,9 @@ def check_value(field: Field, value: object) -> Value:
 
 
 def is_text(said: str, bytes_max: int) -> bool:
-    """Say whether it is text of so many bytes, with no control characters but line ends."""
+    """Say whether it is text of so many bytes, that moves nothing on a terminal."""
     length = len(said.encode(errors="replace"))
-    return 0 < length <= bytes_max and not _CONTROL.search(said)
+    return 0 < length <= bytes_max and not UNSAFE.search(said)
 
 
 def is_number(value: int | float) -> bool:

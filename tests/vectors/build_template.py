@@ -1,5 +1,6 @@
 """Vectors of templates: texts, and what they come to, or every fault with its line and key."""
 
+from collections.abc import Mapping
 from hashlib import sha256
 
 CHAPTER = "docs/protocol/template.md"
@@ -33,7 +34,7 @@ def build() -> dict[str, object]:
     packages = _field("number", "register", ["receiver"])
     guard = {"on": "packages", "subject": "packages", "relation": ">", "value": 0, "than": None}
     reading = {"device": None, "metric": "mass", "device_of": "scale", "metric_of": None}
-    whole = {
+    whole: dict[str, object] = {
         "fields": {
             "packages": packages,
             "taken": _field("bool", "slot", ["receiver"], "agreed") | {"approving": [2, 2]},
@@ -43,7 +44,7 @@ def build() -> dict[str, object]:
         "close": {"write": ["initiator"], "needs": "final", "approving": [0, 0]},
         "order": {"write": ["initiator"], "needs": "agreed", "approving": [1, 1]},
     }
-    least = {
+    least: dict[str, object] = {
         "fields": {"packages": packages},
         "guards": [],
         "close": {"write": ["initiator"], "needs": "nothing", "approving": [0, 0]},
@@ -69,7 +70,7 @@ def build() -> dict[str, object]:
     }
 
 
-def _good(name: str, toml: str, expect: dict[str, object]) -> dict[str, object]:
+def _good(name: str, toml: str, expect: Mapping[str, object]) -> dict[str, object]:
     hashed = sha256(toml.encode()).hexdigest()
     return {"name": name, "toml": toml, "expect": {"hash": hashed, **expect}}
 
