@@ -11,7 +11,7 @@ from babel.messages.pofile import read_po
 from typer.main import get_command
 
 from gateway import agent
-from gateway.cli import asking, grouping, words
+from gateway.cli import asking, grouping, templates, words
 from gateway.cli.main import app
 from gateway.errors import BadBody, BadUrl, ConfigFaults, GatewayError
 from gateway.groups import verdict
@@ -129,10 +129,11 @@ def _of_errors() -> Iterator[str]:
         ("", _sentences()),
         ("", {*asking.COLUMNS, *verdict.NAMES, *agent._COUNTERS}),
         ("", {*grouping.COLUMNS, *grouping.WORDS}),
+        ("", {*templates.WORDS}),
         ("reason", _reasons()),
         ("reason", set(acting.REASONS.values())),
     ],
-    ids=["errors", "help", "sentences", "names", "groups", "reasons", "refusals"],
+    ids=["errors", "help", "sentences", "names", "groups", "templates", "reasons", "refusals"],
 )
 def test_every_sentence_has_a_chinese_text(context: str, needed: set[str]) -> None:
     """No error, page of help, printed sentence or reason is left to English alone."""

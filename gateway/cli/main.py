@@ -31,6 +31,7 @@ from gateway.cli import (
     running,
     scanning,
     setting_up,
+    templates,
     trying,
     witness,
     words,
@@ -59,6 +60,7 @@ for commands in (
     nodes,
     organising,
     persons,
+    templates,
     witness,
 ):
     commands.register(app)

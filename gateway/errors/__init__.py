@@ -23,6 +23,7 @@ from gateway.errors.acts import (
     GroupExists as GroupExists,
     UnknownInvitation as UnknownInvitation,
     UnknownParty as UnknownParty,
+    UnknownTemplate as UnknownTemplate,
 )
 from gateway.errors.author import (
     BadBody as BadBody,

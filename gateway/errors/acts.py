@@ -52,3 +52,12 @@ class UnknownInvitation(ActError):
     what = "no invitation {invitation} waits here"
     why = "an invitation waits until it is accepted, and is sent again while its group lacks us"
     next = "see 'hulian group list'; ask whoever invites whether this gateway is a member"
+
+
+class UnknownTemplate(ActError):
+    """A template is named that does not come with the program, and is no file."""
+
+    code = "template.unknown"
+    what = "there is no template {which}, and no such file; there are: {known}"
+    why = "an activity goes by its template"
+    next = "see 'hulian template list', or name a file of yours"
