@@ -6,6 +6,7 @@ enum { SAMPLE_BYTES = 15, DOMAIN_BYTES = 15, CLOCK_BYTES = 8 };
 enum { NAME_MAX = 32, METRIC_MAX = 48, UNIT_MAX = 16, UNSUPPORTED = 1, OUTCOMES = 5 };
 enum { TABLE_BYTES = 10, SAMPLES_BYTES = 36, RESULT_BYTES = 13, ACK_BYTES = 16 };
 enum { COMMAND_BYTES = 16, BOOT_BYTES = BRIDGE_BOOT_BYTES };
+enum { WANTED_BYTES = 20, EXPIRED = 3, OUTCOME_BITS = 15 };
 enum { TABLE = 0x01, SAMPLES = 0x02, RESULT = 0x03, ASK = 0x81, ACK = 0x82, COMMAND = 0x83 };
 
 /* -- bytes: all integers are big-endian -- */
@@ -250,6 +251,9 @@ bridge_status bridge_start(bridge *b, const bridge_device *me, bridge_slot *ring
     b->ring = ring;
     b->capacity = capacity;
     b->caller_ms = now_ms;
+#ifdef BRIDGE_COMMANDED
+    b->found.kind = BRIDGE_NOTHING;
+#endif
     return BRIDGE_OK;
 }
 
@@ -299,10 +303,13 @@ static unsigned is_signing(const bridge *b) {
 #endif
 }
 
-/* Give how many bytes a frame has after its body. */
+static size_t tag_bytes(const bridge *b) {
+    return key_of(b) != NULL ? BRIDGE_TAG_BYTES : 0;
+}
+
+/* Give how many bytes a frame of ours has after its body. */
 static size_t after_body(const bridge *b) {
-    return CRC_BYTES + (key_of(b) != NULL ? BRIDGE_TAG_BYTES : 0) +
-           (is_signing(b) ? BRIDGE_SIGNATURE_BYTES : 0);
+    return CRC_BYTES + tag_bytes(b) + (is_signing(b) ? BRIDGE_SIGNATURE_BYTES : 0);
 }
 
 static uint8_t *put_challenge(const bridge *b, uint8_t *to) {
@@ -386,7 +393,52 @@ static void hear_ask(bridge *b, const uint8_t *body) {
     b->probing = 0;
 }
 
-static void hear_frame(bridge *b, const uint8_t *raw) {
+#ifdef BRIDGE_COMMANDED
+
+/* Do what a command says if it can be read and is not late; give what became of it. */
+static uint8_t obey(bridge *b, const uint8_t *body, size_t length) {
+    const uint8_t *wanted = body + COMMAND_BYTES;
+    uint64_t since_ms = get(wanted, 8);
+    bridge_value value;
+    if (length != COMMAND_BYTES + WANTED_BYTES) {
+        return UNSUPPORTED;
+    }
+    value.kind = wanted[10];
+    value.exponent = (int8_t)wanted[11];
+    value.mantissa = (int64_t)get(wanted + 12, 8);
+    if (value.kind > BRIDGE_TRUTH ||
+        (value.kind == BRIDGE_TRUTH && (value.exponent != 0 || (uint64_t)value.mantissa > 1))) {
+        return UNSUPPORTED;
+    }
+    if (since_ms > b->clock_ms || b->clock_ms - since_ms >= get(body + 12, 4)) {
+        return EXPIRED;
+    }
+    return (uint8_t)b->me->move(b->me->move_context, (uint16_t)get(wanted + 8, 2), value,
+                                &b->found);
+}
+
+#endif
+
+/* Take a command: once for each number, and numbers only rise; any other is answered by the last. */
+static void hear_command(bridge *b, const uint8_t *body, size_t length) {
+    uint32_t number = (uint32_t)get(body + BOOT_BYTES, 4);
+    b->command_due = 1;
+#ifdef BRIDGE_COMMANDED
+    if (b->me->move != NULL) {
+        if (number > b->command) {
+            b->command = number;
+            b->command_check = crc32(body + BOOT_BYTES, length - BOOT_BYTES);
+            b->found.kind = BRIDGE_NOTHING;
+            b->outcome = obey(b, body, length);
+        }
+        return;
+    }
+#endif
+    (void)length;
+    b->command = number;
+}
+
+static void hear_frame(bridge *b, const uint8_t *raw, size_t length) {
     const uint8_t *body = raw + 2;
     if (raw[1] == ASK) {
         hear_ask(b, body);
@@ -394,14 +446,14 @@ static void hear_frame(bridge *b, const uint8_t *raw) {
         if (raw[1] == ACK) {
             hear_ack(b, get(body + 8, 8));
         } else {
-            b->command = (uint32_t)get(body + 8, 4);
-            b->command_due = 1;
+            hear_command(b, body, length - 2);
         }
     } /* else it is for another boot, or our own voice on a half-duplex line */
 }
 
 static bridge_status hear_end(bridge *b) {
-    bridge_status status = bridge_decode(b->heard, b->heard_length, key_of(b));
+    size_t length = b->heard_length;
+    bridge_status status = bridge_decode(b->heard, length, key_of(b));
     b->heard_length = 0;
 #ifdef BRIDGE_SIGNED
     if (status == BRIDGE_OK && (b->heard[1] == VERSION_SIGNED) != is_signing(b)) {
@@ -409,7 +461,7 @@ static bridge_status hear_end(bridge *b) {
     }
 #endif
     if (status == BRIDGE_OK) {
-        hear_frame(b, b->heard + 1);
+        hear_frame(b, b->heard + 1, length - 1 - CRC_BYTES - tag_bytes(b));
     } else {
         b->refused += b->refused < UINT32_MAX;
     }
@@ -462,8 +514,22 @@ static uint8_t *say_result(bridge *b, uint8_t *raw) {
     *at++ = RESULT;
     at = put_bytes(at, b->me->boot, BOOT_BYTES);
     at = put(at, b->command, 4);
-    *at++ = UNSUPPORTED;
     b->command_due = 0;
+#ifdef BRIDGE_COMMANDED
+    if (b->me->move != NULL) {
+        *at++ = b->outcome & OUTCOME_BITS;
+        at = put(put(at, b->clock_ms, 8), b->command_check, 4);
+        if (b->outcome == BRIDGE_DONE && b->found.kind != BRIDGE_NOTHING) {
+            *at++ = b->found.kind;
+            *at++ = (uint8_t)b->found.exponent;
+            at = put(at, (uint64_t)b->found.mantissa, 8);
+        } else if ((b->outcome & OUTCOME_BITS) == BRIDGE_REFUSED) {
+            *at++ = b->outcome >> 4;
+        }
+        return at;
+    }
+#endif
+    *at++ = UNSUPPORTED;
     return at;
 }
 

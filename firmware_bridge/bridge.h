@@ -4,7 +4,8 @@
  * milliseconds that may wrap, and moves the bytes. C99; no malloc, no float, no clock, no globals,
  * not re-entrant: call from one context. Call bridge_say() at least once in 49 days.
  * With BRIDGE_KEYED defined a device may have a key; then both sides tag and check every frame.
- * With BRIDGE_SIGNED defined it may have a signer, the only callback; then it signs all it says.
+ * With BRIDGE_SIGNED defined it may have a signer, a callback; then it signs all it says.
+ * With BRIDGE_COMMANDED defined it may have a mover, a callback that does what a gateway asks for.
  */
 #ifndef BRIDGE_H
 #define BRIDGE_H
@@ -63,6 +64,32 @@ typedef struct {
 typedef int (*bridge_signer)(void *context, const uint8_t *message, size_t size,
                              uint8_t signature[BRIDGE_SIGNATURE_BYTES]);
 
+#ifdef BRIDGE_COMMANDED
+
+typedef enum { BRIDGE_NUMBER = 0, BRIDGE_TRUTH = 1, BRIDGE_NOTHING = 2 } bridge_kind;
+
+/* A number, mantissa * 10 ^ exponent; or a truth: mantissa 1 or 0, exponent 0. */
+typedef struct {
+    int64_t mantissa;
+    int8_t exponent;
+    uint8_t kind; /* a bridge_kind */
+} bridge_value;
+
+typedef enum {
+    BRIDGE_DONE = 0,
+    BRIDGE_REFUSED = 2,    /* not now: surely nothing moved */
+    BRIDGE_NO_POINT = 18,  /* there is no such point: surely nothing moved */
+    BRIDGE_OUTSIDE = 34,   /* outside of the point's limits: surely nothing moved */
+    BRIDGE_FAILED = 4      /* begun, and what it did is not known */
+} bridge_outcome;
+
+/* Do it, soon; put what was then read back into `found` (it holds BRIDGE_NOTHING). It is called at
+ * most once for each number of a command, out of bridge_hear(). Check the value: it is any. */
+typedef bridge_outcome (*bridge_mover)(void *context, uint16_t point, bridge_value wanted,
+                                       bridge_value *found);
+
+#endif
+
 typedef struct {
     const char *name;                /* 1 to 32 characters of printable ASCII, no space */
     uint8_t boot[BRIDGE_BOOT_BYTES]; /* never the same in two starts of this device */
@@ -74,6 +101,10 @@ typedef struct {
 #ifdef BRIDGE_SIGNED
     bridge_signer sign; /* or NULL */
     void *sign_context;
+#endif
+#ifdef BRIDGE_COMMANDED
+    bridge_mover move; /* or NULL: then each command is answered `unsupported` */
+    void *move_context;
 #endif
 } bridge_device;
 
@@ -104,7 +135,7 @@ typedef struct {
     uint64_t clock_ms;  /* since the start; does not wrap */
     uint64_t waiting_ms; /* when the oldest was said, or an ACK last made progress */
     uint32_t caller_ms; /* what the caller's clock last said */
-    uint32_t command;   /* number of a command to be answered */
+    uint32_t command;   /* number of the last command; 0 before the first */
     uint8_t command_due;
     uint8_t probing;    /* no answer: one frame each BRIDGE_RETRY_MS */
     uint8_t told;       /* rows of the table said since the last ASK */
@@ -116,6 +147,11 @@ typedef struct {
 #ifdef BRIDGE_SIGNED
     uint32_t unsaid; /* frames that the signer could not sign */
     uint8_t message[BRIDGE_MESSAGE_MAX];
+#endif
+#ifdef BRIDGE_COMMANDED
+    bridge_value found;    /* what the last command read back */
+    uint32_t command_check; /* CRC-32 of its bytes: which one it was */
+    uint8_t outcome;        /* what became of it: a bridge_outcome, or as the protocol numbers it */
 #endif
 } bridge;
 

@@ -6,6 +6,7 @@ Python's. Undefined behaviour traps, so it fails a test instead of passing it.
 
 import ctypes as c
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,8 @@ CODES = (
     *("frame.version", "frame.tag", "frame.type", "frame.body", "dropped", "metric", "table"),
 )
 
+DONE, REFUSED, FAILED, NO_POINT, OUTSIDE = 0, 2, 4, 18, 34  # bridge_outcome
+
 
 class _Metric(c.Structure):
     _fields_ = (("name", c.c_char_p), ("unit", c.c_char_p))
@@ -32,16 +35,25 @@ _Signer = c.CFUNCTYPE(
 )
 
 
+class _Value(c.Structure):
+    _fields_ = (("mantissa", c.c_int64), ("exponent", c.c_int8), ("kind", c.c_uint8))
+
+
+_Mover = c.CFUNCTYPE(*(c.c_int, c.c_void_p, c.c_uint16, _Value, c.POINTER(_Value)))
+
+
 class _Device(c.Structure):
     _fields_ = (
         ("name", c.c_char_p),
         ("boot", c.c_uint8 * 8),
         ("metrics", c.POINTER(_Metric)),
         ("metric_count", c.c_uint8),
-        # Read by the builds that are able to have a key or a signer, as the end of `_Bridge`.
+        # Read by the builds that are able to have one, as the end of `_Bridge`.
         ("key", c.c_char_p),
         ("sign", _Signer),
         ("sign_context", c.c_void_p),
+        ("move", _Mover),
+        ("move_context", c.c_void_p),
     )
 
 
@@ -80,6 +92,9 @@ class _Bridge(c.Structure):
         ("challenge", c.c_uint8 * 8),
         ("unsaid", c.c_uint32),
         ("message", c.c_uint8 * 512),
+        ("found", _Value),
+        ("command_check", c.c_uint32),
+        ("outcome", c.c_uint8),
     )
 
 
@@ -90,6 +105,7 @@ class Firmware:
     library: c.CDLL
     key: bytes | None = None
     signer: SigningKey | None = None
+    commanded: bool = False
 
     def decode(self, coded: bytes) -> tuple[str, bytes]:
         """Decode what stood between two delimiters: the code of its error, "" for none; raw."""
@@ -99,21 +115,31 @@ class Firmware:
         return CODES[status], bytes(memory)[1:]
 
 
-def build(folder: Path, key: bytes | None = None, signer: SigningKey | None = None) -> Firmware:
-    """Compile the library, able to have a key or to sign where there is one, and load it."""
-    made = folder / ("signed.so" if signer else "keyed.so" if key else "bridge.so")
+def build(
+    folder: Path,
+    key: bytes | None = None,
+    signer: SigningKey | None = None,
+    commanded: bool = False,
+) -> Firmware:
+    """Compile the library, able to have a key, to sign, to do commands where asked; load it."""
+    able = "signed" if signer else "keyed" if key else "bridge"
+    made = folder / f"{able}{'-commanded' * commanded}.so"
     command = ("cc", *STRICT, *TRAPS, "-O1", "-g", "-shared", "-fPIC")
-    extra = ("-DBRIDGE_KEYED", FIRMWARE / "mac.c") if key or signer else ()
-    able = ("-DBRIDGE_SIGNED",) if signer else ()
-    subprocess.run((*command, *able, *extra, FIRMWARE / "bridge.c", "-o", made), check=True)
-    return Firmware(c.CDLL(str(made)), key, signer)
+    # What is able to do more has the structures of what is able to do less, and adds to their end.
+    wanted = (key or signer or commanded, signer or commanded, commanded)
+    names = ("KEYED", "SIGNED", "COMMANDED")
+    flags = [f"-DBRIDGE_{name}" for name, able in zip(names, wanted, strict=True) if able]
+    extra = (FIRMWARE / "mac.c",) if flags else ()
+    subprocess.run((*command, *flags, *extra, FIRMWARE / "bridge.c", "-o", made), check=True)
+    return Firmware(c.CDLL(str(made)), key, signer, commanded)
 
 
-def build_device(folder: Path) -> Path:
+def build_device(folder: Path, commanded: bool = False) -> Path:
     """Compile the device on a serial line; give the program."""
-    made = folder / "bridge-device"
-    sources = (FIRMWARE / "bridge.c", FIRMWARE / "port" / "posix.c")
-    subprocess.run(("cc", *STRICT, *TRAPS, "-O1", *sources, "-o", made), check=True)
+    made = folder / f"bridge-device{'-commanded' * commanded}"
+    sources = (FIRMWARE / "bridge.c", FIRMWARE / "mac.c", FIRMWARE / "port" / "posix.c")
+    able = ("-DBRIDGE_KEYED", "-DBRIDGE_COMMANDED") if commanded else ("-DBRIDGE_KEYED",)
+    subprocess.run(("cc", *STRICT, *TRAPS, "-O1", *able, *sources, "-o", made), check=True)
     return made
 
 
@@ -158,6 +184,12 @@ class Device:
         self.can_sign = True
         if firmware.signer is not None:
             self._signer, self._me.sign = firmware.signer, _Signer(self._sign)
+        # What was done, in order; and what becomes of a command, and is found then.
+        self.moved: list[tuple[int, int, int, int]] = []
+        self.outcome, self.found = DONE, (0, 0, 2)
+        self.on_move: Callable[[], None] = lambda: None
+        if firmware.commanded:
+            self._me.move = _Mover(self._move)
         self._ring = (_Slot * max(1, capacity))()
         self.state = _Bridge()
         self.now_ms = 0
@@ -197,6 +229,15 @@ class Device:
             return -1
         c.memmove(signature, self._signer.signature(bytes(message[:size])), 64)  # type: ignore[arg-type]
         return 0
+
+    def _move(
+        self, _context: object, point: int, wanted: _Value, found: "c._Pointer[_Value]"
+    ) -> int:
+        """Note what is asked for, and say of it what the test wants said."""
+        self.moved.append((point, wanted.mantissa, wanted.exponent, wanted.kind))
+        found[0] = _Value(*self.found)
+        self.on_move()
+        return self.outcome
 
     def _now(self) -> c.c_uint32:
         return c.c_uint32(self.now_ms & 0xFFFFFFFF)

@@ -1,9 +1,9 @@
 """What firmware_bridge costs a board: flash, RAM and stack, measured on what the compiler made.
 
 In: a folder to compile into. Out: a row for each core, and for bridge.c alone, with a key and its
-mac.c, and with a signer, which is the board's own and not counted. Flash and stack are read from a
-linked program, the compiler's own library included; the deepest way through the calls is what
-counts, and a call that cannot be followed is an error.
+mac.c, with commands as well, and with a signer; what the board gives is not counted. Flash and
+stack are read from a linked program, the compiler's own library included; the deepest way through
+the calls is what counts, and a call that cannot be followed is an error.
 """
 
 import re
@@ -15,7 +15,13 @@ from tempfile import TemporaryDirectory
 from tests.bridge_c import FIRMWARE, STRICT
 
 CORES = ("cortex-m0", "cortex-m3")
-KINDS = ("", "keyed", "signed")
+# What each is able to do; commands are for lines with a key.
+KINDS = {
+    "": (),
+    "keyed": ("KEYED",),
+    "signed": ("SIGNED",),
+    "commanded": ("KEYED", "COMMANDED"),
+}
 CALLS = ("bridge_start", "bridge_keep", "bridge_hear", "bridge_say")
 _FLAGS = ("-mthumb", "-Os", "-ffreestanding", "-ffunction-sections", "-fdata-sections")
 _NO_LOOP = "-fno-tree-loop-distribute-patterns"
@@ -55,12 +61,12 @@ def measure(folder: Path, core: str, kind: str = "") -> Footprint:
     """Compile and link the bridge of one of KINDS for a core, and measure it."""
     (folder / "memory.c").write_text(_MEMORY)
     (folder / "sizes.c").write_text(_SIZES)
-    able = (f"-DBRIDGE_{kind.upper()}",) if kind else ()
+    able = tuple(f"-DBRIDGE_{name}" for name in KINDS[kind])
     compiler = ("arm-none-eabi-gcc", f"-mcpu={core}", *_FLAGS, _NO_LOOP, *able, f"-I{FIRMWARE}")
     wanted = [f"-Wl,-u,{name}" for name in CALLS]
     sources = (
         FIRMWARE / "bridge.c",
-        *((FIRMWARE / "mac.c",) if kind == "keyed" else ()),
+        *((FIRMWARE / "mac.c",) if "KEYED" in KINDS[kind] else ()),
         folder / "memory.c",
     )
     linked, sizes = folder / f"{core}.elf", folder / f"{core}.o"
@@ -73,7 +79,7 @@ def measure(folder: Path, core: str, kind: str = "") -> Footprint:
     assert (initialised, zeroed) == ("0", "0"), "bridge.c keeps variables of its own"
     held = {line.split()[3]: int(line.split()[1], 16) for line in _symbols(sizes)}
     listing = _run("arm-none-eabi-objdump", "-d", "--no-show-raw-insn", linked)
-    functions = read_calls(listing, callbacks=1 if kind == "signed" else 0)
+    functions = read_calls(listing, callbacks=kind in ("signed", "commanded"))
     stack = max(depth(functions, name) for name in CALLS)
     return Footprint(f"{core} {kind}".strip(), int(text), held["state"], held["slot"], stack)
 

@@ -1,15 +1,19 @@
 /* bridge.c as a device on a POSIX serial line or a pseudo-terminal, for tests and the demo.
  *
  * bridge-device PATH [--name NAME] [--period-ms N] [--count N] [--boot HEX16] [--ring N] [--pty]
- *               [--seed FILE]
+ *               [--seed FILE] [--key FILE] [--fate FATE]
  *
  * Prints a line for what happens to each sample, by its number:
  *     sampled 7 temperature 207e-1 Cel
  *     dropped 3                            (so many since the start)
  *     acknowledged 7
+ *     moved 1 65e0                         (by a command: point 1 to 65 * 10^0)
  * With --pty, PATH is made: a link to a new pseudo-terminal's other end. With --count, it ends when
  * so many were sampled and each is acknowledged or dropped. A line that goes away is opened again.
  * Built with BRIDGE_SIGNED and signer.c it signs with --seed: FILE has its key's 64 hex digits.
+ * Built with BRIDGE_KEYED and mac.c it has the key of --key: FILE has 64 hex digits too.
+ * Built with BRIDGE_COMMANDED it has two points: 1 goes from 0 to 100, 2 is true or false. --fate
+ * says what becomes of a command: done (otherwise), failed, or dies: done, and never answered.
  */
 #define _DEFAULT_SOURCE
 #define _XOPEN_SOURCE 600
@@ -47,6 +51,10 @@ typedef struct {
     uint8_t wire[BRIDGE_WIRE_MAX];
     size_t length, sent;
 } line;
+
+#ifdef BRIDGE_KEYED
+static uint8_t shared_key[BRIDGE_KEY_BYTES];
+#endif
 
 static const bridge_metric METRICS[] = {{"temperature", "Cel"}, {"strokes", ""}};
 
@@ -187,6 +195,39 @@ static int run(const options *o) {
     return 0;
 }
 
+#ifdef BRIDGE_COMMANDED
+
+/* -- what it can be told to do -- */
+
+enum { POINT_LEVEL = 1, POINT_PUMP = 2, LEVEL_MAX = 100 };
+
+/* Compare without a float: of a level only whole units and tenths are taken. */
+static int is_level(bridge_value wanted) {
+    int64_t max = wanted.exponent == 0 ? LEVEL_MAX : 10 * LEVEL_MAX;
+    return (wanted.exponent == 0 || wanted.exponent == -1) && wanted.mantissa >= 0 &&
+           wanted.mantissa <= max;
+}
+
+static bridge_outcome move(void *context, uint16_t point, bridge_value wanted,
+                           bridge_value *found) {
+    const char *fate = context;
+    if (point != POINT_LEVEL && point != POINT_PUMP) {
+        return BRIDGE_NO_POINT;
+    }
+    if (wanted.kind != (point == POINT_LEVEL ? BRIDGE_NUMBER : BRIDGE_TRUTH) ||
+        (point == POINT_LEVEL && !is_level(wanted))) {
+        return BRIDGE_OUTSIDE;
+    }
+    printf("moved %u %" PRId64 "e%d\n", (unsigned)point, wanted.mantissa, wanted.exponent);
+    if (strcmp(fate, "dies") == 0) {
+        exit(3);
+    }
+    *found = wanted;
+    return strcmp(fate, "failed") == 0 ? BRIDGE_FAILED : BRIDGE_DONE;
+}
+
+#endif
+
 /* -- the command line -- */
 
 static int read_boot(uint8_t *boot, const char *hex) {
@@ -206,21 +247,31 @@ static int draw_boot(uint8_t *boot) {
     return drawn;
 }
 
-#ifdef BRIDGE_SIGNED
+#if defined(BRIDGE_KEYED) || defined(BRIDGE_SIGNED)
 
-static int read_seed(bridge_device *me, const char *path) {
-    uint8_t seed[SIGNER_SEED_BYTES];
+enum { SECRET_BYTES = 32 };
+
+static int read_secret(uint8_t *secret, const char *path) {
     unsigned byte, count = 0;
     FILE *file = fopen(path, "r");
-    while (file != NULL && count < SIGNER_SEED_BYTES && fscanf(file, "%2x", &byte) == 1) {
-        seed[count++] = (uint8_t)byte;
+    while (file != NULL && count < SECRET_BYTES && fscanf(file, "%2x", &byte) == 1) {
+        secret[count++] = (uint8_t)byte;
     }
     if (file != NULL) {
         fclose(file);
     }
+    return count == SECRET_BYTES;
+}
+
+#endif
+
+#ifdef BRIDGE_SIGNED
+
+static int read_seed(bridge_device *me, const char *path) {
+    uint8_t seed[SECRET_BYTES];
     me->sign = signer_sign;
     me->sign_context = &own_key;
-    return count == SIGNER_SEED_BYTES && signer_start(&own_key, seed) == 0;
+    return read_secret(seed, path) && signer_start(&own_key, seed) == 0;
 }
 
 #endif
@@ -248,6 +299,16 @@ static int read_options(options *o, int argc, char **argv) {
         } else if (strcmp(argv[i], "--seed") == 0) {
             good = read_seed(&o->me, value);
 #endif
+#ifdef BRIDGE_KEYED
+        } else if (strcmp(argv[i], "--key") == 0) {
+            o->me.key = shared_key;
+            good = read_secret(shared_key, value);
+#endif
+#ifdef BRIDGE_COMMANDED
+        } else if (strcmp(argv[i], "--fate") == 0) {
+            o->me.move_context = argv[i + 1];
+            good = i + 1 < argc;
+#endif
         } else {
             good = 0;
         }
@@ -260,10 +321,16 @@ static int read_options(options *o, int argc, char **argv) {
 int main(int argc, char **argv) {
     options o = {.period_ms = 1000, .ring = 1024, .me = {.name = "mcu", .metrics = METRICS}};
     o.me.metric_count = sizeof METRICS / sizeof METRICS[0];
+#ifdef BRIDGE_COMMANDED
+    static char fate[] = "done";
+    o.me.move = move;
+    o.me.move_context = fate;
+#endif
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (!read_options(&o, argc, argv)) {
         fprintf(stderr, "usage: bridge-device PATH [--name NAME] [--period-ms N] [--count N] "
-                        "[--boot HEX16] [--ring N] [--pty] [--seed FILE]\n");
+                        "[--boot HEX16] [--ring N] [--pty] [--seed FILE] [--key FILE] "
+                        "[--fate FATE]\n");
         return 2;
     }
     return run(&o);

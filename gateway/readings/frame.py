@@ -137,7 +137,7 @@ class Ack:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """From the gateway: do this within valid_ms, or not at all; not used by this version."""
+    """From the gateway: do this within valid_ms, or not at all; `command` knows what it says."""
 
     boot: bytes
     number: int

@@ -11,13 +11,14 @@ from dataclasses import dataclass, field, replace
 
 from gateway.errors import (
     FrameError,
+    MalformedFrame,
     ReusedBoot,
     UnknownMetric,
     UnknownQuality,
     UnsignedFrame,
     WrongDeviceName,
 )
-from gateway.readings import testimony
+from gateway.readings import command, testimony
 from gateway.readings.frame import (
     AGE_MS_MAX,
     Ack,
@@ -84,6 +85,13 @@ class Refuse:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """An action: see whether this ends the command that is being said."""
+
+    answer: command.Answer
+
+
+@dataclass(frozen=True, slots=True)
 class Count:
     """An action: count so many samples (of `boot_reused`: starts) that were not simply taken."""
 
@@ -91,7 +99,7 @@ class Count:
     count: int
 
 
-Action = Send | Take | Count | Refuse
+Action = Send | Take | Told | Count | Refuse
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +153,15 @@ class Line:
         """Give the name that the device says it has."""
         return self._table.name if self._table else None
 
+    @property
+    def boot(self) -> bytes | None:
+        """Give the start in which the device is believed to be; None while nobody knows."""
+        return self._table.boot if self._table and self._table.metrics() else None
+
+    def ask(self, now_ms: int) -> Ask:
+        """Ask the device once more who it is, and whether it has started again."""
+        return self._challenged(now_ms)
+
     def opened(self, now_ms: int) -> Ask:
         """Begin on a line just opened: perhaps with another device, and without what it said."""
         self._table = None
@@ -160,7 +177,7 @@ class Line:
             case Samples():
                 return self._hear_samples(frame, now_ms)
             case Result():
-                return (Count("results", 1),)
+                return self._hear_result(frame)
             case Ask() | Ack() | Command():
                 return (Count("echoes", 1),)
 
@@ -266,6 +283,16 @@ class Line:
     def _acknowledge_again(self, boot: bytes) -> tuple[Action, ...]:
         following = self._committed.get(boot)
         return () if following is None else (Send(Ack(boot, following)),)
+
+    def _hear_result(self, said: Result) -> tuple[Action, ...]:
+        """Believe what is of the start that lives now; of an earlier one it may be old."""
+        if said.boot != self.boot:
+            return (Count("stray_results", 1),)
+        try:
+            answer = command.read(said)
+        except MalformedFrame as error:
+            return (Refuse(said.said, error),)
+        return (Count("results", 1), Told(answer))
 
     def _ask(self, now_ms: int) -> tuple[Action, ...]:
         if self._asked_ms is not None and now_ms - self._asked_ms < ASK_MS_MIN:
