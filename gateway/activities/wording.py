@@ -9,6 +9,7 @@ from decimal import Decimal
 from hashlib import sha256
 from typing import Final, Literal
 
+from gateway.activities.activity import UNSAFE
 from gateway.readings.names import is_name
 from gateway.readings.reading import Value
 from gateway.records.identity import NAME_CHARS_MAX
@@ -42,13 +43,13 @@ def is_value(value: object) -> bool:
         case float():
             return value == 0 or _SMALLEST <= abs(value) <= _GREATEST
         case str():
-            return value.isprintable() and len(value.encode(errors="replace")) <= TEXT_BYTES_MAX
+            return _is_line(value) and len(value.encode()) <= TEXT_BYTES_MAX
     return False
 
 
 def is_called(name: object) -> bool:
     """Say whether a gateway may be called so in a text that is signed."""
-    return isinstance(name, str) and name.isprintable() and 0 < len(name) <= NAME_CHARS_MAX
+    return isinstance(name, str) and _is_line(name) and 0 < len(name) <= NAME_CHARS_MAX
 
 
 def is_unit(unit: object) -> bool:
@@ -80,3 +81,8 @@ def span(length_ms: int, language: Language) -> str:
         if count:
             parts.append(f"{count} {name}")
     return " ".join(parts)
+
+
+def _is_line(text: str) -> bool:
+    """Say whether text moves nothing on a terminal; a list that no version of Unicode changes."""
+    return "\n" not in text and UNSAFE.search(text) is None
