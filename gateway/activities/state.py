@@ -7,13 +7,11 @@ not count. A state is never changed: a later one shares with it what both have.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
 from gateway.activities.activity import Close, Correction, Open, Update, Value
+from gateway.activities.terms import Approving
 from gateway.activities.tree import Key, Tree
-from gateway.errors import MalformedActivity
-
-PARKED_MAX: Final = 1_000
+from gateway.errors import AuthorError, MalformedActivity
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +61,23 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A record that does not count: by which rule, in a stable code and a sentence."""
+    """A record that does not count: by which rule, and what is to be said of it."""
 
     record: bytes
     node: bytes
     organisation: bytes
-    code: str
-    reason: str
+    error: type[AuthorError]
+    facts: tuple[tuple[str, str], ...]
+
+    @property
+    def code(self) -> str:
+        """Give the stable code of the rule."""
+        return self.error.code
+
+    @property
+    def reason(self) -> str:
+        """Say in English by what it does not count."""
+        return self.error.what.format(**dict(self.facts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +121,8 @@ class State:
     bound: Tree[Bound] = field(default_factory=Tree)
     closed: Closing | None = None
     count: int = 0  # entries folded, those that do not count included
+    parked: frozenset[bytes] = frozenset()  # entries that wait
+    wanted: frozenset[bytes] = frozenset()  # what they wait for
 
     def given(self, name: str) -> tuple[Given, ...]:
         """Give every value that stands in a field: in fold order, a counter's by node."""
@@ -123,6 +133,13 @@ class State:
         counts = [each.value for each in self.given(name) if isinstance(each.value, int | float)]
         whole = all(isinstance(each, int) for each in counts)
         return sum(map(int, counts)) if whole else math.fsum(counts)
+
+    def approved(self, record: bytes, wanted: Approving) -> bool:
+        """Say whether as many approve a record as is wanted, and nobody is against it."""
+        said = self.spoken(record)
+        persons, organisations = len(said), len({word.organisation for word in said})
+        against = any(word.verdict != 0 for word in said)
+        return not against and persons >= wanted.persons and organisations >= wanted.organisations
 
     def spoken(self, record: bytes) -> tuple[Word, ...]:
         """Give the last word of each person on a record of the activity."""

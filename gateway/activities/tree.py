@@ -27,6 +27,12 @@ class Tree(Generic[V]):
     def __init__(self, root: _Node[V] | None = None, size: int = 0) -> None:
         self._root, self._size = root, size
 
+    def __eq__(self, other: object) -> bool:
+        """Say whether the same is in both, whatever their shapes."""
+        return isinstance(other, Tree) and list(self.items()) == list(other.items())
+
+    __hash__ = None  # type: ignore[assignment]  # equal trees may have different shapes
+
     def __len__(self) -> int:
         """Count what is in it."""
         return self._size
