@@ -1,8 +1,9 @@
 """Units that answer badly on purpose, over a pty or TCP: what a line, a slow unit or a liar does.
 
-In: a seed, and how often an answer is bad. Out: a url, and what was done to whom. Every value says
-of which register it is and which request made it, so a reading can be seen to be of another
-question, or of another moment. Its frames are written here, by no library.
+In: a seed, and how often an answer is bad; what becomes of the next writes. Out: a url, and what
+was done to whom. Every value says of which register it is and which request made it, so a reading
+can be seen to be of another question, or of another moment; what was written stays. Its frames are
+written here, by no library.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import os
 import pty
 import random
 import tty
-from collections import Counter
+from collections import Counter, deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -19,7 +20,10 @@ BAD: Final = (
     *("late", "held", "silent", "unit", "crc", "short", "long", "exception", "other", "noise"),
     *("number", "foreign"),
 )
+# What may become of a write: done and said so; done and answered badly or not; not done at all.
+WRITTEN: Final = ("good", "late", "silent", "crc", "short", "long", "echo", "dies", "clamped")
 _READS: Final = (1, 2, 3, 4)
+_COIL, _REGISTER, _REGISTERS = 5, 6, 16
 
 
 def crc16(said: bytes) -> bytes:
@@ -43,6 +47,7 @@ class Asked:
     count: int
     transaction: bytes
     at_ms: float
+    said: bytes = b""  # what is to be written
 
 
 @dataclass
@@ -57,6 +62,10 @@ class Slave:
     asked: list[Asked] = field(default_factory=list)
     did: list[str] = field(default_factory=list)  # what became of the answer to each of them
     kinds: tuple[str, ...] = BAD
+    # What becomes of the next writes, in order, then all are good; a number is an exception.
+    writing: deque[str] = field(default_factory=deque)
+    held: dict[tuple[int, str, int], int] = field(default_factory=dict)  # what was written
+    clamp: int = 0
     url: str = ""
 
     async def start(self) -> None:
@@ -64,7 +73,7 @@ class Slave:
         self._loop, self._dice = asyncio.get_running_loop(), random.Random(self.seed)
         self._free_s: dict[int, float] = {}
         self._held: dict[int, list[bytes]] = {}
-        self._said = b""
+        self._said, self._dead = b"", False
         self._writer: asyncio.StreamWriter | None = None
         self._serving: set[asyncio.Task[None]] = set()
         if self.way == "rtu":
@@ -79,12 +88,17 @@ class Slave:
 
     async def stop(self) -> None:
         """Say nothing more."""
+        if self._dead:
+            return
+        self._dead = True
         if self.way == "rtu":
             self._loop.remove_reader(self._master)
             os.close(self._master)
             os.close(self._slave)
             return
         self._server.close()
+        if self._writer is not None:
+            self._writer.close()
         for task in self._serving:
             task.cancel()
 
@@ -105,35 +119,91 @@ class Slave:
     def _heard(self, said: bytes) -> None:
         self._said += said
         head, tail = (6, 0) if self.way == "tcp" else (0, 2)
-        length = head + 6 + tail
-        while len(self._said) >= length:
+        while len(self._said) >= head + 6 + tail:
+            many = self._said[head + 1] == _REGISTERS and len(self._said) > head + 6
+            length = head + (7 + self._said[head + 6] if many else 6) + tail
+            if len(self._said) < length:
+                return
             frame, self._said = self._said[:length], self._said[length:]
-            body = frame[head : head + 6]
+            body = frame[head : length - tail]
             assert self.way == "tcp" or crc16(body) == frame[-2:], frame.hex()
             self._answer(body, frame[:2])
 
     def _answer(self, body: bytes, transaction: bytes) -> None:
         start, count = int.from_bytes(body[2:4]), int.from_bytes(body[4:6])
         now_ms = 1000 * self._loop.time()
-        asked = Asked(len(self.asked), body[0], body[1], start, count, transaction, now_ms)
+        said = body[7:] if body[1] == _REGISTERS else body[4:]
+        asked = Asked(len(self.asked), body[0], body[1], start, count, transaction, now_ms, said)
         self.asked.append(asked)
+        if asked.function in (_COIL, _REGISTER, _REGISTERS):
+            self._write(asked)
+            return
         bad = self._dice.choice(self.kinds) if self._dice.random() < self.share else "good"
         if bad == "number" and self.way != "tcp":
             bad = "late"
         self.done[bad] += 1
         self.did.append(bad)
 
-        said = self._framed(asked, pdu(asked), bad)
+        said = self._framed(asked, self._shown(asked), bad)
         held = self._held.setdefault(asked.unit, [])
         if bad == "held":
             held.append(said)
             return
         delay_s = self._dice.uniform(*self.late_ms) / 1000 if bad == "late" else 0.0
-        # One after another, as a unit does: what was held comes first.
-        at_s = max(self._loop.time() + delay_s, self._free_s.get(asked.unit, 0.0))
-        self._free_s[asked.unit] = at_s
-        self._loop.call_at(at_s, self._say, b"".join((*held, said)))
+        self._say_in_turn(asked.unit, b"".join((*held, said)), delay_s)
         held.clear()
+
+    def _say_in_turn(self, unit: int, said: bytes, delay_s: float) -> None:
+        """Say one after another, as a unit does: what was held comes first."""
+        at_s = max(self._loop.time() + delay_s, self._free_s.get(unit, 0.0))
+        self._free_s[unit] = at_s
+        self._loop.call_at(at_s, self._say, said)
+
+    def _write(self, asked: Asked) -> None:
+        """Do what is wanted, or not, and say so, or not; what came of it is in `did`."""
+        became = self.writing.popleft() if self.writing else "good"
+        self.did.append(became)
+        right = bytes((asked.function,)) + asked.start.to_bytes(2)
+        if asked.function == _REGISTERS:
+            right += (len(asked.said) // 2).to_bytes(2)
+        else:
+            right += asked.said
+        if became.isdecimal():
+            right = bytes((asked.function | 0x80, int(became)))
+        else:
+            self._keep(asked, became)
+        if became == "echo":
+            right = right[:-1] + bytes((right[-1] ^ 1,))
+        bad = became if became in ("silent", "crc", "short", "long") else "good"
+        said = self._framed(asked, right, bad)
+        if became == "dies":
+            self._loop.call_soon(lambda: self._loop.create_task(self.stop()))
+        else:
+            late_s = self.late_ms[1] / 1000 if became == "late" else 0.0
+            self._say_in_turn(asked.unit, said, late_s)
+
+    def _keep(self, asked: Asked, became: str) -> None:
+        if asked.function == _COIL:
+            self.held[asked.unit, "coil", asked.start] = asked.said == b"\xff\x00"
+            return
+        for at in range(0, len(asked.said), 2):
+            word = int.from_bytes(asked.said[at : at + 2])
+            word = min(word, self.clamp) if became == "clamped" else word
+            self.held[asked.unit, "holding", asked.start + at // 2] = word
+
+    def _shown(self, asked: Asked) -> bytes:
+        """Answer a question: what was written, and of all else which it is and when."""
+        if asked.function == 1:
+            bits = [self.held.get((asked.unit, "coil", asked.start + at), 0) for at in range(8)]
+            return bytes((1, 1, sum(bool(bit) << at for at, bit in enumerate(bits))))
+        right = bytearray(pdu(asked))
+        if asked.function != 3:
+            return bytes(right)
+        for at in range(asked.count):
+            word = self.held.get((asked.unit, "holding", asked.start + at))
+            if word is not None:
+                right[2 + 2 * at : 4 + 2 * at] = word.to_bytes(2)
+        return bytes(right)
 
     def _framed(self, asked: Asked, right: bytes, bad: str) -> bytes:
         """Write an answer, or what became of it."""

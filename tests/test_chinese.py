@@ -38,6 +38,7 @@ REASONERS = (
         GATEWAY / "readings" / f"{name}.py"
         for name in "fields frame line mapping naming packs payloads testimony times".split()
     ),
+    *(GATEWAY / "readings" / f"{name}.py" for name in ("moves", "writes")),
     *sorted((GATEWAY / "readings").glob("sparkplug*.py")),
 )
 SAYS = ("say", "titled", "_tell_now", "_section", "_listed")

@@ -157,6 +157,7 @@ from gateway.errors.modbus import (
     ShortAnswer as ShortAnswer,
     WrongCount as WrongCount,
     WrongCrc as WrongCrc,
+    WrongEcho as WrongEcho,
     WrongFunction as WrongFunction,
     WrongHeader as WrongHeader,
     WrongUnit as WrongUnit,

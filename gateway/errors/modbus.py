@@ -72,6 +72,15 @@ class WrongCount(AnswerError):
     next = "see that nobody else asks on this bus; a slow unit needs a larger timeout_ms"
 
 
+class WrongEcho(AnswerError):
+    """A unit confirmed another write than it was told."""
+
+    code = "modbus.echo"
+    what = "unit {unit} confirmed another write than it was told"
+    why = "nobody can say what was written"
+    next = "look at the machine; see that nobody else writes on this bus"
+
+
 class WrongHeader(AnswerError):
     """What came over TCP does not begin as Modbus does."""
 

@@ -6,15 +6,25 @@ It tells no machine anything. Reference: docs/config.md.
 """
 
 import math
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Final
+from typing import Final, TypeVar
 
 from gateway.config.points import Point
-from gateway.errors import BeyondLimits
+from gateway.errors import BeyondLimits, UnknownPoint
 from gateway.readings.reading import Value
 
+Kind = TypeVar("Kind", bound=Point)
 # What single precision keeps of a number.
 _APART_MAX: Final = 1e-6
+
+
+def named(points: Mapping[str, Kind], name: str) -> Kind:
+    """Find a point; raise UnknownPoint."""
+    point = points.get(name)
+    if point is None:
+        raise UnknownPoint(point=name[:63], choices=", ".join(points) or "-")
+    return point
 
 
 def checked(point: Point, value: Value) -> bool | int | float:
@@ -26,21 +36,21 @@ def checked(point: Point, value: Value) -> bool | int | float:
             number = _number(point, value)
         case _:
             wanted = "true or false" if point.kind == "bool" else "a number"
-            raise _refused(point, value, f"it takes {wanted}")
+            raise _refused(point, value, reason=f"it takes {wanted}")
     if point.min is None or point.max is None:
-        raise _refused(point, value, "it has no limits")
+        raise _refused(point, value, reason="it has no limits")
     if not point.min <= number <= point.max:
-        raise _refused(point, value, f"it goes from {point.min} to {point.max}")
+        raise _refused(point, value, reason=f"it goes from {point.min} to {point.max}")
     return number
 
 
 def _number(point: Point, value: int | float) -> int | float:
-    if not math.isfinite(value):
-        raise _refused(point, value, "it is not finite")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise _refused(point, value, reason="it is not finite")
     if point.kind != "integer" or type(value) is int:
         return value
     if value != int(value):
-        raise _refused(point, value, "it takes whole numbers")
+        raise _refused(point, value, reason="it takes whole numbers")
     return int(value)
 
 
@@ -49,10 +59,10 @@ def check_step(point: Point, before: Value | None, value: int | float) -> None:
     if point.step is None:
         return
     if isinstance(before, bool | str) or before is None or not math.isfinite(before):
-        raise _refused(point, value, "nobody knows where it stands, and it has a largest step")
+        raise _refused(point, value, reason="nobody knows where it stands")
     if abs(Decimal(repr(value)) - Decimal(repr(before))) > Decimal(repr(point.step)):
         reason = f"it stands at {before}, and goes at most {point.step} at once"
-        raise _refused(point, value, reason)
+        raise _refused(point, value, reason=reason)
 
 
 def same(told: Value, shown: Value) -> bool:

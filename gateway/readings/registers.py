@@ -27,8 +27,8 @@ from gateway.readings.reading import Arrival, Quality, Reading, Value
 
 FUNCTIONS: Final = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
 REFUSAL: Final = 0x80
-_BIT_FUNCTIONS: Final = (1, 2)
-_FORMS: Final = {
+BIT_FUNCTIONS: Final = (1, 2)
+FORMS: Final = {
     **{"int16": ">h", "uint16": ">H", "int32": ">i", "uint32": ">I"},
     **{"int64": ">q", "uint64": ">Q", "float32": ">f", "float64": ">d"},
 }
@@ -57,7 +57,7 @@ class Inquiry:
     @property
     def size(self) -> int:
         """Give how many bytes of values the answer has."""
-        return (self.count + 7) // 8 if self.function in _BIT_FUNCTIONS else 2 * self.count
+        return (self.count + 7) // 8 if self.function in BIT_FUNCTIONS else 2 * self.count
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -86,7 +86,7 @@ def plan(source: ModbusSource) -> tuple[Part, ...]:
     parts: list[Part] = []
     for metric in sorted(source.metric, key=lambda one: (FUNCTIONS[one.bank], one.address)):
         function = FUNCTIONS[metric.bank]
-        bits = function in _BIT_FUNCTIONS
+        bits = function in BIT_FUNCTIONS
         count_max, gap_max = source.count_max, source.gap_max
         if bits:
             count_max, gap_max = min(16 * count_max, BITS_MAX), 16 * gap_max
@@ -115,7 +115,7 @@ def answer(inquiry: Inquiry, said: bytes) -> bytes:
         raise ShortAnswer(unit=unit, size=len(said), wanted=wanted)
     function = said[0]
     if function == inquiry.function | REFUSAL:
-        raise _refusal(unit, said)
+        raise refusal(unit, said)
     if function != inquiry.function:
         raise WrongFunction(unit=unit, function=inquiry.function, found=function)
     if said[1] != inquiry.size:
@@ -127,7 +127,8 @@ def answer(inquiry: Inquiry, said: bytes) -> bytes:
     return said[2:]
 
 
-def _refusal(unit: int, said: bytes) -> AnswerError:
+def refusal(unit: int, said: bytes) -> AnswerError:
+    """Give the exception that a unit answered with."""
     if len(said) > 2:
         return LongAnswer(unit=unit, wanted=2)
     meaning = _MEANINGS.get(said[1], "a code of its own")
@@ -157,7 +158,7 @@ def pieces(part: Part, values: bytes) -> Iterator[tuple[ModbusMetric, bytes]]:
     """Cut out the bytes of each metric of a part; of a single bit, one byte that is 0 or 1."""
     for metric in part.metrics:
         at = metric.address - part.inquiry.start
-        if part.inquiry.function in _BIT_FUNCTIONS:
+        if part.inquiry.function in BIT_FUNCTIONS:
             yield metric, bytes([values[at // 8] >> at % 8 & 1])
         else:
             words = metric.length or WORDS[metric.kind]
@@ -169,20 +170,20 @@ def decode(metric: ModbusMetric, said: bytes) -> Value:
     kind = metric.kind
     if kind == "bool":
         return said != b"\x00"
-    words = _ordered(metric, said)
+    words = ordered(metric, said)
     if kind == "string":
         return checked(_text(metric, words), metric.name, None)
     if kind in ("bcd16", "bcd32"):
         return checked(_decimal(metric, words), metric.name, metric.scale)
-    (number,) = struct.unpack(_FORMS[kind], words)
+    (number,) = struct.unpack(FORMS[kind], words)
     if metric.bit is None:
         return checked(number, metric.name, metric.scale)
     field = int(number) >> metric.bit & ((1 << metric.bit_count) - 1)
     return bool(field) if metric.bit_count == 1 else checked(field, metric.name, metric.scale)
 
 
-def _ordered(metric: ModbusMetric, said: bytes) -> bytes:
-    """Put bytes in the order highest first."""
+def ordered(metric: ModbusMetric, said: bytes) -> bytes:
+    """Put bytes in the order highest first; or, the same way, from it in the unit's order."""
     words: Sequence[bytes] = [said[at : at + 2] for at in range(0, len(said), 2)]
     if metric.byte_order == "little":
         words = [word[::-1] for word in words]

@@ -12,6 +12,7 @@ from typing import Final
 
 from gateway.config.modbus import ModbusSource
 from gateway.readings.registers import Inquiry
+from gateway.readings.writes import Write
 
 # How late an answer may be. Within it none is taken for another, whatever the unit does.
 LATE_MS_MAX: Final = 30_000
@@ -100,7 +101,7 @@ class Unanswered:
         self.doubtful = True
         self._open: dict[tuple[int, int], int] = {}
 
-    def failed(self, inquiry: Inquiry, now_ms: int) -> None:
+    def failed(self, inquiry: Inquiry | Write, now_ms: int) -> None:
         """Remember a question whose answer did not come, or came broken."""
         self.doubtful = True
         self._open[inquiry.shape] = now_ms

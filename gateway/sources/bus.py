@@ -1,15 +1,18 @@
 """A Modbus bus: its one owner, who asks all its units in turn and tells each source what it heard.
 
-In: the sources whose url is the same. Out: to each of them the values of its unit, or why there are
-none. One question is open at a time. A unit that does not answer costs the others at most its own
-time-out, and less often each time. On a line without transaction numbers the first answer after a
-failure is thrown away, and it is asked so that no late answer can be taken for it; on TCP an answer
-with another number is. Chapter: docs/devices/modbus.md.
+In: the sources whose url is the same, and what they want done between two questions. Out: to each
+of them the values of its unit, or why there are none. One question is open at a time. A unit that
+does not answer costs the others at most its own time-out, and less often each time. On a line
+without transaction numbers the first answer after a failure is thrown away, and it is asked so that
+no late answer can be taken for it; on TCP an answer with another number is. It writes only on an
+errand, and never twice. Chapter: docs/devices/modbus.md.
 """
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from itertools import count
 from typing import Final, Protocol
 
@@ -18,6 +21,7 @@ from gateway.errors import (
     AnswerError,
     BusUnreachable,
     ExceptionAnswer,
+    GatewayError,
     NoAnswer,
     OperatorError,
     SerialError,
@@ -26,9 +30,10 @@ from gateway.errors import (
 from gateway.readings.reading import Arrival
 from gateway.readings.registers import Inquiry, Part, answer
 from gateway.readings.turns import Turn, Unanswered, choose
+from gateway.readings.writes import Write, check_answer
 from gateway.records.record import Moment
 from gateway.sources.source import arrived
-from gateway.transport.modbus import Wire, open_wire, request, unreachable
+from gateway.transport.modbus import Wire, command, open_wire, request, unreachable
 
 _LOOK_S_MIN: Final = 0.05
 _LOOK_S_MAX: Final = {True: 0.5, False: 5.0}  # of a serial line, and of a host
@@ -69,6 +74,23 @@ class Member(Protocol):
         """Take note that there are no values, why, of which parts, and since when."""
 
 
+class BusAway(Exception):
+    """An errand was not begun: there is no way to the bus, or it was busy for too long."""
+
+
+class BusEnded(Exception):
+    """An errand was begun, and the bus ended before it did: nobody knows how far it came."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Errand:
+    """What somebody wants done between two questions, once, and until when it may begin."""
+
+    run: Callable[[Wire], Awaitable[bytes]]
+    done: "asyncio.Future[bytes]"
+    begin_s: float
+
+
 class Bus:
     """One bus, for as long as its sources listen."""
 
@@ -79,6 +101,8 @@ class Bus:
         self._unanswered: dict[int, Unanswered] = {}
         self._in_a_row, self._gave_up = 0, False
         self._heard = now()
+        self._errands: deque[_Errand] = deque()
+        self._wanted, self._polling = asyncio.Event(), False
         # Not from 0 after each start: what was asked before it may still be answered.
         self._numbers = (number & 0xFFFF for number in count(self._heard.monotonic_ms))
 
@@ -92,12 +116,29 @@ class Bus:
         """Open the bus and poll its units, until cancelled; look for it while it is away."""
         while True:
             wire = await self._open()
+            self._polling = True
             try:
                 await self._poll(wire)
             except (SerialError, BusUnreachable) as gone:
                 self._tell(gone)
             finally:
+                self._polling = False
+                while self._errands:
+                    _settle(self._errands.popleft().done, BusAway("the way to it is gone"))
                 wire.close()
+
+    async def errand(self, run: Callable[[Wire], Awaitable[bytes]], patience_s: float) -> bytes:
+        """Have something done between two questions, with the bus for itself.
+
+        Raise BusAway: it was never begun, and never will be; or BusEnded, or what `run` raised.
+        """
+        if not self._polling:
+            raise BusAway("there is no way to it")
+        loop = asyncio.get_running_loop()
+        errand = _Errand(run, loop.create_future(), loop.time() + patience_s)
+        self._errands.append(errand)
+        self._wanted.set()
+        return await errand.done
 
     async def _open(self) -> Wire:
         pause_s = _LOOK_S_MIN
@@ -122,11 +163,39 @@ class Bus:
             self._turns = [Turn(each.source, self._ms()) for each in self.members]
         self._gave_up = False
         while True:
+            while self._errands:
+                await self._do(wire, self._errands.popleft())
             choice = choose(self._turns, self._ms())
             if choice.turn is None:
-                await asyncio.sleep(choice.wait_ms / 1000)
+                await self._rest(choice.wait_ms / 1000)
                 continue
             await self._have_turn(wire, choice.turn)
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait until somebody is due, or wants something."""
+        self._wanted.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wanted.wait()
+
+    async def _do(self, wire: Wire, errand: _Errand) -> None:
+        """Do an errand that somebody still waits for; go on without the way if it took that."""
+        if errand.done.done():
+            return
+        if self._ms() > 1000 * errand.begin_s:
+            _settle(errand.done, BusAway("the bus was busy"))
+            return
+        try:
+            found = await errand.run(wire)
+        except GatewayError as fault:
+            _settle(errand.done, fault)
+            for gone in (fault, fault.__cause__):
+                if isinstance(gone, SerialError | BusUnreachable):
+                    raise gone from None
+        else:
+            _settle(errand.done, found)
+        finally:
+            _settle(errand.done, BusEnded("the gateway stops"))
 
     async def _have_turn(self, wire: Wire, turn: Turn) -> None:
         """Poll one unit, and plan when it is polled next, whatever comes of it."""
@@ -171,6 +240,38 @@ class Bus:
         member.took(part, values, arrival)
         return True
 
+    async def sure(self, wire: Wire, member: Member) -> bool:
+        """Say whether the next answer of a unit can be no late one; ask it first if need be."""
+        doubtful = self._unanswered[member.source.unit_id].doubtful and not wire.numbered
+        return not doubtful or await self._settle(wire, member, ())
+
+    async def ask(self, wire: Wire, source: ModbusSource, inquiry: Inquiry) -> bytes:
+        """Read within an errand; raise an AnswerError, after which an answer may still come."""
+        try:
+            values, _ = await self._ask(wire, source, inquiry)
+        except ExceptionAnswer:
+            raise
+        except AnswerError as fault:
+            await self._failed(wire, inquiry, fault)
+            raise
+        return values
+
+    async def tell(self, wire: Wire, source: ModbusSource, told: Write) -> None:
+        """Write within an errand, once; raise an AnswerError where it was not confirmed."""
+        if source.delay_ms:
+            await asyncio.sleep(source.delay_ms / 1000)
+        wire.flush()
+        asked = command(told.function, told.start, told.said)
+        try:
+            said = await wire.ask(told.unit, asked, told.size, source.timeout_ms / 1000)
+            self._in_a_row = 0
+            check_answer(told, asked, said)
+        except ExceptionAnswer:
+            raise
+        except AnswerError as fault:
+            await self._failed(wire, told, fault)
+            raise
+
     async def _settle(self, wire: Wire, member: Member, rest: Sequence[Part]) -> bool:
         """Ask what no late answer can be taken for, and throw the answer away."""
         unanswered = self._unanswered[member.source.unit_id]
@@ -204,7 +305,7 @@ class Bus:
         self._in_a_row = 0
         return answer(inquiry, said), arrived(self._heard)
 
-    async def _failed(self, wire: Wire, inquiry: Inquiry, fault: AnswerError) -> None:
+    async def _failed(self, wire: Wire, inquiry: Inquiry | Write, fault: AnswerError) -> None:
         """Remember that an answer may still come, and let out what comes now."""
         self._unanswered[inquiry.unit].failed(inquiry, self._ms())
         self._in_a_row += 1
@@ -234,3 +335,13 @@ class Bus:
 
     def _ms(self) -> int:
         return round(1000 * asyncio.get_running_loop().time())
+
+
+def _settle(done: "asyncio.Future[bytes]", what: bytes | Exception) -> None:
+    """Tell whoever waits, if anybody still does."""
+    if done.done():
+        return
+    if isinstance(what, bytes):
+        done.set_result(what)
+    else:
+        done.set_exception(what)

@@ -1,8 +1,8 @@
 """A Modbus source: one unit, whose values the bus reads and this signs and stores.
 
-In: the values of its unit's answers. Out: batches for the intake, by a shelf: a unit says nothing
-twice. A metric that could not be read is repeated with quality bad. What registers cannot mean is
-quarantined once, until it can be read again.
+In: the values of its unit's answers, and points to be moved. Out: batches for the intake, by a
+shelf: a unit says nothing twice. A metric that could not be read is repeated with quality bad. What
+registers cannot mean is quarantined once, until it can be read again.
 Chapter: docs/devices/modbus.md.
 """
 
@@ -20,12 +20,14 @@ from gateway.errors import (
     NoAnswer,
     OperatorError,
 )
-from gateway.readings.reading import Arrival, Unreadable
+from gateway.readings.reading import Arrival, Unreadable, Value
 from gateway.readings.registers import Part, plan, read
 from gateway.readings.repeats import Repeats
 from gateway.sources.bus import Bus
 from gateway.sources.intake import Intake
+from gateway.sources.modbus_moves import ModbusMoves
 from gateway.sources.shelf import Shelf
+from gateway.sources.source import Moved
 
 _LOG = logging.getLogger(__name__)
 
@@ -37,6 +39,8 @@ class ModbusListener:
         self.name, self.source = source.name, source
         self.parts = plan(source)
         self._bus = bus
+        self._moves = ModbusMoves(self, bus)
+        self.points = self._moves.points
         self._runs_bus = bus.join(self)
         self._bad: set[str] = set()  # metrics that were quarantined and not read since
         self._refused, self._repeats = False, Repeats()
@@ -52,6 +56,10 @@ class ModbusListener:
             if self._runs_bus:
                 tasks.create_task(self._bus.run())
             tasks.create_task(self._shelf.run())
+
+    async def move(self, point: str, value: Value) -> Moved:
+        """Write to the unit, once; raise NotMoved or Unsure."""
+        return await self._moves.move(point, value)
 
     # -- what the bus tells -----------------------------------------------------------------------
 

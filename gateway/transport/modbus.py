@@ -13,8 +13,17 @@ from typing import Final, Protocol
 
 from pymodbus.framer import FramerRTU, FramerSocket
 from pymodbus.pdu import DecodePDU
-from pymodbus.pdu.bit_message import ReadCoilsRequest, ReadDiscreteInputsRequest
-from pymodbus.pdu.register_message import ReadHoldingRegistersRequest, ReadInputRegistersRequest
+from pymodbus.pdu.bit_message import (
+    ReadCoilsRequest,
+    ReadDiscreteInputsRequest,
+    WriteSingleCoilRequest,
+)
+from pymodbus.pdu.register_message import (
+    ReadHoldingRegistersRequest,
+    ReadInputRegistersRequest,
+    WriteMultipleRegistersRequest,
+    WriteSingleRegisterRequest,
+)
 
 from gateway.config import Bus, SerialLine, TcpBus
 from gateway.errors import (
@@ -37,6 +46,9 @@ _REQUESTS: Final = {
     3: ReadHoldingRegistersRequest,
     4: ReadInputRegistersRequest,
 }
+# The functions that write; each is answered by what was asked for, in so many bytes.
+_WRITES: Final = (5, 6, 16)
+_ECHO_BYTES: Final = 3
 _REFUSAL: Final = 0x80
 _REFUSAL_BYTES: Final = 5  # of a refusal as an RTU frame
 _HEADER_BYTES: Final = 6  # of TCP, before the unit's number
@@ -89,6 +101,22 @@ class Wire(Protocol):
 def request(function: int, start: int, count: int) -> bytes:
     """Write a request to read, from its function on."""
     return bytes([function]) + _REQUESTS[function](address=start, count=count).encode()
+
+
+def command(function: int, start: int, said: bytes) -> bytes:
+    """Write a request to write a coil, a register or several, from its function on."""
+    words = [int.from_bytes(said[at : at + 2]) for at in range(0, len(said), 2)]
+    match function:
+        case 5:
+            encoded = WriteSingleCoilRequest(address=start, bits=[bool(words[0])]).encode()
+        case 6:
+            encoded = WriteSingleRegisterRequest(address=start, registers=words).encode()
+        case _:
+            several = WriteMultipleRegistersRequest(
+                address=start, count=len(words), registers=words
+            )
+            encoded = several.encode()
+    return bytes([function]) + encoded
 
 
 async def open_wire(bus: Bus, heard: Callable[[], None], numbers: Iterator[int]) -> Wire:
@@ -183,9 +211,11 @@ class Rtu(_Incoming):
         said = self._said
         if len(said) < _REFUSAL_BYTES:
             return None
-        if said[1] & ~_REFUSAL not in _REQUESTS:
-            raise WrongFunction(unit=unit, function="1 to 4", found=said[1])
-        length = _REFUSAL_BYTES + (0 if said[1] & _REFUSAL else said[2])
+        function = said[1] & ~_REFUSAL
+        if function not in _REQUESTS and function not in _WRITES:
+            raise WrongFunction(unit=unit, function="1 to 6 or 16", found=said[1])
+        size = _ECHO_BYTES if function in _WRITES else said[2]
+        length = _REFUSAL_BYTES + (0 if said[1] & _REFUSAL else size)
         if len(said) < length:
             return None
         frame, self._said = said[:length], said[length:]
@@ -211,7 +241,7 @@ def _mistaken(unit: int, function: int, size: int, answer: tuple[int, bytes]) ->
         return None
     if said[0] != function:
         return WrongFunction(unit=unit, function=function, found=said[0])
-    if said[1] != size:
+    if function not in _WRITES and said[1] != size:
         return WrongCount(unit=unit, size=said[1], wanted=size)
     return None
 
