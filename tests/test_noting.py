@@ -10,7 +10,7 @@ from gateway.groups.evidence import Kind as Broken
 from gateway.peers import wire
 from gateway.peers.noting import Noting
 from gateway.peers.wire import Arrived
-from gateway.records import checkpoint, journal as leaves
+from gateway.records import checkpoint, journal as leaves, merkle
 from gateway.records.cose import SigningKey
 from gateway.records.feed import Head, feed_id
 from gateway.records.journal import Entry
@@ -187,6 +187,64 @@ def test_of_two_journals_of_one_size_the_first_is_believed_and_both_are_remember
     assert [each.kind for each in found] == [Broken.JOURNAL_FORK, *3 * [Broken.WITNESS_FORK]]
     assert (found[0].node, found[0].thing) == (world.maker.node, world.maker.run.key.id)
     assert not world.buyer.exchange.frozen
+
+
+def _grown(world: World, heads: list[Head], *who: Party) -> Note:
+    """Have the maker sign a journal of some heads, and tell the last of them."""
+    subtree = merkle.subtrees_of([leaves.leaf(each) for each in heads])
+    root = merkle.frontier(len(heads), subtree).root()
+    signed = checkpoint.sign(world.maker.run.key, len(heads), root)
+    text, index = checkpoint.read(signed)[1].text, len(heads) - 1
+    path = merkle.inclusion(index, len(heads), subtree)
+    lines = tuple(each.cosign(text) for each in who)
+    return Note(signed.decode(), lines, (Entry(index, heads[-1], path),))
+
+
+def test_of_two_journals_the_one_with_a_quorum_stays_whichever_came_first() -> None:
+    """Who heard first of the one that few witnesses stand for comes to the same as all others."""
+    world = World()
+    head = world.say(3)
+    world.pass_s(60)
+    earlier = Head(head.feed, 1, feeds.root_at(world.maker.db, head.feed, 1))
+    for heads, who in (([earlier], [CARRIER]), ([head], [MAKER, BUYER]), ([earlier], [CARRIER])):
+        _tell(world, _grown(world, heads, *who))
+    assert world.cosigned(head.feed)[1] == head.size
+    (kept,) = checkpoints.of_run(world.buyer.db, world.maker.run.key.id)
+    assert kept.checkpoint.root == leaves.leaf(head)
+    assert [each.finding.kind for each in evidence.held(world.buyer.db)] == [Broken.JOURNAL_FORK]
+
+
+def test_another_head_under_a_number_that_was_noted_is_a_rewrite_that_all_come_to_know() -> None:
+    """Where a later journal has another leaf, both notes show it: at who met both, and then all."""
+    world = World()
+    head = world.say(3)
+    world.pass_s(60)
+    root = feeds.root_at
+    one, two = (Head(head.feed, size, root(world.maker.db, head.feed, size)) for size in (1, 2))
+    _tell(world, _grown(world, [one, two], CARRIER))
+    longer = _grown(world, [one, head, two], MAKER)
+    told = leaves.leaf(one), leaves.leaf(head), leaves.leaf(two)
+    path = merkle.inclusion(1, 3, merkle.subtrees_of(told))
+    _tell(world, replace(longer, leaves=(Entry(1, head, path),)))
+    (found,) = [each.finding for each in evidence.held(world.buyer.db)]
+    assert (found.kind, found.seq) == (Broken.REWRITE, 1)
+    assert (found.node, found.thing) == (world.maker.node, world.maker.run.key.id)
+    assert not world.buyer.exchange.frozen
+    world.pass_s(300)
+    (told_of,) = evidence.held(world.carrier.db)
+    assert told_of.finding == found
+
+
+def test_a_journal_that_only_grew_shows_nothing_against_its_run() -> None:
+    """The same head under the same number, and others under later ones, are no rewrite."""
+    world = World()
+    head = world.say(3)
+    world.pass_s(60)
+    one = Head(head.feed, 1, feeds.root_at(world.maker.db, head.feed, 1))
+    for heads in ([one], [one, head], [one, head]):
+        _tell(world, _grown(world, heads, CARRIER))
+    assert evidence.held(world.buyer.db) == []
+    assert len(noted.of_feed(world.buyer.db, head.feed)) == 1
 
 
 def test_what_is_ahead_or_of_somebody_else_is_left_out() -> None:

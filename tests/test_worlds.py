@@ -13,7 +13,7 @@ from tests.sim.device import Device
 from tests.sim.disk import Desk
 from tests.sim.liar import _LIES, Liar
 from tests.sim.mishaps import Mishaps, live
-from tests.sim.options import LIES, Options, options_of, plain_options
+from tests.sim.options import LIES, WORDS, Options, options_of, plain_options
 from tests.sim.seeds import kept
 from tests.sim.witness import NATURES
 
@@ -45,7 +45,9 @@ def test_the_seeds_stand_for_all_there_is() -> None:
     drawn = [options_of(seed) for seed in range(2_000)]
     assert {each.nodes for each in drawn} == set(range(2, 8))
     assert {each.links for each in drawn} == {1, 2, 3}
-    assert {lie for each in drawn for lie in each.lies} == set(LIES) == _LIES.keys()
+    assert {lie for each in drawn for lie in each.lies} == set(LIES)
+    assert {word for each in drawn for word in each.words} == set(WORDS)
+    assert {*LIES, *WORDS} == _LIES.keys()
     natures = {nature for each in drawn for nature in each.witnesses}
     assert natures == {*NATURES, ""}
     for name in (

@@ -14,7 +14,7 @@ from gateway.errors import AuthorError
 from gateway.groups.evidence import Finding
 from gateway.store import evidence
 from gateway.store.database import Connection
-from gateway.store.evidence import Origin
+from gateway.store.evidence import Leaf, Origin
 
 # Of one batch; what is more is found again.
 SUSPICIONS_MAX: Final = 64
@@ -49,6 +49,10 @@ class Accusing:
         """Suspect that a run signed two checkpoints of one size, the second under these lines."""
         if len(self._journals) < SUSPICIONS_MAX:
             self._journals.append((run, both, lines))
+
+    def rewritten(self, run: bytes, one: Leaf, other: Leaf) -> None:
+        """Suspect that a run's journal has had two heads under one number."""
+        self._add(partial(evidence.rewrite, run=run, one=one, other=other), Origin.FOUND)
 
     def shown(self, content: bytes) -> None:
         """Judge what somebody sent as evidence."""

@@ -7,7 +7,7 @@ docs/protocol/journal.md.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Final
 
@@ -27,6 +27,7 @@ from gateway.records.journal import Entry
 from gateway.store import checkpoints, feeds, noted, outbox, peers
 from gateway.store.checkpoints import Kept
 from gateway.store.database import Connection
+from gateway.store.evidence import Leaf
 from gateway.store.noted import Key, Noted
 from gateway.sync.decide import Forked
 from gateway.sync.message import COSIGNATURES_MAX, Note
@@ -50,9 +51,14 @@ class Taken:
     lines: tuple[str, ...]
     entries: tuple[Entry, ...]
 
+    replaces: bool = False  # the checkpoint of that size that is kept: too few stand for it
+
     def keep(self, db: Connection) -> None:
-        """Keep it; for the writer. Of two checkpoints of one size the first stays."""
+        """Keep it; for the writer. Of two checkpoints of one size the first stays, else."""
         number = checkpoints.keep(db, self.run, self.size, self.encoded)
+        if self.replaces and checkpoints.load(db, number).encoded != self.encoded:
+            checkpoints.drop(db, number)
+            number = checkpoints.keep(db, self.run, self.size, self.encoded)
         if checkpoints.load(db, number).checkpoint == checkpoint.read(self.encoded)[1]:
             for line in self.lines:
                 checkpoints.cosign(db, number, line)
@@ -64,12 +70,14 @@ class Taken:
 class Heard:
     """What came of a NOTE: what is to be kept, and which heads contradict those held here.
 
-    `fork` is a run, its checkpoint that is kept and the one that came: one size, two roots.
+    `fork` is a run, its checkpoint that is kept and the one that came: one size, two roots. Of
+    `rewrites`, each is what was noted and what came under one number of the run's journal.
     """
 
     taken: Taken | None
     forks: tuple[Forked, ...]
     fork: tuple[bytes, tuple[bytes, bytes]] | None = None
+    rewrites: tuple[tuple[bytes, Leaf, Leaf], ...] = ()
 
 
 @dataclass(slots=True)
@@ -97,6 +105,8 @@ class Noting:
         if heard.fork is not None:
             doubts.forked(*heard.fork)
             staged.accusing.journals(*heard.fork, said.cosignatures)
+        for run, one, other in heard.rewrites:
+            staged.accusing.rewritten(run, one, other)
         if heard.taken is None:
             return Worth.KNOWN
         staged.later.append(heard.taken.keep)
@@ -127,12 +137,18 @@ class Noting:
                 forks.append(Forked(ours, each.head))
             elif ours is not None and not self._is_replaced(each.head, names):
                 fresh.append(each)
-        number = checkpoints.find(self._read, key_id(key), found.size)
+        run = key_id(key)
+        taken = Taken(run, found.size, encoded, tuple(lines.values()), tuple(fresh))
+        rewrites = tuple(self._rewrites(run, found, (encoded, said.leaves)))
+        number = checkpoints.find(self._read, run, found.size)
         kept = None if number is None else checkpoints.load(self._read, number)
-        if kept is not None and kept.checkpoint != found:
-            return Heard(None, tuple(forks), (key_id(key), (kept.encoded, encoded)))
-        taken = Taken(key_id(key), found.size, encoded, tuple(lines.values()), tuple(fresh))
-        return Heard(taken if fresh else None, tuple(forks))
+        if kept is None or kept.checkpoint == found:
+            return Heard(taken if fresh else None, tuple(forks), None, rewrites)
+        both = run, (kept.encoded, encoded)
+        # At most one of them can have a quorum: each that is told it comes to the same by it.
+        is_better = by.suffice(lines) and not by.suffice(checkpoints.signed(kept, by))
+        better = replace(taken, replaces=True) if fresh and is_better else None
+        return Heard(better, tuple(forks), both, rewrites)
 
     def owed(self, relation: Relation, now_ms: int) -> Iterator[tuple[Group, Note]]:
         """Give what a peer is to be told: what it holds, did not write, and was not told of."""
@@ -203,6 +219,17 @@ class Noting:
             if key_id(key) == run:
                 return key, node
         raise BadNote(name=found.origin, reason="no run is known that has this key")
+
+    def _rewrites(
+        self, run: bytes, found: Checkpoint, said: tuple[bytes, Sequence[Entry]]
+    ) -> Iterator[tuple[bytes, Leaf, Leaf]]:
+        """Give what was noted under the numbers of these entries, and is another head."""
+        encoded, leaves = said
+        for leaf in leaves:
+            for each in noted.under(self._read, run, leaf.index):
+                if each.entry.head != leaf.head and each.kept.checkpoint.size != found.size:
+                    yield run, (each.kept.encoded, each.entry), (encoded, leaf)
+                    break
 
     def _ours(self, theirs: Head, group: Group, node: bytes) -> Head | None:
         """Give our head of that size of a feed of that node in the group; None where we have it

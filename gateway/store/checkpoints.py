@@ -5,10 +5,12 @@ checkpoint stays as long as a head is noted under it; of this node's, the newest
 docs/protocol/journal.md.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import apsw
 
+from gateway.errors import AuthorError
 from gateway.groups import finality, group
 from gateway.groups.finality import Witnesses
 from gateway.records import checkpoint, note
@@ -45,6 +47,13 @@ def keep(db: apsw.Connection, run: bytes, size: int, encoded: bytes) -> int:
     return number
 
 
+def drop(db: apsw.Connection, number: int) -> None:
+    """Forget a checkpoint with all that is noted under it."""
+    db.execute("DELETE FROM noted WHERE checkpoint = ?", (number,))
+    db.execute("DELETE FROM cosignatures WHERE checkpoint = ?", (number,))
+    db.execute("DELETE FROM checkpoints WHERE number = ?", (number,))
+
+
 def find(db: apsw.Connection, run: bytes, size: int) -> int | None:
     """Give the number of a run's checkpoint of a size, if it is kept."""
     row = db.execute(
@@ -79,6 +88,15 @@ def load(db: apsw.Connection, number: int) -> Kept:
     )
     _, found = checkpoint.read(encoded)
     return Kept(number, found, encoded, tuple(str(line) for (line,) in lines))
+
+
+def signed(kept: Kept, by: Witnesses) -> set[bytes]:
+    """Give the organisations whose witness of now stands for a checkpoint."""
+    found: set[bytes] = set()
+    for line in kept.cosignatures:
+        with suppress(AuthorError):  # It was good under a key that looks like the one of now.
+            found |= finality.cosigned(kept.checkpoint, (line,), by)
+    return found
 
 
 def prune(db: apsw.Connection, run: bytes, newest_max: int = NEWEST_MAX) -> None:

@@ -16,7 +16,9 @@ from gateway.errors import AuthorError, UnknownOrganisation, UnknownRoster
 from gateway.groups import evidence
 from gateway.groups.evidence import Author, Finding
 from gateway.records import checkpoint, feed, note, record, sealing
+from gateway.records.cose import key_id
 from gateway.records.feed import feed_id
+from gateway.records.journal import Entry
 from gateway.store import checkpoints, feeds, freezing, keyring, peers
 from gateway.store.chain import rosters
 
@@ -26,6 +28,7 @@ TELLINGS_MAX: Final = 16
 UNHEARD_MAX: Final = 64
 IMPOSSIBLE_MAX: Final = 32
 EVIDENCE_TYPE: Final = "application/vnd.hulian.evidence+cbor"
+Leaf = tuple[bytes, Entry]  # a checkpoint as it was signed, and an entry that holds under it
 
 
 class Origin(IntEnum):
@@ -73,10 +76,9 @@ def journal_forks(
     `lines` are the cosignatures under the other; those under the one are held.
     """
     first, second = sorted((one, other))
-    signer = next((each for each in peers.runs(db, run[:8]) if each.run.subject == run), None)
+    author = _signer(db, run)
     found: list[evidence.Evidence] = []
-    if signer is not None:
-        author = Author(signer.node.encoded, signer.run.encoded)
+    if author is not None:
         found.append(evidence.JournalFork(author, first, second))
     (signed, at), (contrary, _) = checkpoint.read(one), checkpoint.read(other)
     number = checkpoints.find(db, run, at.size)
@@ -90,6 +92,18 @@ def journal_forks(
             witness = bytes.fromhex(name.removeprefix(checkpoint.witness_name(b"")))
             found.append(evidence.WitnessFork(witness, notes[0], notes[1]))
     return [evidence.encode(each) for each in found]
+
+
+def rewrite(db: apsw.Connection, run: bytes, one: Leaf, other: Leaf) -> bytes | None:
+    """Write that under two checkpoints of a run's journal one number has two heads.
+
+    None where its certificates are not held.
+    """
+    author = _signer(db, run)
+    if author is None:
+        return None
+    (first, leaf), (second, rewritten) = sorted((one, other), key=_by_size)
+    return evidence.encode(evidence.Rewrite(author, first, second, (leaf, rewritten)))
 
 
 def wrong_body(db: apsw.Connection, signed: bytes, body: bytes) -> bytes | None:
@@ -275,6 +289,22 @@ def impossible(db: apsw.Connection) -> list[Impossible]:
         "SELECT node, code, count, last_ms FROM impossible ORDER BY last_ms DESC, node, code"
     )
     return [Impossible(bytes(node), code, count, last) for node, code, count, last in rows]
+
+
+def _by_size(shown: Leaf) -> tuple[int, str]:
+    found = checkpoint.read(shown[0])[1]
+    return found.size, found.text
+
+
+def _signer(db: apsw.Connection, run: bytes) -> Author | None:
+    """Give the certificates of a run by the id of its key: as it greeted, or by a genesis."""
+    for met in peers.runs(db, run[:8]):
+        if met.run.subject == run:
+            return Author(met.node.encoded, met.run.encoded)
+    for name, key in list(db.execute("SELECT id, run_key FROM feeds")):
+        if key_id(key) == run:
+            return _author(db, name)
+    return None
 
 
 def _author(db: apsw.Connection, name: bytes) -> Author | None:

@@ -7,13 +7,10 @@ docs/protocol/journal.md.
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 import apsw
 
-from gateway.errors import AuthorError
-from gateway.groups import finality
 from gateway.records.feed import Head
 from gateway.records.journal import Entry
 from gateway.store import checkpoints, standing
@@ -87,6 +84,20 @@ def of_feed(db: apsw.Connection, feed: bytes, above: int = 0) -> list[Noted]:
     return sorted(found, key=lambda each: (-len(each.kept.names), -each.entry.head.size))
 
 
+def under(db: apsw.Connection, run: bytes, index: int) -> list[Noted]:
+    """Give the heads noted under one number of a run's journal: one, if it is honest."""
+    rows = db.execute(
+        "SELECT c.number, f.id, n.size, n.root, n.path FROM checkpoints c"
+        " JOIN noted n ON n.checkpoint = c.number JOIN feeds f ON f.number = n.feed"
+        " WHERE c.run = ? AND n.position = ? ORDER BY c.size",
+        (run, index),
+    )
+    return [
+        Noted(Entry(index, Head(feed, size, root), _path(path)), checkpoints.load(db, number))
+        for number, feed, size, root, path in list(rows)
+    ]
+
+
 def feeds_of(db: apsw.Connection, group: bytes) -> list[bytes]:
     """Give the feeds of a group of which heads are noted."""
     rows = db.execute(
@@ -142,11 +153,7 @@ def settle_group(db: apsw.Connection, group: bytes) -> None:
 
 def _settle(db: apsw.Connection, number: int, group: bytes) -> None:
     kept, by = checkpoints.load(db, number), checkpoints.witnesses(db, group)
-    signed: set[bytes] = set()
-    for line in kept.cosignatures:
-        with suppress(AuthorError):  # It was good under a key that looks like the one of now.
-            signed |= finality.cosigned(kept.checkpoint, (line,), by)
-    if by.suffice(signed):
+    if by.suffice(checkpoints.signed(kept, by)):
         rows = db.execute(
             "SELECT f.id, n.size FROM noted n JOIN feeds f ON f.number = n.feed"
             " JOIN groups g ON g.number = f.in_group WHERE n.checkpoint = ? AND g.id = ?",

@@ -175,6 +175,7 @@ class Consortium:
         """
         yield from self.finals.differ(self.honest, self.forked())
         yield from safety.unproven(self.honest, self.forked())
+        yield from safety.unshown(self.honest)
         for group in self.groups:
             among = [each for each in self.gateways if group in each.groups]
             is_loyal = all(each.node not in self.safety.liars for each in among)

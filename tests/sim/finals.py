@@ -35,17 +35,20 @@ class Finals:
     def __init__(self) -> None:
         self._ids: dict[bytes, list[bytes]] = {}  # by feed: its records up to where it is final
         self._groups: dict[bytes, bytes] = {}  # by feed
-        self._seen: dict[tuple[str, bytes], int] = {}
+        self._seen: dict[str, dict[bytes, int]] = {}  # by gateway and feed: how far it is final
 
     def __len__(self) -> int:
         return sum(map(len, self._ids.values()))
 
     def look(self, gateway: Gateway) -> None:
         """See what is final by now at a gateway."""
-        for feed, number, group, final in list(gateway.db.execute(_FINAL)):
-            seen = self._seen.get((gateway.name, feed), 0)
+        every = self._seen.setdefault(gateway.name, {})
+        rows = list(gateway.db.execute(_FINAL))
+        assert every.keys() <= {row[0] for row in rows}, "what was final is final no more"
+        for feed, number, group, final in rows:
+            seen = every.get(feed, 0)
             assert final >= seen, "what was final is final no more"
-            self._seen[gateway.name, feed] = final
+            every[feed] = final
             if final <= seen:
                 continue
             self._groups[feed] = group
@@ -58,7 +61,7 @@ class Finals:
 
     def replaced(self, gateway: Gateway) -> None:
         """Begin anew with a gateway that now has another store, over which no run began yet."""
-        self._seen = {key: size for key, size in self._seen.items() if key[0] != gateway.name}
+        self._seen.pop(gateway.name, None)
 
     def let_go(self, held: Mapping[bytes, int]) -> None:
         """Forget what no honest store holds any more, after one was replaced."""

@@ -17,10 +17,12 @@ from gateway.config import Witness as Settings
 from gateway.errors import GatewayError, LinkUnreachable, WitnessBusy
 from gateway.peers.witnesses import Shown, _Followed
 from gateway.records import checkpoint
+from gateway.records.feed import Head
 from gateway.records.roster import Roster
 from gateway.records.run import Run
-from gateway.store import journal
+from gateway.store import checkpoints, feeds, journal
 from gateway.transport.http import Response
+from tests.sim import disk
 from tests.sim.disk import Desk
 from tests.sim.witness import Witness
 
@@ -60,9 +62,16 @@ class Submitting:
     def __init__(
         self, run: Run, ledger: Ledger, witnesses: Sequence[Witness], ask: Ask, dice: random.Random
     ) -> None:
-        self._run, self._ledger = run, ledger
+        self._run, self._ledger, self._witnesses = run, ledger, witnesses
+        self._ask, self._dice = ask, dice
         shown = Shown(run, ledger, dice.randbytes)
         self._followed = [_Asked(each, shown, ask) for each in witnesses]
+
+    def beside(self, db: apsw.Connection) -> "Submitting":
+        """Have some of the witnesses see the journal in another store."""
+        ledger = replace(self._ledger, db=db, desk=Desk(db, self._dice, 0.0))
+        some = self._dice.sample(self._witnesses, self._dice.randint(1, len(self._witnesses)))
+        return Submitting(self._run, ledger, some, self._ask, self._dice)
 
     def grow(self) -> bool:
         """Have the journal grow, in one commit; False where the disk refused."""
@@ -99,6 +108,39 @@ class _Asked(_Followed):
         # As a client reads them.
         headers = tuple((name.lower(), value) for name, value in answer.headers)
         return replace(answer, headers=headers)
+
+
+def forked(db: apsw.Connection, run: Run, dice: random.Random) -> apsw.Connection | None:
+    """Have a journal grow, and give a copy of the store in which it grew otherwise: as far, with
+    one head that is an earlier one of its feed, or none of it. None where nothing is new.
+    """
+    branch, before = disk.copy_of(db), journal.size(db, run.key.id)
+    with db:
+        if journal.grow(db, run) is None:
+            return None
+    rows = db.execute(
+        "SELECT f.id, e.size, e.root FROM journal_entries e JOIN feeds f ON f.number = e.feed"
+        " JOIN journals j ON j.number = e.journal WHERE j.run = ? AND e.position >= ?"
+        " ORDER BY e.position",
+        (run.key.id, before),
+    )
+    heads = [Head(bytes(feed), size, bytes(root)) for feed, size, root in rows]
+    at = dice.randrange(len(heads))
+    name, size = heads[at].feed, heads[at].size
+    held = branch.execute(
+        "SELECT max(e.size) FROM journal_entries e JOIN feeds f ON f.number = e.feed"
+        " WHERE f.id = ?",
+        (name,),
+    ).get
+    if size - (held or 0) > 1 and dice.random() < 0.6:
+        heads[at] = Head(name, size - 1, feeds.root_at(db, name, size - 1))
+    else:
+        heads[at] = Head(name, size, dice.randbytes(32))
+    with branch:
+        grown = journal.append(branch, run.key.id, heads)
+        note = checkpoint.sign(run.key, grown.size, grown.root())
+        checkpoints.keep(branch, run.key.id, grown.size, note)
+    return branch
 
 
 def _done(work: Coroutine[object, object, None]) -> None:

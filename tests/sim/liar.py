@@ -6,27 +6,31 @@ a broker without rules lets everybody do. It signs nothing in another's name, fo
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
+
+import apsw
 
 from gateway.errors import GatewayError
 from gateway.groups import agreement
 from gateway.groups.agreement import Ack, Entry
 from gateway.groups.group import Group
-from gateway.peers import wire
+from gateway.peers import noting, wire
 from gateway.peers.wire import Arrived, Outgoing
 from gateway.readings import senml
 from gateway.readings.reading import Provenance
-from gateway.records.feed import Head, feed_id
+from gateway.records.feed import CBOR_TYPE, Head, feed_id
 from gateway.records.record import Kind, Moment, Said
-from gateway.store import authoring, feeds
+from gateway.store import authoring, feeds, noted
 from gateway.sync import envelope, message
 from gateway.sync.envelope import Envelope, Seal
 from gateway.sync.message import HEADS_MAX, Carried, Heads, Listed, Message, Recs, Want
-from tests.sim import disk
+from tests.sim import disk, journal
 from tests.sim.device import Device
 from tests.sim.gateway import Gateway
 
 _HEARD_MAX = 300
 _HUGE = (1 << 53) - 1
+_TOLD_MS_MAX = 40_000
 _YEAR_MS = 365 * 24 * 3_600_000
 
 
@@ -96,6 +100,44 @@ class Liar(Gateway):
         device = Device(f"press {self.name}/lie {self._made_up}", self.dice)
         (pack, *_) = senml.encode(device.say(self._clock.now_ms), Provenance.GATEWAY_ATTESTED)
         return Said(Kind.OBSERVATION, pack.encoded, senml.CONTENT_TYPE)
+
+    def _false_receipts(self, group: Group, victims: Sequence[Gateway]) -> None:
+        """Sign in a record for what it does not hold, for other roots, for more than there is."""
+        heads = {head.feed: head for victim in victims for head in victim.heads(group)}
+        entries = [Entry(self._bent(head)) for _, head in sorted(heads.items())]
+        for some in agreement.batched(entries, agreement.RECEIPT_BYTES_MAX):
+            said = Said(Kind.RECEIPT, agreement.encode_receipt(some), CBOR_TYPE)
+            with self.db:
+                authoring.say(self.db, self.author, self.venue(group), said)
+        self._speak(self.exchange.written(group.id, self._clock.now_ms))
+
+    def _forks_journal(self, group: Group, victims: Sequence[Gateway]) -> None:
+        """Sign two journals of one size, show some witnesses the false one, and tell it to some."""
+        if self.submitting is None:
+            return
+        with self.db:
+            for _ in range(self.dice.randint(1, 3)):
+                authoring.say(self.db, self.author, self.venue(group), self._observation())
+        branch = journal.forked(self.db, self.run, self.dice)
+        self._speak(self.exchange.written(group.id, self._clock.now_ms))
+        if branch is not None:
+            self.submitting(self).beside(branch).show()
+            self.show_journal()
+            wait_ms = self.dice.randrange(500, _TOLD_MS_MAX)
+            self._clock.after(wait_ms, partial(self._tells, branch, victims))
+
+    def _tells(self, branch: apsw.Connection, victims: Sequence[Gateway]) -> None:
+        """Tell what witnesses cosigned of a journal, once its feeds have had time to come."""
+        for group in self.groups:
+            every = [
+                one
+                for name in noted.feeds_of(branch, group.id)
+                for one in noted.of_feed(branch, name)
+            ]
+            for said in noting._messages(every):
+                for victim in victims:
+                    if group in victim.groups:
+                        self._tell(victim, group, said)
 
     def _forks(self, group: Group, victims: Sequence[Gateway]) -> None:
         """Sign two histories of the feed of this run: one to some, the other to all."""
@@ -249,4 +291,6 @@ _LIES: dict[str, Callable[[Liar, Group, Sequence[Gateway]], None]] = {
     "huge counts": Liar._huge_counts,
     "floods": Liar._floods,
     "tampers": Liar._tampers,
+    "false receipts": Liar._false_receipts,
+    "forks its journal": Liar._forks_journal,
 }

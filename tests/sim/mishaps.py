@@ -91,6 +91,10 @@ class Mishaps(Consortium):
 
     def _plan_lies(self, liar: Liar, span_ms: int) -> None:
         """Have it lie while things fail; and perhaps for half an hour when they are mended."""
+        words = random.Random(f"words of {self.options.seed}")
+        for _ in range(self.options.wordings):
+            lie = words.choice(self.options.words)
+            self.clock.at(words.randrange(span_ms), partial(liar.lie, lie, self.honest))
         for _ in range(self.options.lyings):
             lie = self.fate.choice(self.options.lies)
             self._sometime(span_ms, partial(liar.lie, lie, self.honest))

@@ -20,6 +20,7 @@ LIES = (
     "floods",
     "tampers",
 )
+WORDS = ("false receipts", "forks its journal")
 _PRESENT = (HONEST, HONEST, HONEST, HONEST, HONEST, STALLS, FORGETS, "")
 
 
@@ -49,6 +50,8 @@ class Options:
     lies: tuple[str, ...] = ()  # what the hostile member, the last of them, does; none: nobody is
     lyings: int = 0  # how often
     is_relentless: bool = False  # it goes on when all else is mended
+    words: tuple[str, ...] = ()  # what it says falsely of agreement, besides
+    wordings: int = 0  # how often
     receipts: bool = False  # members receipt what they hold: three times the records, so not always
     # How each organisation's witness is, "" where one has none; none at all: nothing is final.
     witnesses: tuple[str, ...] = ()
@@ -96,7 +99,7 @@ def options_of(seed: int) -> Options:
         lies = tuple(sorted(dice.sample(LIES, dice.randint(1, len(LIES)))))
     groups = dice.choice((1, 1, 2, 3)) if nodes < 5 else 1
     witnesses = _witnesses(seed, nodes, groups)
-    return replace(
+    drawn = replace(
         plain,
         nodes=nodes,
         groups=groups,
@@ -113,3 +116,14 @@ def options_of(seed: int) -> Options:
         receipts=bool(witnesses) or dice.random() < 0.1,
         witnesses=witnesses,
     )
+    return _worded(drawn)
+
+
+def _worded(drawn: Options) -> Options:
+    """Draw what who lies says falsely of agreement, apart, so that old worlds are as they were."""
+    dice = random.Random(f"words {drawn.seed}")
+    if not (drawn.lies and drawn.receipts) or dice.random() < 0.4:
+        return drawn
+    some = WORDS if drawn.witnesses else WORDS[:1]
+    words = tuple(sorted(dice.sample(some, dice.randint(1, len(some)))))
+    return replace(drawn, words=words, wordings=dice.randint(2, 6))

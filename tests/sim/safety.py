@@ -35,6 +35,11 @@ _FROM = (
     "SELECT r.place & 4294967295, r.id FROM records r JOIN feeds f ON f.number = r.place >> 32"
     " WHERE f.id = ?1 AND r.place >= (f.number << 32) + ?2"
 )
+# The checkpoints under which heads are noted, which others are told of.
+_TOLD = (
+    "SELECT c.run, c.size, c.encoded FROM checkpoints c"
+    " WHERE c.number IN (SELECT checkpoint FROM noted)"
+)
 
 
 class Safety:
@@ -204,6 +209,19 @@ def lacking(gateways: Sequence[Gateway], besides: frozenset[bytes]) -> Iterator[
         for feed, node in rows:
             if node in nodes and feed not in besides:
                 yield f"{gateway.name} has no ACK of {nodes[node]} for {feed.hex()[:8]}"
+
+
+def unshown(gateways: Sequence[Gateway]) -> Iterator[str]:
+    """Say at whom two journals of a run are no evidence, of those who hold one and tell of it."""
+    held: dict[tuple[bytes, int], dict[bytes, list[Gateway]]] = {}
+    for gateway in gateways:
+        for run, size, signed in list(gateway.db.execute(_TOLD)):
+            held.setdefault((run, size), {}).setdefault(signed, []).append(gateway)
+    for (run, size), each in held.items():
+        for gateway in (one for some in each.values() for one in some):
+            proof = gateway.db.execute("SELECT 1 FROM evidence WHERE thing = ?", (run,)).fetchone()
+            if len(each) > 1 and proof is None:
+                yield f"{gateway.name} has no evidence of two journals of {run.hex()[:6]} at {size}"
 
 
 def unproven(gateways: Sequence[Gateway], forked: Mapping[bytes, int]) -> Iterator[str]:
