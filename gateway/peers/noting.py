@@ -195,15 +195,22 @@ class Noting:
         if stamp != self._stamp:
             self._stamp, self._known = stamp, {}
         if group not in self._known:
-            # Of which runs every member has the certificates, by their geneses; ours it has met.
+            # Of which runs every member has the certificates, by their geneses. Who was met here
+            # was most likely met by the others too.
             runs = {key_id(key) for key, _ in feeds.runs_of(self._read, group)} | {
                 self._circle.me.run.key.id
             }
             every = chain.from_iterable(
                 noted.of_feed(self._read, name) for name in noted.feeds_of(self._read, group)
             )
-            self._known[group] = tuple(one for one in every if one.kept.checkpoint.run in runs)
+            self._known[group] = tuple(
+                one for one in every if self._is_met(one.kept.checkpoint.run or b"", runs)
+            )
         return self._known[group]
+
+    def _is_met(self, run: bytes, runs: set[bytes]) -> bool:
+        met = () if run in runs else peers.runs(self._read, run[:8])
+        return run in runs or any(each.run.subject == run for each in met)
 
     def _signer(self, found: Checkpoint, group: Group) -> tuple[bytes, bytes]:
         """Find the key and the node of the run that a checkpoint names; raise BadNote."""

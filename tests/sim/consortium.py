@@ -61,6 +61,9 @@ class Consortium:
         self.safety, self.ledger = Safety(self.groups), Ledger()
         self.finals = Finals()
         self.witnesses = Witnesses(options, parties, self.groups, self.clock)
+        self.safety.false_witnesses |= {
+            each.who.root.id for each in self.witnesses.all if each.is_false
+        }
         if options.lies:
             self.safety.liars.add(parties[-1].node.id)
         self._by_name: dict[str, Gateway] = {}

@@ -7,6 +7,7 @@ a broker without rules lets everybody do. It signs nothing in another's name, fo
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import chain, product
 
 import apsw
 
@@ -128,16 +129,10 @@ class Liar(Gateway):
 
     def _tells(self, branch: apsw.Connection, victims: Sequence[Gateway]) -> None:
         """Tell what witnesses cosigned of a journal, once its feeds have had time to come."""
-        for group in self.groups:
-            every = [
-                one
-                for name in noted.feeds_of(branch, group.id)
-                for one in noted.of_feed(branch, name)
-            ]
-            for said in noting._messages(every):
-                for victim in victims:
-                    if group in victim.groups:
-                        self._tell(victim, group, said)
+        for group, victim in product(self.groups, victims):
+            every = [noted.of_feed(branch, name) for name in noted.feeds_of(branch, group.id)]
+            for said in noting._messages(list(chain.from_iterable(every))):
+                self._tell(victim, group, said)
 
     def _forks(self, group: Group, victims: Sequence[Gateway]) -> None:
         """Sign two histories of the feed of this run: one to some, the other to all."""

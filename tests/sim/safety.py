@@ -48,6 +48,7 @@ class Safety:
     def __init__(self, groups: Sequence[Group]) -> None:
         self._groups = {group.tag: group for group in groups}
         self.liars: set[bytes] = set()  # nodes
+        self.false_witnesses: set[bytes] = set()  # organisations
         # The most that a node signed to another for a feed, as it went over the network.
         self._signed: dict[tuple[bytes, bytes, bytes], int] = {}
         self._committed: dict[tuple[str, bytes], int] = {}
@@ -167,8 +168,11 @@ class Safety:
         assert self.liars or not exchange.forks, "a history is doubted where nobody lies"
         if not self.liars:
             return
-        accused = {node for (node,) in gateway.db.execute("SELECT node FROM evidence")}
+        rows = list(gateway.db.execute("SELECT node, organisation FROM evidence"))
+        accused = {node for node, _ in rows if node is not None}
         assert accused <= self.liars, "an honest node is accused"
+        witnesses = {organisation for node, organisation in rows if node is None}
+        assert witnesses <= self.false_witnesses, "an honest witness is accused"
         for feed in exchange.frozen:  # Perhaps it is not held: evidence may come before its feed.
             held = feeds.load(gateway.db, feed)
             assert held is None or held.node in self.liars, "an honest feed is frozen"
