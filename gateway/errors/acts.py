@@ -54,6 +54,60 @@ class UnknownInvitation(ActError):
     next = "see 'hulian group list'; ask whoever invites whether this gateway is a member"
 
 
+class UnknownActivity(ActError):
+    """No activity, or more than one, has such an id."""
+
+    code = "act.unknown-activity"
+    what = "{count} activity here begins with {activity}"
+    why = "an activity is named by the id of the record that opened it, at least 4 digits of it"
+    next = "see the ids with 'hulian activity list'"
+
+
+class NotReached(ActError):
+    """Nobody acts on a record yet that the next step rests on."""
+
+    code = "act.not-reached"
+    what = "{step} cannot be said yet: {field} of record {record} waits for {lacking}"
+    why = "the template says how far a record must be before anybody acts on what it says"
+    next = "see how far it is with 'hulian activity show {activity}', then say it again"
+
+
+class OtherTemplate(ActError):
+    """A group was founded for activities by other templates."""
+
+    code = "act.other-template"
+    what = "the group {group} was not made for activities by the template {template}"
+    why = "its founding names the templates by which its members agreed to act"
+    next = "open it without naming a group: one is then made or found that fits"
+
+
+class NoLinkedReading(ActError):
+    """A reading is to be linked that the group of the activity does not hold."""
+
+    code = "act.no-reading"
+    what = "no reading of {metric} of {device} is in the group {group}"
+    why = "what an update rests on must be there for all who read it"
+    next = "bind the device to the activity, or route its readings to the group, and ask again"
+
+
+class DeviceBound(ActError):
+    """A device is to be bound whose readings belong to another activity."""
+
+    code = "act.device-bound"
+    what = "the readings of {device} belong to the activity {activity}"
+    why = "a reading is said once, in one activity"
+    next = "unbind it there with 'hulian activity update {activity} --unbind {device}'"
+
+
+class NotAttached(ActError):
+    """A file is asked for that is not here whole, or that nobody attached."""
+
+    code = "act.not-attached"
+    what = "the file {file} of the activity {activity} is not here whole"
+    why = "what is given must have the hash that names it"
+    next = "see with 'hulian activity show {activity}' how much of it has come"
+
+
 class UnknownTemplate(ActError):
     """A template is named that does not come with the program, and is no file."""
 

@@ -17,7 +17,7 @@ from gateway.records.roster import Roster
 from gateway.store import groups, keyring, observations, projections
 from gateway.store.database import Connection
 
-# Of bodies that travel apart, these are looked into; an attachment is when somebody opens it.
+# Of bodies that travel apart, these are looked into.
 APART_READ = frozenset({*projections.KINDS, Kind.REVOCATION})
 
 

@@ -15,12 +15,12 @@ from gateway.errors import AuthorError
 from gateway.readings.spans import Span
 from gateway.records import record
 from gateway.records.record import Kind, Record, Said
-from gateway.store import keyring, observations
+from gateway.store import activities, keyring, observations
 
 Keep = Callable[[apsw.Connection, int, Record, bytes], None]
 
 # What learns of a record's content, by kind; observations apart, which are indexed many at once.
-_KEPT: Final[Mapping[Kind, Keep]] = {}
+_KEPT: Final[Mapping[Kind, Keep]] = dict.fromkeys(activities.KINDS, activities.keep)
 KINDS: Final = observations.INDEXED | _KEPT.keys()
 
 
@@ -32,8 +32,12 @@ def index(db: apsw.Connection, place: int, said: Record, body: bytes | None) -> 
 def index_own(db: apsw.Connection, place: int, said: Said, encoded: bytes) -> None:
     """Project what this run just wrote; whoever wrote an observation knows its spans."""
     keep = _KEPT.get(said.kind)
+    if keep is None and said.activity is None:
+        return
+    signed = record.parse(encoded)
+    activities.note(db, place, signed)
     if keep is not None:
-        keep(db, place, record.parse(encoded), said.content)
+        keep(db, place, signed, said.content)
 
 
 def find(db: apsw.Connection, place: int, said: Record, body: bytes | None) -> Sequence[Span]:
@@ -44,6 +48,7 @@ def find(db: apsw.Connection, place: int, said: Record, body: bytes | None) -> S
     """
     if said.kind not in KINDS or body is None:
         return ()
+    activities.note(db, place, said)
     content = keyring.content(db, said, body)
     if content is None:
         waits = "INSERT INTO unread VALUES (?, ?) ON CONFLICT DO NOTHING"
