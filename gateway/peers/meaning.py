@@ -17,8 +17,10 @@ from gateway.records.roster import Roster
 from gateway.store import groups, keyring, observations, projections
 from gateway.store.database import Connection
 
-# Of bodies that travel apart, these are looked into.
-APART_READ = frozenset({*projections.KINDS, Kind.REVOCATION})
+
+def reads_apart(said: Record) -> bool:
+    """Say whether a body that travels apart is looked into once it is whole."""
+    return said.kind is Kind.REVOCATION or projections.reads(said)
 
 
 def check(said: Record, body: bytes | None) -> None:
@@ -56,7 +58,7 @@ class Reader:
 
     def read(self, db: Connection, place: int, said: Record, body: bytes) -> None:
         """Read a body that was just stored, before `finish`; what is not understood is counted."""
-        if said.is_apart and said.kind not in APART_READ:
+        if said.is_apart and not reads_apart(said):
             return
         try:
             match said.kind:

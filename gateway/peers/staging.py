@@ -331,7 +331,7 @@ class Staged:
         said = bodies.record_at(db, place)
         if not said.key_number and not bodies.is_committed(db, place, said):
             self._counts[BadBody.code] += 1  # Its author signed the hash: it is kept to show it.
-        if said.kind in meaning.APART_READ:
+        if meaning.reads_apart(said):
             self._reader.read(db, place, said, bodies.body_at(db, place))
         if said.kind is Kind.REVOCATION:
             self.changed.add(said.group)

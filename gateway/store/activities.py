@@ -69,6 +69,12 @@ def activity_of(said: Record) -> bytes | None:
     return said.activity
 
 
+def is_piece(said: Record) -> bool:
+    """Say whether an attachment may be a piece of an activity's file; no other is looked into."""
+    length = 0 if said.body is None else said.body.length
+    return said.activity is not None and length <= _PIECE_BODY_BYTES_MAX
+
+
 def note(db: apsw.Connection, place: int, said: Record) -> None:
     """Note that a record belongs to an activity, whether it can be read yet or not."""
     named = activity_of(said)
@@ -191,10 +197,8 @@ def _keep_bound(db: apsw.Connection, place: int, said: Record, act: activity.Act
 
 
 def _keep_piece(db: apsw.Connection, place: int, said: Record, content: bytes) -> None:
-    if said.activity is None:
-        raise MalformedActivity(reason="an attachment to nothing")
-    if len(content) > _PIECE_BODY_BYTES_MAX:
-        raise MalformedActivity(reason="a piece that is too long")
+    if not is_piece(said):
+        return
     piece = activity.decode(Kind.ATTACHMENT, content)
     assert isinstance(piece, Chunk)
     stop = piece.offset + len(piece.piece)

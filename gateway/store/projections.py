@@ -24,6 +24,11 @@ _KEPT: Final[Mapping[Kind, Keep]] = dict.fromkeys(activities.KINDS, activities.k
 KINDS: Final = observations.INDEXED | _KEPT.keys()
 
 
+def reads(said: Record) -> bool:
+    """Say whether what a record says is looked into, here and now, also where it is long."""
+    return said.kind in KINDS and (said.kind is not Kind.ATTACHMENT or activities.is_piece(said))
+
+
 def index(db: apsw.Connection, place: int, said: Record, body: bytes | None) -> None:
     """Project what somebody else wrote, as `find` does, with the devices it speaks of."""
     observations.keep(db, place, find(db, place, said, body))
@@ -46,7 +51,7 @@ def find(db: apsw.Connection, place: int, said: Record, body: bytes | None) -> S
     What is sealed under a key not held waits for that key. Raise BadBody, MalformedPack,
     MalformedGap or another AuthorError where its content is not what it must be.
     """
-    if said.kind not in KINDS or body is None:
+    if body is None or not reads(said):
         return ()
     activities.note(db, place, said)
     content = keyring.content(db, said, body)
