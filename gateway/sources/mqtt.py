@@ -1,9 +1,10 @@
 """An MQTT source: hear, map, commit, then acknowledge (I8).
 
-In: a broker's deliveries at QoS 1 under a persistent session. Out: batches for the intake; a PUBACK
-for each delivery only after the fsynced commit that holds it, in the order of arrival. All of it
-runs in the connection's thread, a batch at a time. It never drops a delivery: what cannot be read
-is quarantined, what was committed before is recognised, what cannot be stored yet waits.
+In: a broker's deliveries at QoS 1 under a persistent session, and points to be moved. Out: batches
+for the intake; a PUBACK for each delivery only after the fsynced commit that holds it, in the order
+of arrival. All of it runs in the connection's thread, a batch at a time. It never drops a delivery:
+what cannot be read is quarantined, what was committed before is recognised, what cannot be stored
+yet waits.
 """
 
 import asyncio
@@ -19,11 +20,12 @@ from gateway.config import addresses
 from gateway.config.settings import MqttSource
 from gateway.errors import DeviceError, GatewayError, StoreClosed
 from gateway.readings.mapping import Mapping
-from gateway.readings.reading import Arrival, Batch, Delivered, Reading, Unreadable, digest
+from gateway.readings.reading import Arrival, Batch, Delivered, Reading, Unreadable, Value, digest
 from gateway.readings.redelivery import Redelivery
 from gateway.records.record import Moment
 from gateway.sources.intake import Intake
-from gateway.sources.source import arrived
+from gateway.sources.mqtt_moves import MqttMoves
+from gateway.sources.source import Moved, arrived
 from gateway.transport.endpoint import read_password
 from gateway.transport.mqtt import Delivery, Endpoint, Mqtt
 
@@ -64,6 +66,8 @@ class MqttListener:
         self._commit_ms = commit_ms
         self._mapping = Mapping.of(config)
         self._mqtt = Mqtt(_endpoint(config), self)
+        self._moves = MqttMoves(config, self._mqtt)
+        self.points = self._moves.points
         self._pending = _Pending()
         self._committing: _Pending | None = None
         self._retry_at_ms = 0
@@ -89,6 +93,10 @@ class MqttListener:
         finally:
             with suppress(TimeoutError):
                 await asyncio.to_thread(self.stop)
+
+    async def move(self, point: str, value: Value) -> Moved:
+        """Publish to a machine, once; raise NotMoved or Unsure."""
+        return await self._moves.move(point, value)
 
     def stop(self) -> None:
         """Hand over what was heard, wait for its commit, acknowledge it, disconnect."""
@@ -139,6 +147,7 @@ class MqttListener:
             _LOG.warning("source %s: %s", self.name, reason)
         self.state, self.reason = "disconnected", reason
         self._session += 1
+        self._moves.lost(reason)
 
     # -- from deliveries to a batch --
 
@@ -191,6 +200,7 @@ class MqttListener:
             self._quarantine(delivery, faults[0])
         pending.readings.extend(readings)
         if not delivery.retained:  # Nobody knows when that was said: it is no sign of life.
+            self._moves.saw(readings)
             for each in readings:
                 self.devices[each.device] = arrival.monotonic_ms
 

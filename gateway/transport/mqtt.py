@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Protocol
 
 from paho.mqtt.client import Client, ConnectFlags, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -33,6 +33,7 @@ _TURN_S_MAX = 0.5
 _LEAVE_S_MAX = 2.0
 _STOP_S_MAX = 10.0
 _NOTSENT = "TCP_NOTSENT_LOWAT"  # of Linux
+_NOBODY = 0x10  # MQTT 5: no matching subscribers
 _NEVER_SUBSCRIBED = "hulian/barrier"
 
 
@@ -65,6 +66,7 @@ class Mqtt:
         self._endpoint, self._listener = endpoint, listener
         self._version = MQTTProtocolVersion.MQTTv5
         self._heard: list[Delivery] = []
+        self._handed: dict[int, Callable[[str | None], None]] = {}
         self._posted: deque[Callable[[], None]] = deque()
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_read.setblocking(False)
@@ -119,6 +121,18 @@ class Mqtt:
         self._client.publish(topic, payload, qos=qos, retain=retain)
         return True
 
+    def hand_over(self, topic: str, said: bytes, told: Callable[[str | None], None]) -> bool:
+        """Publish at QoS 1, not retained, on this connection alone; False if there is none.
+
+        `told` is called once the broker answers: with None when it took it, else with why not. It
+        is not called if the connection is lost before: then nobody knows. Only in its thread.
+        """
+        if self._client is None or not self._connected:
+            return False
+        handed = self._client.publish(topic, said, qos=1, retain=False)
+        self._handed[handed.mid] = told
+        return handed.rc == MQTTErrorCode.MQTT_ERR_SUCCESS
+
     def has_room(self) -> bool:
         """Say whether there is a connection and all that was published has gone into the socket."""
         return self._client is not None and self._connected and not self._client.want_write()
@@ -146,6 +160,7 @@ class Mqtt:
             pause_s = 0.2 if self._connected else min(pause_s * 2, 5.0)
             self._connected = False
             self._heard.clear()  # Never handed over: the broker delivers it again.
+            self._handed.clear()  # The next connection's numbers are its own.
             self._listener.lost(self._failure or "the broker closed the connection")
             self._wait_s(pause_s)
 
@@ -224,6 +239,7 @@ class Mqtt:
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
+        client.on_publish = lambda _client, _, mid, reason, __: self._on_publish(mid, reason)
         client.on_subscribe = self._on_subscribe
         client.on_unsubscribe = lambda *_: self._listener.confirmed()
         # With a callback for writing paho queues packets until loop_write: many PUBACKs at once.
@@ -349,6 +365,10 @@ class Mqtt:
             return
         self._listener.subscribed()
 
+    def _on_publish(self, mid: int, reason: ReasonCode) -> None:
+        if told := self._handed.pop(mid, None):
+            told(_why_not(reason))
+
     def _on_message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
         self._heard.append(
             Delivery(
@@ -360,6 +380,13 @@ class Mqtt:
                 bool(message.dup),
             )
         )
+
+
+def _why_not(reason: ReasonCode) -> str | None:
+    """Say why a broker did not pass on a message; None where it did, or does not say."""
+    if reason.value == _NOBODY:
+        return "nobody listens there, says the broker"
+    return f"the broker refused: {reason}" if reason.is_failure else None
 
 
 def _has_read_on(client: BulkClient, sock: object) -> bool:
