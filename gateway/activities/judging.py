@@ -98,12 +98,15 @@ def _updated(rules: Rules, before: State, key: Key, entry: Entry, said: Update) 
     _entitled(rules, entry, Role, "anything")
     if before.closed is not None:
         raise ActivityClosed(record=before.closed.record.hex())
+    state = _written(rules, before, key, entry, said.fields)
+    if not said.bound and not said.unbound:
+        return state
     bound = before.bound
     for device in said.unbound:
         bound = bound.drop(_device(entry, device))
     for device in said.bound:
         bound = bound.put(_device(entry, device), Bound(entry.node, device, entry.id))
-    return replace(_written(rules, before, key, entry, said.fields), bound=bound)
+    return replace(state, bound=bound)
 
 
 def _device(entry: Entry, device: str) -> Key:
@@ -113,6 +116,8 @@ def _device(entry: Entry, device: str) -> Key:
 def _written(
     rules: Rules, before: State, key: Key, entry: Entry, said: Mapping[str, Value]
 ) -> State:
+    if not said:
+        return before
     fields = dict(before.fields)
     for name in sorted(said):
         field = rules.template.fields.get(name)

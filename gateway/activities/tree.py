@@ -52,6 +52,11 @@ class Tree(Generic[V]):
         """Give the map without that key."""
         return self if self.get(key) is None else Tree(_drop(self._root, key), self._size - 1)
 
+    @property
+    def rank(self) -> int:
+        """Say how many steps it takes at most to find something."""
+        return _rank(self._root)
+
     def last(self) -> V | None:
         """Give what stands at the last key, None where nothing does."""
         node = self._root

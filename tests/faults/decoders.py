@@ -17,7 +17,7 @@ from multiprocessing import get_context
 from typing import Any
 
 from gateway import config
-from gateway.activities import template
+from gateway.activities import activity, template
 from gateway.config import SerialSource
 from gateway.errors import (
     AuthorError,
@@ -32,6 +32,7 @@ from gateway.errors import (
     PayloadError,
     PeerError,
 )
+from gateway.errors.activity import MalformedActivity
 from gateway.errors.author import (
     MalformedCbor,
     MalformedCheckpoint,
@@ -76,7 +77,7 @@ from gateway.records import (
     request,
     roster,
 )
-from gateway.records.record import SALT_BYTES
+from gateway.records.record import SALT_BYTES, Kind
 from gateway.sync import bundle, control, envelope, link, message
 from tests import mutate
 from tests.test_fields import reading_of
@@ -226,6 +227,18 @@ def _share(said: bytes) -> object:
     return announcement.open_share(announcement.decode(said), build_sealing.GROUP, keys)
 
 
+def _act(said: bytes) -> object:
+    """Read it as what each kind of an activity's records says; give what any takes it for."""
+    fault: Exception | None = None
+    for kind in (Kind.ACTIVITY_OPEN, Kind.ACTIVITY_UPDATE, Kind.CORRECTION, Kind.ATTACHMENT):
+        try:
+            return activity.decode(kind, said)
+        except MalformedActivity as found:
+            fault = found
+    assert fault is not None
+    raise fault
+
+
 def _sealed(body: bytes) -> object:
     """Open a body that its own record says is its: length and hash are not what is tried."""
     wire, _ = build_sealing.sign()
@@ -304,6 +317,7 @@ DECODERS = {
     "sparkplug": Decoder(
         _host, DeviceError, lambda: mutate.known("sparkplug") + mutate.known("sparkplug_values")
     ),
+    "activity": Decoder(_act, MalformedActivity, _known("activity")),
     "template": Decoder(
         lambda said: template.parse(said.decode(errors="replace")), MalformedTemplate, _templates
     ),
