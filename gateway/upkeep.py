@@ -17,7 +17,7 @@ from typing import Final
 
 from gateway.acts import Acting, Acts
 from gateway.config import Accept
-from gateway.errors import GatewayError
+from gateway.errors import AuthorError, GatewayError
 from gateway.groups.group import ActivityKind, Founding, Group, Member, Policies, Role
 from gateway.groups.membership import Add
 from gateway.peers.inviting import Invited
@@ -30,6 +30,8 @@ from gateway.store import (
     authoring,
     contacts,
     council,
+    evidence,
+    found,
     groups,
     membership,
     pairing,
@@ -38,6 +40,7 @@ from gateway.store import (
 from gateway.store.authoring import Venue
 from gateway.store.council import Waiting
 from gateway.store.database import Connection
+from gateway.store.evidence import Origin
 from gateway.store.state import State
 
 _LOG = logging.getLogger(__name__)
@@ -98,6 +101,7 @@ class Upkeep:
     def once(self) -> None:
         """Do all that is due now; what fails is told once, and tried again next time."""
         self._try("rosters", self._learn_rosters)
+        self._try("evidence", self._take_found)
         self.follow()
         for name, group in list(self._by.groups.items()):
             self._try(name, partial(self._keep_up, name, group))
@@ -154,12 +158,28 @@ class Upkeep:
 
         def job(db: Connection) -> bool:
             known = sorted(held.rosters.values(), key=lambda each: each.number)
-            return sum(groups.keep_roster(db, each) for each in known) > 0
+            count = sum(groups.keep_roster(db, each) for each in known)
+            self._accuse(db, evidence.rosters_twice(db, [each.encoded for each in known]))
+            return count > 0
 
         is_new = self._by.writer.submit(job).result()
         self._rosters = frozenset(held.rosters)
         if is_new:
             self._around.meet_again()
+
+    def _take_found(self) -> None:
+        """Take over the evidence that a command found; what shows nothing here is let go of."""
+        left = found.left(self._by.state_dir)
+        if left:
+            self._by.writer.submit(partial(self._accuse, contents=left)).result()
+            found.let_go(self._by.state_dir)
+
+    def _accuse(self, db: Connection, contents: Sequence[bytes]) -> None:
+        for each in contents:
+            try:
+                evidence.keep(db, each, Origin.FOUND, self._by.author.run.key.public)
+            except AuthorError as fault:
+                self.counts[fault.code] += 1
 
     def _follow(self, invited: Invited) -> None:
         """Follow an invitation if the config allows it; keep it for a person if not."""

@@ -14,7 +14,7 @@ from gateway.cli import place
 from gateway.clock import KernelClock, random_bytes
 from gateway.config import Link
 from gateway.errors import AuthorError, GatewayError, MalformedDocument, NoLink
-from gateway.groups import admission, pairing
+from gateway.groups import admission, evidence, pairing, rivals
 from gateway.groups.admission import Standing
 from gateway.groups.pairing import (
     INVITER,
@@ -34,7 +34,7 @@ from gateway.groups.pairing import (
 from gateway.peers.mailbox import Mailboxes, Place
 from gateway.records import identity
 from gateway.records.roster import Roster
-from gateway.store import pairing as kept_pairing, signing, state
+from gateway.store import found, pairing as kept_pairing, signing, state
 from gateway.store.pairing import Invitation, Kept, Stage
 from gateway.store.state import Contact, State
 
@@ -186,8 +186,20 @@ class Desk:
                 and paper.author.node is not None
                 and where.slot == pairing.slot(shared.secret, paper.author.node.subject)
             ]
+            self._compare(standing, papers)
             standing = admission.merge(standing, papers)
         self.adopt(consortium, standing)
+
+    def _compare(self, standing: Standing, papers: Sequence[Paper]) -> None:
+        """Leave evidence, for the gateway to tell, of who signed two rosters of one number."""
+        notices = [each.said for each in papers if isinstance(each.said, Notice)]
+        moved = [standing.motions.values(), *(each.motions for each in notices)]
+        said = [one.proposal for motions in moved for one in motions]
+        said += [each for notice in notices for each in notice.rosters]
+        every = [*(each.encoded for each in standing.chain), *sorted(set(said))]
+        known = {each.hash: each for each in standing.chain}
+        for each in rivals.signed_twice(every, known):
+            found.leave(self.held.path, evidence.encode(each))
 
     def _hear(self, invitation: Invitation) -> Invitation:
         """Remember who answered first; its later words replace its earlier ones."""

@@ -30,12 +30,13 @@ class Accusing:
         self._own, self._counts = own, counts
         self._suspicions: list[tuple[_Suspicion, Origin]] = []
         self._journals: list[_Journals] = []
+        self._rosters: list[bytes] = []
         self._impossible: list[tuple[bytes, str, int]] = []
         # What was new when the batch was stored, with its bytes and how it came.
         self.found: list[tuple[Finding, bytes, Origin]] = []
 
     def __bool__(self) -> bool:
-        return bool(self._suspicions or self._journals or self._impossible)
+        return bool(self._suspicions or self._journals or self._rosters or self._impossible)
 
     def forked(self, one: bytes, other: bytes) -> None:
         """Suspect that two signed records cannot be in one feed."""
@@ -49,6 +50,11 @@ class Accusing:
         """Suspect that a run signed two checkpoints of one size, the second under these lines."""
         if len(self._journals) < SUSPICIONS_MAX:
             self._journals.append((run, both, lines))
+
+    def rival(self, encoded: bytes) -> None:
+        """Suspect that somebody signed this roster, and another one of its number that is held."""
+        if len(self._rosters) < SUSPICIONS_MAX:
+            self._rosters.append(encoded)
 
     def rewritten(self, run: bytes, one: Leaf, other: Leaf) -> None:
         """Suspect that a run's journal has had two heads under one number."""
@@ -73,6 +79,8 @@ class Accusing:
         for run, both, lines in self._journals:
             for each in evidence.journal_forks(db, run, *both, lines):
                 self._judge(db, partial(_itself, each), Origin.FOUND)
+        for each in evidence.rosters_twice(db, self._rosters) if self._rosters else ():
+            self._judge(db, partial(_itself, each), Origin.FOUND)
         for place, content in records:
             try:
                 self._note(evidence.read(db, place, content, self._own), content, Origin.RECORD)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from gateway.errors import ClonedNode, MalformedMessage, NotAMember
+from gateway.groups import rivals
 from gateway.groups.group import Group, group_id
 from gateway.peers import inviting
 from gateway.peers.circle import Circle
@@ -56,7 +57,7 @@ class Greeter:
                         raise
                     return gone
             case Invite() as said:
-                return self._invited(said)
+                return self._invited(said, staged)
         raise MalformedMessage(reason="only HELLO and INVITE are sealed to a node")
 
     def introduced(self, plain: bytes, staged: Staged) -> None:
@@ -67,7 +68,7 @@ class Greeter:
                 staged.remember(said.credentials)
                 self.succession.lacking(said.rosters, self._circle.all_rosters())
             case Invite() as said:
-                self._invited(said)
+                self._invited(said, staged)
             case _:
                 raise MalformedMessage(reason="only HELLO and INVITE are sealed to a node")
 
@@ -93,7 +94,10 @@ class Greeter:
     def roster(self, said: Body, staged: Staged) -> bool:
         """Take a roster that was asked for, if it follows those that are held; say whether."""
         found = self.succession.take(said.hash, said.piece, self._circle.all_rosters())
-        if not found:
+        rivals, self.succession.rivals = self.succession.rivals, []
+        for rival in rivals:
+            staged.accusing.rival(rival)
+        if not found and not rivals:
             self._counts[decide.UNASKED] += 1
         for known in found:
             staged.keep_roster(known)
@@ -144,13 +148,17 @@ class Greeter:
             [self._voice.control(relation, group, message.wanted_whole(lacking))] if lacking else []
         )
 
-    def _invited(self, said: Invite) -> list[Outgoing]:
+    def _invited(self, said: Invite, staged: Staged) -> list[Outgoing]:
         """Keep an invitation that could be accepted, for whoever decides that."""
         present = {each.id: each for each in self._circle.groups.values()}
         if self._is_settled(present.get(group_id(said.founding)), said.secret):
             self._counts[decide.REPEATED] += 1  # As most are: nothing of it is verified again.
             return []
-        invited = inviting.verified(said, groups.rosters(self._read))
+        held = groups.rosters(self._read)
+        for each in said.rosters:
+            if rivals.is_rival(each, held):
+                staged.accusing.rival(each)
+        invited = inviting.verified(said, held)
         if len(self.invitations) < INVITATIONS_MAX:
             self.invitations[invited.group.id] = invited
         else:

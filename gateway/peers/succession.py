@@ -20,6 +20,8 @@ class Succession:
         self._asked: set[bytes] = set()
         # By hash, with the one before it: what came and does not follow yet.
         self._came: dict[bytes, tuple[bytes | None, bytes]] = {}
+        # Verified ones whose number another has: taken away by who asks who signed both.
+        self.rivals: list[bytes] = []
 
     def lacking(self, names: Iterable[bytes], held: Mapping[bytes, Roster]) -> tuple[bytes, ...]:
         """Give what of the named rosters is to be asked for."""
@@ -64,6 +66,7 @@ class Succession:
                 continue
             if not _is_taken(following, known):
                 return following
+            self.rivals.append(encoded)
         return None
 
 

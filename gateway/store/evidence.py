@@ -13,7 +13,7 @@ from typing import Any, Final
 import apsw
 
 from gateway.errors import AuthorError, UnknownOrganisation, UnknownRoster
-from gateway.groups import evidence
+from gateway.groups import evidence, rivals
 from gateway.groups.evidence import Author, Finding
 from gateway.records import checkpoint, feed, note, record, sealing
 from gateway.records.cose import key_id
@@ -104,6 +104,14 @@ def rewrite(db: apsw.Connection, run: bytes, one: Leaf, other: Leaf) -> bytes | 
         return None
     (first, leaf), (second, rewritten) = sorted((one, other), key=_by_size)
     return evidence.encode(evidence.Rewrite(author, first, second, (leaf, rewritten)))
+
+
+def rosters_twice(db: apsw.Connection, came: Sequence[bytes]) -> list[bytes]:
+    """Write which roots signed two rosters of one number, of those held and some that came."""
+    known = rosters(db)
+    every = [*(each.encoded for each in known.values()), *came]
+    found = map(evidence.encode, rivals.signed_twice(every, known))
+    return [each for each in found if len(each) <= evidence.EVIDENCE_BYTES_MAX]
 
 
 def wrong_body(db: apsw.Connection, signed: bytes, body: bytes) -> bytes | None:
