@@ -5,7 +5,6 @@ root that signed two. What does not verify shows nothing. Protocol: docs/protoco
 """
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations
 from typing import Final
 
 from gateway.errors import AuthorError
@@ -16,7 +15,7 @@ from gateway.records.cose import key_id
 from gateway.records.feed import Rosters
 from gateway.records.roster import Roster
 
-# Of one place in a consortium so many are compared; who signs more has signed two of these.
+# Of one place in a consortium so many are compared.
 _COMPARED_MAX: Final = 16
 
 
@@ -35,13 +34,14 @@ def signed_twice(encoded: Sequence[bytes], rosters: Rosters) -> list[RosterTwice
     """Give the evidence that is in these rosters and proposals after the rosters that are held."""
     found = []
     for before, payloads in _places(encoded, rosters):
-        rows = sorted(payloads)[:_COMPARED_MAX]
-        for one, other in combinations(rows, 2):
-            for by in before.organisations:
-                pair = [_signed(payload, payloads[payload], by.root) for payload in (one, other)]
-                if all(pair):
-                    said = ((one, pair[0] or b""), (other, pair[1] or b""))
-                    found.append(evidence.roster_twice(by.id, *said))
+        for by in before.organisations:
+            signed = [
+                (payload, line)
+                for payload in sorted(payloads)[:_COMPARED_MAX]
+                if (line := _signed(payload, payloads[payload], by.root)) is not None
+            ]
+            if len(signed) > 1:
+                found.append(evidence.roster_twice(by.id, *signed[:2]))
     return found
 
 
