@@ -255,23 +255,7 @@ class Acts:
         return Venue(group.id, group.roster.hash)
 
     def _member(self, db: Connection, group: Group, who: str) -> bytes:
-        """Find a member by its organisation's or its own name or id; raise UnknownParty."""
-        held = state.load(self._by.state_dir)
-        within = max(_of(db, held, group), key=lambda each: each.number)
-        named = {each.id: each.name for each in within.organisations}
-        known = contacts.of_group(db, group.id)
-        found = [
-            member.node
-            for member in membership.load(db, group.id).members
-            if who in (member.node.hex(), member.organisation.hex())
-            or who == named.get(member.organisation)
-            or (member.node in known and who == known[member.node].node.name)
-        ]
-        if len(found) > 1:
-            raise AmbiguousParty(who=who)
-        if not found:
-            raise UnknownParty(who=who, known=", ".join(sorted(named.values())))
-        return found[0]
+        return member_of(db, state.load(self._by.state_dir), group, who)
 
     def _policies(self, asked: Asked) -> Policies:
         approvals = asked.get("approvals", 0)
@@ -302,6 +286,25 @@ def _members(
         return council.chain(db, held, within), found
     assert missing is not None, "an organisation knows at least its own roster"
     raise missing
+
+
+def member_of(db: Connection, held: State, group: Group, who: str) -> bytes:
+    """Find a member by its organisation's or its own name or id; raise UnknownParty."""
+    within = max(_of(db, held, group), key=lambda each: each.number)
+    named = {each.id: each.name for each in within.organisations}
+    known = contacts.of_group(db, group.id)
+    found = [
+        member.node
+        for member in membership.load(db, group.id).members
+        if who in (member.node.hex(), member.organisation.hex())
+        or who == named.get(member.organisation)
+        or (member.node in known and who == known[member.node].node.name)
+    ]
+    if len(found) > 1:
+        raise AmbiguousParty(who=who)
+    if not found:
+        raise UnknownParty(who=who, known=", ".join(sorted(named.values())))
+    return found[0]
 
 
 def _of(db: Connection, held: State, group: Group) -> list[Roster]:

@@ -305,6 +305,18 @@ from gateway.errors.question import (
     UnknownEvidence as UnknownEvidence,
     UnknownRecord as UnknownRecord,
 )
+from gateway.errors.sheet import (
+    KeyOnGateway as KeyOnGateway,
+    MalformedSheet as MalformedSheet,
+    NotConfirmed as NotConfirmed,
+    NothingToQuote as NothingToQuote,
+    OrderOver as OrderOver,
+    OtherSheet as OtherSheet,
+    PersonUncertified as PersonUncertified,
+    SheetError as SheetError,
+    UnknownMandate as UnknownMandate,
+    UnknownOrder as UnknownOrder,
+)
 from gateway.errors.source import (
     NoSources as NoSources,
     SerialOwned as SerialOwned,

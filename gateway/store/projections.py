@@ -15,12 +15,24 @@ from gateway.errors import AuthorError
 from gateway.readings.spans import Span
 from gateway.records import record
 from gateway.records.record import Kind, Record, Said
-from gateway.store import activities, keyring, observations
+from gateway.store import activities, keyring, mandates, observations, orders
 
 Keep = Callable[[apsw.Connection, int, Record, bytes], None]
 
+
+def _keep_word(db: apsw.Connection, place: int, said: Record, content: bytes) -> None:
+    """Keep what a person said: of an order, or of a record of an activity, which is folded."""
+    activities.keep(db, place, said, content)
+    orders.keep(db, place, said, content)
+
+
 # What learns of a record's content, by kind; observations apart, which are indexed many at once.
-_KEPT: Final[Mapping[Kind, Keep]] = dict.fromkeys(activities.KINDS, activities.keep)
+_KEPT: Final[Mapping[Kind, Keep]] = {
+    **dict.fromkeys(orders.KINDS, orders.keep),
+    **dict.fromkeys(activities.KINDS, activities.keep),
+    Kind.APPROVAL: _keep_word,
+    Kind.MANDATE: mandates.keep,
+}
 KINDS: Final = observations.INDEXED | _KEPT.keys()
 
 

@@ -24,6 +24,8 @@ WIRING = frozenset(
         "agent",
         "company",
         "acts",
+        "order_acts",
+        "executing",
         "carrying",
         "upkeep",
         "journalling",
