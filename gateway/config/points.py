@@ -85,6 +85,8 @@ class FramedPoint(Point, frozen=True, kw_only=True):
 
     type: PointType = "number"
     command: Annotated[int, Meta(ge=0, le=65_535, description="from 0 to 65535")]
+    # Without a key whoever can write to the line could move the machine, and did perhaps.
+    unkeyed: bool = False
 
     @property
     def kind(self) -> str:

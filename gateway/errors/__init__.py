@@ -178,6 +178,7 @@ from gateway.errors.move import (
     NotMoved as NotMoved,
     OtherValue as OtherValue,
     UnknownPoint as UnknownPoint,
+    UnprotectedLine as UnprotectedLine,
     Unsure as Unsure,
 )
 from gateway.errors.operator import (

@@ -70,6 +70,15 @@ class MachineRefused(NotMoved):
     next = "compare the point with the machine's manual, and order it anew"
 
 
+class UnprotectedLine(NotMoved):
+    """Anybody who reaches the line could command its device."""
+
+    code = "move.unkeyed"
+    what = "{point} was not moved: its line has no key"
+    why = "on a line without a key the device obeys whoever can write to it"
+    next = "give device and source a key_file; where nobody can reach the line, say unkeyed = true"
+
+
 class Unsure(MoveError):
     """It may have moved: it was told, and what came of it was not seen."""
 

@@ -122,6 +122,14 @@ class Attempt:
         self.said = Command(boot, 0, 0, b"")
         self._point, self._value, self._valid_ms = point, value, valid_ms
 
+    def meet(self, boot: bytes) -> bool:
+        """Turn to another start of the device; not once the command was said to an earlier one."""
+        if self.said.number and boot != self.boot:
+            return False
+        if boot != self.boot:
+            self.boot, self.said = boot, Command(boot, 0, 0, b"")
+        return True
+
     def hear(self, answer: Answer) -> Ended | None:
         """Take what the device answers; None while it is not the end."""
         if answer.boot != self.boot:

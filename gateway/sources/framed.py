@@ -3,9 +3,10 @@
 In: bytes of a line. Out: batches for the intake, one at a time, and to the device an ACK after the
 fsynced commit that holds them. The line is read always: what cannot be stored yet is not taken,
 and the device says it again with its right age. A line that goes away is looked for until it is
-back. The device is called what the config calls it: nobody on a line can prove a name, unless
-the config has its key; then nothing without a tag under that key is heard. Of a device whose
-public key the config has, only what it signed is heard, and kept with the signature.
+back. What it tells the device to do is in `framed_moves`. The device is called what the config
+calls it: nobody on a line can prove a name, unless the config has its key; then nothing without a
+tag under that key is heard. Of a device whose public key the config has, only what it signed is
+heard, and kept with the signature.
 """
 
 import asyncio
@@ -30,6 +31,7 @@ from gateway.readings.frame import (
     CHALLENGE_BYTES,
     Ack,
     Ask,
+    Command,
     Frame,
     Refused,
     Samples,
@@ -45,6 +47,7 @@ from gateway.readings.line import (
     Send,
     Signer,
     Take,
+    Told,
     to_gap,
     to_readings,
     when,
@@ -58,11 +61,13 @@ from gateway.readings.reading import (
     Provenance,
     Reading,
     Unreadable,
+    Value,
 )
 from gateway.records import cose
 from gateway.records.record import Moment
+from gateway.sources.framed_moves import Mover, Way
 from gateway.sources.intake import Intake
-from gateway.sources.source import arrived
+from gateway.sources.source import Moved, arrived
 from gateway.transport.key import read_key
 from gateway.transport.serial import Port
 
@@ -126,7 +131,7 @@ class Proving:
         """Read what stood between two delimiters."""
         return decode(coded, self.key, self.public is not None)
 
-    def encode(self, said: Ask | Ack) -> bytes:
+    def encode(self, said: Ask | Ack | Command) -> bytes:
         """Say something to the device."""
         return encode(said, self.key, self.public is not None)
 
@@ -183,6 +188,12 @@ class FramedListener:
         self.counts: Counter[str] = Counter()
         self.devices: dict[str, int] = {}
         self.state, self.reason = "connecting", ""
+        self._mover = Mover(config, Way(lambda: self._line.boot, self._write, self._ask, self._ms))
+        self.points = self._mover.points
+
+    async def move(self, point: str, value: Value) -> Moved:
+        """Tell the device to bring a point to a value, once; raise NotMoved or Unsure."""
+        return await self._mover.move(point, value)
 
     @property
     def says(self) -> str | None:
@@ -249,6 +260,8 @@ class FramedListener:
                 self._write(frame)
             case Take():
                 self._take(action, arrival)
+            case Told(answer):
+                self._mover.hear(answer)
             case Count(what, count):
                 self.counts[what] += count
             case Refuse(said, error):
@@ -266,6 +279,7 @@ class FramedListener:
             pending.attestations.append(Attestation(*proof, len(readings)))
         if missed := to_gap(taken, self.name, arrival, self._taken_ms):
             pending.gaps.append(missed)
+        self._mover.note(taken, arrival.monotonic_ms)
         last = taken.samples[-1]
         self._taken_ms = None if last.age_ms == AGE_MS_MAX else when(last, arrival)
         self.counts["received"] += len(taken.samples)
@@ -316,9 +330,18 @@ class FramedListener:
         self._taken_ms = None
         self._tell("waiting", fault)
 
-    def _write(self, said: Ask | Ack) -> None:
-        if self._port is not None:
-            self._port.write(self._proving.encode(said))
+    def _write(self, said: Ask | Ack | Command) -> bool:
+        """Say a frame; give whether there is a line to say it on."""
+        if self._port is None:
+            return False
+        self._port.write(self._proving.encode(said))
+        return True
+
+    def _ask(self) -> None:
+        self._write(self._line.ask(self._ms()))
+
+    def _ms(self) -> int:
+        return self._now().monotonic_ms
 
     def _tell(self, state: str, fault: GatewayError) -> None:
         """Remember the state and why, and log what is new."""

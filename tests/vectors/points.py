@@ -44,7 +44,7 @@ def good() -> list[tuple[str, str, str]]:
             f"{SHOWN_GATEWAY}{MCU.removeprefix(GATEWAY)}stale_ms = 60000\n\n".replace(
                 'name = "mcu-7"\ntype = "framed"', 'type = "framed"\nname = "mcu-7"'
             )
-            + f'{HEAD}{USUAL}type = "bool"\ncommand = 3\n\n{SHOWN_WEB}',
+            + f'{HEAD}{USUAL}type = "bool"\ncommand = 3\nunkeyed = false\n\n{SHOWN_WEB}',
         ),
     ]
 
