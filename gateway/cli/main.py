@@ -17,6 +17,7 @@ from typer.main import get_command
 from gateway import VERSION
 from gateway.cli import (
     accused,
+    activity,
     asking,
     carrying,
     checking,
@@ -56,6 +57,7 @@ for commands in (
     kept,
     accused,
     grouping,
+    activity,
     consortium,
     nodes,
     organising,
