@@ -85,3 +85,29 @@ def test_any_tag_around_anything_is_refused() -> None:
 def test_mutated_values_raise_only_malformed_cbor() -> None:
     """Fed anything, the decoder gives a plain value or its one error."""
     assert never_escapes(_decode, mutations(known("cbor"), 5000, seed=2), MalformedCbor)
+
+
+def _count(value: object) -> int:
+    match value:
+        case list():
+            return 1 + sum(map(_count, value))
+        case dict():
+            return 1 + sum(_count(key) + _count(one) for key, one in value.items())
+    return 1
+
+
+@given(plain, some.integers(1, 20))
+def test_no_more_items_are_read_than_allowed(value: object, most: int) -> None:
+    """Whatever is nested in what: one item more is refused, before any is built."""
+    encoded, count = cbor.encode(value), _count(value)
+    if count <= most:
+        assert cbor.decode(encoded, SIZE_MAX, most) == value
+    else:
+        with pytest.raises(MalformedCbor, match=f"more than {most} items"):
+            cbor.decode(encoded, SIZE_MAX, most)
+
+
+@given(some.binary(max_size=60))
+def test_counting_what_is_malformed_ends_and_accepts_nothing(encoded: bytes) -> None:
+    """Any bytes: with a bound of items they are read as without it, or refused."""
+    never_escapes(lambda said: cbor.decode(said, SIZE_MAX, 4), [encoded], MalformedCbor)

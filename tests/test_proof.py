@@ -302,3 +302,11 @@ def test_why_something_was_not_shown_is_said(tmp_path: Path) -> None:
         (tmp_path / "proof").write_bytes(encoded)
         facts = checking._verified_proof(tmp_path / "proof", TRUSTED)
         assert (facts["unshown"], facts["faults"], facts["ok"]) == ([*reasons.values()], [], True)
+
+
+def test_a_file_of_integers_without_end_is_refused_unbuilt(tmp_path: Path) -> None:
+    """What no proof needs costs no more to refuse than a proof does to read."""
+    many = 16_700_000
+    (tmp_path / "proof").write_bytes(b"\x9a" + many.to_bytes(4, "big") + bytes(many))
+    with pytest.raises(MalformedProof, match=f"more than {proof.PROOF_ITEMS_MAX} items"):
+        checking._verified_proof(tmp_path / "proof", TRUSTED)

@@ -36,6 +36,7 @@ from gateway.records.sealing import KEY_BYTES
 EVIDENCE_BYTES_MAX: Final = 48_000
 BODY_BYTES_MAX: Final = 40 * 1024
 FILE_BYTES_MAX: Final = 16 * 1024 * 1024
+_FILE_ITEMS_MAX: Final = 1024
 _FILE_TYPE: Final = "hulian/1/evidence"
 _ROSTERS_MAX: Final = 256
 
@@ -229,7 +230,7 @@ def encode_file(rosters: Sequence[bytes], encoded: bytes) -> bytes:
 def decode_file(encoded: bytes) -> tuple[tuple[bytes, ...], bytes]:
     """Give the rosters and the evidence of a file, neither verified; raise MalformedEvidence."""
     try:
-        said = cbor.decode(encoded, FILE_BYTES_MAX)
+        said = cbor.decode(encoded, FILE_BYTES_MAX, _FILE_ITEMS_MAX)
     except MalformedCbor as fault:
         raise MalformedEvidence(reason=fault) from None
     match said:

@@ -15,6 +15,7 @@ from gateway.errors import MalformedCbor
 
 DEPTH_MAX: Final = 16
 UINT_MAX: Final = 2**64 - 1
+_STRINGS: Final = (2, 3)  # major types of which as many bytes follow as the number says
 _SCALARS: Final = frozenset({bytes, str, bool, NoneType})
 _KEYS: Final = frozenset({int, str})
 
@@ -24,10 +25,15 @@ def encode(value: object) -> bytes:
     return cbor2.dumps(value, canonical=True)
 
 
-def decode(encoded: bytes, size_max: int) -> object:
-    """Decode bytes that `encode` could have made; raise MalformedCbor for all others."""
+def decode(encoded: bytes, size_max: int, items_max: int | None = None) -> object:
+    """Decode bytes that `encode` could have made; raise MalformedCbor for all others.
+
+    `items_max` is for what may be long: the smallest items take most time, and nothing needs many.
+    """
     if len(encoded) > size_max:
         raise MalformedCbor(reason=f"{len(encoded)} bytes where at most {size_max} are allowed")
+    if items_max is not None and len(encoded) > items_max:
+        _check_count(encoded, items_max)
     try:
         value: object = cbor2.loads(
             encoded, max_depth=DEPTH_MAX, allow_indefinite=False, allow_duplicate_keys=False
@@ -42,6 +48,21 @@ def decode(encoded: bytes, size_max: int) -> object:
     if again != encoded:
         raise MalformedCbor(reason="the encoding is not the deterministic one, or bytes trail it")
     return value
+
+
+def _check_count(encoded: bytes, items_max: int) -> None:
+    """Refuse what has more items than allowed, before any is built; what is malformed is left."""
+    at = count = 0
+    while at < len(encoded):
+        count += 1
+        if count > items_max:
+            raise MalformedCbor(reason=f"more than {items_max} items")
+        major, low = encoded[at] >> 5, encoded[at] & 31
+        if low > 27:
+            return  # Nothing of that is deterministic.
+        width = 0 if low < 24 else 1 << low - 24
+        number = low if low < 24 else int.from_bytes(encoded[at + 1 : at + 1 + width], "big")
+        at += 1 + width + (number if major in _STRINGS else 0)
 
 
 def _first_line(fault: Exception) -> str:

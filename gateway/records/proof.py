@@ -22,6 +22,7 @@ from gateway.records.record import (
 from gateway.records.roster import ROSTER_BYTES_MAX
 
 PROOF_BYTES_MAX: Final = 24 * 1024 * 1024
+PROOF_ITEMS_MAX: Final = 1 << 18
 PATH_MAX: Final = 53  # as deep as a tree of 2^53 leaves
 ROSTERS_MAX: Final = 256
 RECEIPTS_MAX: Final = 64  # as many as a group has members
@@ -119,7 +120,7 @@ def encode(proof: Proof) -> bytes:
 def decode(encoded: bytes) -> Proof:
     """Read a proof, of which nothing is verified yet; raise MalformedProof."""
     try:
-        said = cbor.decode(encoded, PROOF_BYTES_MAX)
+        said = cbor.decode(encoded, PROOF_BYTES_MAX, PROOF_ITEMS_MAX)
     except MalformedCbor as fault:
         raise MalformedProof(reason=fault) from None
     if not isinstance(said, dict) or type(said.get(0)) is not int or said[0] != 1:
