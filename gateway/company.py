@@ -14,9 +14,12 @@ from gateway.acts import Acting, Acts
 from gateway.carrying import PREFIX, Carrying, Ways, Write
 from gateway.clock import random_bytes
 from gateway.config import Config
+from gateway.config.devices import STALE_MS
 from gateway.errors import StateError
+from gateway.executing import Around as Moving, Executing
 from gateway.groups.group import Group
 from gateway.journalling import Journalling
+from gateway.order_acts import PREFIXES as OF_ORDERS, OrderActs
 from gateway.peers.circle import Me
 from gateway.peers.dialling import Dialled
 from gateway.peers.exchange import Brought, Exchange, PeerStatus, Storage
@@ -31,9 +34,11 @@ from gateway.peers.searching import Searched, is_ours
 from gateway.peers.witnesses import Shown, Witnesses, WitnessStatus
 from gateway.records.journal import Rule
 from gateway.sources.intake import Routes
-from gateway.store import council, database, groups, membership, noted, projections, state
+from gateway.sources.source import Moves, Source
+from gateway.store import council, database, groups, membership, noted, projections, state, weighing
 from gateway.store.authoring import Author, Venue
 from gateway.store.database import Connection
+from gateway.store.folding import Folds
 from gateway.store.state import State
 from gateway.store.writer import Writer
 from gateway.sync.bundle import Entry
@@ -67,6 +72,7 @@ class Company:
         told = self._join, self._changed
         acting = Acting(author, kept.writer, held.path, self.groups, *told, heard=self._heard)
         self._acts = Acts(acting)
+        self._orders = OrderActs(acting, self._venue, self.written)
         ledger = JournalLedger(author.run.key.id, kept.writer, kept.path, held.path)
         ledger.told = self._cosigned
         self._witnesses = Witnesses(config.witness, Shown(author.run, ledger, random_bytes))
@@ -107,7 +113,25 @@ class Company:
         """Do what somebody at the door asks, from any thread; raise a GatewayError."""
         if str(asked.get("act")).startswith(PREFIX):
             return self._carrying.do(asked)
+        if str(asked.get("act")).startswith(OF_ORDERS):
+            return self._orders.do(asked)
         return self._acts.do(asked)
+
+    def executing(self, sources: Sequence[Source]) -> Executing:
+        """Give what carries out, by these sources of the config, the orders to this gateway."""
+        folds = Folds()
+        named = list(zip(self._config.source, sources, strict=True))
+        around = Moving(
+            self._author,
+            lambda: {each.id: self._venue(each) for each in list(self.groups.values())},
+            lambda db, activity: weighing.rights_in(db, folds, activity),
+            [each for each in sources if isinstance(each, Moves)],
+            self.written,
+            lambda device: next(
+                (each.stale_ms for each, source in named if device in source.devices), STALE_MS
+            ),
+        )
+        return Executing(around, self._kept.writer)
 
     def written(self, written: Iterable[bytes]) -> None:
         """Tell, from any thread and after the commit, in which groups this run has written."""

@@ -6,7 +6,7 @@ changed. It decides nothing: whether an order is carried out is for the gateway 
 """
 
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeVar
 
 from gateway.activities import approval, mandate, order, stated
@@ -35,14 +35,20 @@ PREFIXES: Final = ("order.", "mandate.")
 _ORDER_ID_BYTES: Final = 16
 Asked = Mapping[str, object]
 Facts = dict[str, object]
+Written = tuple[bytes, bytes]  # in which group, and the record
 T = TypeVar("T")
 
 
 class OrderActs:
     """The acts, by name."""
 
-    def __init__(self, acting: Acting, venue: Callable[[Group], Venue]) -> None:
-        self._by, self._venue = acting, venue
+    def __init__(
+        self,
+        acting: Acting,
+        venue: Callable[[Group], Venue],
+        written: Callable[[Sequence[bytes]], None],
+    ) -> None:
+        self._by, self._venue, self._written = acting, venue, written
         self._known: dict[str, Callable[[Asked], Facts]] = {
             "order.prepare": self._prepare,
             "order.submit": self._submit,
@@ -93,13 +99,13 @@ class OrderActs:
         said = order.decode(signed)
         said.verify(identity.decode(person, "person").key)
 
-        def job(db: Connection) -> bytes:
+        def job(db: Connection) -> Written:
             activity, group = self._activity(db, said.order.activity.hex())
             quoted = quoting.id_at(db, *said.order.quoted)
             deps = (activity,) if quoted is None else (activity, quoted)
             return self._say(db, group, Stated(signed, person), Kind.ORDER, (activity, deps))
 
-        return {"order": said.hash.hex(), "record": self._on_store(job).hex()}
+        return {"order": said.hash.hex(), "record": self._sent(job)}
 
     def _word(self, asked: Asked) -> Facts:
         """Send what a person signed about an order, a mandate or a record."""
@@ -107,14 +113,14 @@ class OrderActs:
         word = approval.decode(signed)
         word.verify(identity.decode(person, "person").key)
 
-        def job(db: Connection) -> bytes:
+        def job(db: Connection) -> Written:
             about = quoting.subject_of(db, word.approval.about)
             activity, group = self._activity(db, about.activity.hex())
             _check_open(db, word.approval.about)
             told = Stated(signed, person)
             return self._say(db, group, told, Kind.APPROVAL, (activity, (about.record,)))
 
-        return {"about": word.approval.about.hex(), "record": self._on_store(job).hex()}
+        return {"about": word.approval.about.hex(), "record": self._sent(job)}
 
     def _mandate(self, asked: Asked) -> Facts:
         """Send a mandate that a person signed."""
@@ -122,12 +128,12 @@ class OrderActs:
         given = mandate.decode(signed)
         given.verify(identity.decode(person, "person").key)
 
-        def job(db: Connection) -> bytes:
+        def job(db: Connection) -> Written:
             activity, group = self._activity(db, _text(asked, "activity"))
             told = Stated(signed, person)
             return self._say(db, group, told, Kind.MANDATE, (activity, (activity,)))
 
-        return {"mandate": given.hash.hex(), "record": self._on_store(job).hex()}
+        return {"mandate": given.hash.hex(), "record": self._sent(job)}
 
     def _say(
         self,
@@ -136,7 +142,7 @@ class OrderActs:
         told: Stated,
         kind: Kind,
         where: tuple[bytes, tuple[bytes, ...]],
-    ) -> bytes:
+    ) -> Written:
         """Write what a person signed, as a record of an activity that answers others."""
         activity, deps = where
         person = identity.decode(told.certificate or b"", "person")
@@ -146,7 +152,7 @@ class OrderActs:
         content = stated.encode(kind, told)
         said = Said(kind, content, stated.CONTENT_TYPE, activity, tuple(sorted(set(deps))))
         place = authoring.say(db, self._by.author, self._venue(group), said)
-        return orders.by_of(db, place).record.id
+        return group.id, orders.by_of(db, place).record.id
 
     def _activity(self, db: Connection, named: str) -> tuple[bytes, Group]:
         """Find an activity by its id or the beginning of it, and the group in which it is."""
@@ -155,6 +161,12 @@ class OrderActs:
             if group.id == found.group_id:
                 return found.id, group
         raise UnknownGroup(group=found.group)
+
+    def _sent(self, job: Callable[[Connection], Written]) -> str:
+        """Name the record that was written, once the peers were told that there is one."""
+        group, record = self._on_store(job)
+        self._written([group])
+        return record.hex()
 
     def _on_store(self, job: Callable[[Connection], T]) -> T:
         return self._by.writer.submit(job).result()
