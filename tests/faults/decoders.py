@@ -55,9 +55,9 @@ from gateway.groups import (
     seal,
     witnessing,
 )
-from gateway.readings import senml, testimony
+from gateway.readings import command, senml, testimony
 from gateway.readings.fields import Read
-from gateway.readings.frame import Samples, Signed
+from gateway.readings.frame import OUTCOMES, Result, Samples, Signed
 from gateway.readings.framing import splitter
 from gateway.readings.mapping import Mapping
 from gateway.readings.reading import Arrival, Provenance
@@ -84,7 +84,7 @@ from tests.test_fields import reading_of
 from tests.test_framing import source
 from tests.test_mapping import mapping
 from tests.test_registers import decode_any
-from tests.vectors import build_evidence, build_sealing, build_signed
+from tests.vectors import build_command, build_evidence, build_sealing, build_signed
 from tests.vectors.build_sparkplug import DEVICE, MS, NODE, births
 from tests.vectors.build_succession import FOUNDED
 
@@ -138,6 +138,15 @@ def _introductions() -> list[bytes]:
     """Give what runs show of themselves to witnesses."""
     every: list[Any] = [each.get("expect") for each in mutate.vectors("witness")]
     return [bytes.fromhex(said["introduction"]) for said in every if said]
+
+
+def _answer(said: bytes) -> object:
+    """Read what follows the number of a RESULT: its outcome, and what that carries."""
+    return command.read(Result(bytes(8), 1, said[0] % len(OUTCOMES) if said else 0, said[1:]))
+
+
+def _answers() -> list[bytes]:
+    return [bytes((it.outcome,)) + it.said for it in build_command.RESULTS.values()]
 
 
 def _testimonies() -> list[bytes]:
@@ -308,6 +317,7 @@ DECODERS = {
     "pack": Decoder(senml.decode, MalformedPack, _known("senml")),
     "attestation": Decoder(attestation.check, AuthorError, _known("attestation")),
     "testimony": Decoder(testimony.decode, FrameError, _testimonies),
+    "command": Decoder(_answer, FrameError, _answers),
     "telegram": Decoder(_split, LineError, _streams),
     "field": Decoder(_fields, PayloadError, _known("fields")),
     "payload": Decoder(_map("mapping"), PayloadError, _known("mapping")),
