@@ -86,13 +86,13 @@ def open_activity(
     which: Annotated[
         str, typer.Option("--template", metavar="NAME", help="a template's name, or a file")
     ],
+    purpose: Annotated[str, typer.Option(help="what it is for, in words")],
     partners: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             "--with", metavar="NAME", help="a party, NAME or NAME:ROLE,ROLE; may be repeated"
         ),
-    ],
-    purpose: Annotated[str, typer.Option(help="what it is for, in words")],
+    ] = None,
     said: Set = None,
     devices: Annotated[
         list[str] | None,
@@ -109,7 +109,7 @@ def open_activity(
     read = template.parse(text)
     done = place.act(
         "activity.open",
-        parties=[_party(each) for each in partners],
+        parties=[_party(each) for each in partners or ()],
         roles=own or ["initiator"],
         purpose=purpose,
         kind=read.kind.name.lower().replace("_", "-"),
