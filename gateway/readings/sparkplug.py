@@ -23,7 +23,7 @@ from gateway.readings import (
     sparkplug_topic,
 )
 from gateway.readings.reading import Arrival, Reading, Unreadable
-from gateway.readings.sparkplug_birth import Life
+from gateway.readings.sparkplug_birth import Knob, Life
 from gateway.readings.sparkplug_payload import Payload
 from gateway.readings.sparkplug_topic import Topic
 
@@ -45,6 +45,8 @@ class Heard:
     unreadable: list[Unreadable] = field(default_factory=list)
     rebirths: list[tuple[str, str]] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    # Of what is watched, what was said now: neither in a certificate, nor kept from before.
+    shown: list[Reading] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ class Host:
         self._to_ask: dict[tuple[str, str], None] = {}
         self._asked: deque[int] = deque(maxlen=ASKED_A_SECOND)
         self._heard = Heard()
+        self.watched: frozenset[tuple[str, str]] = frozenset()  # devices, each with a metric
 
     def hear(self, topic: str, said: bytes, arrival: Arrival, retained: bool = False) -> None:
         """Take one message; what comes of it is in `take`."""
@@ -140,6 +143,15 @@ class Host:
         """Give every edge node and device that was ever heard of."""
         for node in tuple(self._nodes.values()):  # Asked from another thread, too.
             yield from node.lives()
+
+    def knob(self, device: str, metric: str) -> Knob | None:
+        """Give what a birth certificate in force says of a metric, None where there is none."""
+        group, node, *behind = device.split("/")
+        its = self._nodes.get((group, node))
+        if its is None:
+            return None
+        life = its.devices.get(behind[0]) if behind else its.own
+        return None if life is None else life.knob(metric)
 
     # -- whose turn it is ---------------------------------------------------------------------
 
@@ -327,8 +339,11 @@ class Host:
                 continue
             if reading is None:
                 counts["duplicates"] += 1
-            else:
-                readings.append(reading)
+                continue
+            readings.append(reading)
+            late = certifies or metric.historical
+            if not late and (reading.device, reading.metric) in self.watched:
+                self._heard.shown.append(reading)
         if first is not None:
             self._refuse(str(message.topic), message.said, first)
 

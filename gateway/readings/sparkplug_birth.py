@@ -29,8 +29,21 @@ class _Known:
     name: str
     datatype: int
     unit: str
+    alias: int | None = None
+    field: str | None = None
     last: tuple[int | None, Value] | None = None
     certified: tuple[int | None, Value] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Knob:
+    """A metric that may be commanded: how its certificate writes it, and what it said last."""
+
+    name: str
+    alias: int | None
+    datatype: int
+    field: str | None
+    value: Value | None
 
 
 class Life:
@@ -62,7 +75,7 @@ class Life:
             if metric.name is None:
                 continue
             datatype = metric.datatype or values.self_evident(metric.field)
-            known = _Known(metric.name, datatype, metric.unit or "")
+            known = _Known(metric.name, datatype, metric.unit or "", metric.alias, metric.field)
             former = before.get(metric.name)
             if former is not None and former.datatype == known.datatype:
                 known.last, known.certified = former.last, former.certified
@@ -112,6 +125,14 @@ class Life:
             "messages were missed since" if self._by_name and not self.sure else "it has no name"
         )
         raise UnbornMetric(metric=f"alias {metric.alias}", reason=reason)
+
+    def knob(self, metric: str) -> Knob | None:
+        """Give what the certificate in force says of a metric; None without one."""
+        known = self._by_name.get(metric) if self.online and self.sure else None
+        if known is None:
+            return None
+        last = known.last[1] if known.last else None
+        return Knob(known.name, known.alias, known.datatype, known.field, last)
 
     def knows(self, metrics: Sequence[Metric]) -> bool:
         """Say whether the birth certificate has all of these; if not, a new one is wanted."""

@@ -63,8 +63,9 @@ class Datatype(IntEnum):
 
 
 _NAMES: Final = {int(one): one.name.lower().replace("_", " ") for one in Datatype}
-_SIGNED: Final = {1: 8, 2: 16, 3: 32, 4: 64}
-_UNSIGNED: Final = {5: 8, 6: 16, 7: 32, 8: 64, 13: 64}
+# How many bits a value of an integer type has.
+SIGNED: Final = {1: 8, 2: 16, 3: 32, 4: 64}
+UNSIGNED: Final = {5: 8, 6: 16, 7: 32, 8: 64, 13: 64}
 _PACKED: Final = {
     22: "b",
     23: "h",
@@ -81,7 +82,7 @@ _PACKED: Final = {
 }
 _INTEGERS: Final = ("int_value", "long_value")
 _FIELDS: Final[dict[int, tuple[str, ...]]] = (
-    dict.fromkeys((*_SIGNED, *_UNSIGNED), _INTEGERS)
+    dict.fromkeys((*SIGNED, *UNSIGNED), _INTEGERS)
     | dict.fromkeys((9, 10), ("float_value", "double_value"))
     | dict.fromkeys((12, 14, 15), ("string_value",))
     | dict.fromkeys((17, 18, *range(22, 35)), ("bytes_value",))
@@ -152,11 +153,11 @@ def _scalar(datatype: int, field: str | None, said: object) -> object:
 
 def _integer(datatype: int, said: int) -> int:
     """Read two's complement of the type's width, or stretched to that of the field."""
-    if bits := _UNSIGNED.get(datatype):
+    if bits := UNSIGNED.get(datatype):
         if said >> bits:
             raise ValueError(f"{said} has more than {bits} bits")
         return said
-    bits = _SIGNED[datatype]
+    bits = SIGNED[datatype]
     least = 1 << (bits - 1)
     for width in (bits, 32, 64):
         if said < least:

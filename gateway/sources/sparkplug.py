@@ -1,9 +1,10 @@
 """A Sparkplug source: a host application, which says that it is there, hears, and stores.
 
 In: what edge nodes publish below spBv1.0, at QoS 0: nothing is acknowledged to anybody, and a
-reading counts once its commit is fsynced. Out: batches for the intake; our own STATE, retained and
-with a will; requests for rebirths. All of it runs in the connection's thread. What may be read as
-what is decided by `gateway.readings.sparkplug`. Chapter: docs/devices/sparkplug.md.
+reading counts once its commit is fsynced; points to be moved. Out: batches for the intake; our own
+STATE, retained and with a will; requests for rebirths, and commands. All of it runs in the
+connection's thread. What may be read as what is decided by `gateway.readings.sparkplug`. Chapter:
+docs/devices/sparkplug.md.
 """
 
 import asyncio
@@ -17,13 +18,14 @@ from dataclasses import dataclass, field
 from gateway.config import SparkplugSource
 from gateway.errors import GatewayError, StoreClosed
 from gateway.readings import sparkplug_topic as topics
-from gateway.readings.reading import Arrival, Batch, Reading, Unreadable
+from gateway.readings.reading import Arrival, Batch, Reading, Unreadable, Value
 from gateway.readings.sparkplug import Host
 from gateway.readings.sparkplug_birth import ONLINE, Life
 from gateway.readings.sparkplug_payload import rebirth_request
 from gateway.records.record import Moment
 from gateway.sources.intake import Intake
-from gateway.sources.source import arrived
+from gateway.sources.source import Moved, arrived
+from gateway.sources.sparkplug_moves import SparkplugMoves
 from gateway.transport.mqtt import Delivery, Endpoint, Mqtt, Will
 
 _LOG = logging.getLogger(__name__)
@@ -60,6 +62,8 @@ class SparkplugListener:
         self._state_topic = topics.of_host(config.host_id)
         self._state_ms = 0
         self._mqtt = Mqtt(self._endpoint(), self)
+        self._moves = SparkplugMoves(config, self._host, self._mqtt, now)
+        self.points = self._moves.points
         self._pending = _Pending()
         self._committing: _Pending | None = None
         self._retry_at_ms = 0
@@ -76,6 +80,10 @@ class SparkplugListener:
         finally:
             with suppress(TimeoutError):
                 await asyncio.to_thread(self._stop)
+
+    async def move(self, point: str, value: Value) -> Moved:
+        """Send a command, once; raise NotMoved or Unsure."""
+        return await self._moves.move(point, value)
 
     def lives(self) -> Iterator[Life]:
         """Give every edge node and device that was heard of, and how it stands."""
@@ -172,6 +180,7 @@ class SparkplugListener:
             request = rebirth_request(self._now().unix_ms)
             self._mqtt.publish(f"{topics.NAMESPACE}/{key[0]}/NCMD/{key[1]}", request)
         self.counts += heard.counts
+        self._moves.saw(heard.shown)
         if not heard.readings and not heard.unreadable:
             return
         for reading in heard.readings:
