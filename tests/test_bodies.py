@@ -1,13 +1,19 @@
 """Bodies too long to travel with their records: in pieces, resumed, refused, given up and found."""
 
+import random
 from hashlib import sha256
 
 import pytest
 
-from gateway.records import record
-from gateway.store import bodies, checking, outbox
+from gateway.cli import accused
+from gateway.errors import BadBody
+from gateway.records import cbor, cose, record
+from gateway.records.feed import feed_id
+from gateway.records.record import Kind, Place, Said
+from gateway.store import bodies, checking, evidence, feeds, freezing, outbox
 from gateway.sync.fetching import OPEN_MAX
 from gateway.sync.message import PIECE_BYTES, Body
+from tests.people import moment, seed
 from tests.pieces import Shops
 from tests.sim.network import Temper
 
@@ -173,3 +179,41 @@ def test_pieces_never_asked_for_and_off_the_grid_are_counted_and_kept_nowhere() 
     tally = checking.verify_all(buyer.db)
     assert (tally.bodies_missing, tally.invalid, tally.faults) == (1, 0, [])
     assert any("bodies_missing: 1" in each for each in checking.notes(buyer.db))
+
+
+def _bent(shops: Shops, size: int) -> bytes:
+    """Have the maker sign a record that commits to another content than its body's; give its id."""
+    maker, content = shops.of["maker"], random.Random(size).randbytes(size)
+    feed = feeds.load(maker.db, feed_id(maker.run.key.public, shops.group.id))
+    assert feed is not None
+    place = Place(feed.id, feed.size, feed.last, shops.group.id, None)
+    said = Said(Kind.ATTACHMENT, content, "application/octet-stream")
+    signed, body = record.sign(maker.run.key, place, said, moment(), seed("salt"))
+    payload = cbor.decode(cose.decode(signed, "record").payload, 2048)
+    assert isinstance(payload, dict)
+    payload[11][2] = sha256(b"something else").digest()
+    bent, after = feed.accept(cose.sign(maker.run.key, "record", cbor.encode(payload)))
+    with maker.db:
+        feeds.append(maker.db, bent, body, after)
+    maker._speak(maker.exchange.written(shops.group.id, shops.clock.now_ms))
+    return bent.id
+
+
+@pytest.mark.parametrize(("size", "is_kept"), [(45_000, False), (2 * PIECE_BYTES, True)])
+def test_a_long_body_that_was_not_committed_to_is_remembered_where_it_is_found(
+    size: int, is_kept: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is no evidence that travels: kept and counted against its author, and ends no feed."""
+    shops = Shops("maker", "buyer")
+    maker, buyer = shops.of["maker"], shops.of["buyer"]
+    shops.attach("maker", 10)
+    shops.pass_ms(5_000)
+    name = _bent(shops, size)
+    shops.settle(lambda: bool(evidence.impossible(buyer.db)), 120_000)
+    assert (buyer.body(name) is not None) == is_kept
+    (said,) = evidence.impossible(buyer.db)
+    assert (said.node, said.code) == (maker.node, BadBody.code)
+    assert said.count and buyer.exchange.counts[BadBody.code]
+    assert evidence.count(buyer.db) == 0 and not freezing.every(buyer.db)
+    accused.tell_impossible([said])
+    assert BadBody.code in capsys.readouterr().out

@@ -1,7 +1,7 @@
 """`evidence list`, `evidence show`, and `verify` of an evidence file: who broke which rule."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
@@ -45,10 +45,15 @@ def list_evidence(
         return
     for each in held:
         print(f"{each.id.hex()[:_SHOWN_CHARS]}  {in_words(each.finding)}")
-    for one in said:
-        print(say("{node} said {count} time(s) what cannot be: {code}", **_remembered(one)))
+    tell_impossible(said)
     if not held and not said:
         print(say("there is no evidence against anybody"))
+
+
+def tell_impossible(said: Sequence[Impossible]) -> None:
+    """Say what peers signed that no honest one does."""
+    for one in said:
+        print(say("{node} said {count} time(s) what cannot be: {code}", **_remembered(one)))
 
 
 def show(

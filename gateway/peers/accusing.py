@@ -42,9 +42,10 @@ class Accusing:
         """Suspect that two signed records cannot be in one feed."""
         self._add(partial(evidence.fork, one=one, other=other), Origin.FOUND)
 
-    def misbodied(self, signed: bytes, body: bytes) -> None:
+    def misbodied(self, signed: bytes, body: bytes, unix_ms: int) -> None:
         """Suspect that a body that a record names is not the one it commits to."""
-        self._add(partial(evidence.wrong_body, signed=signed, body=body), Origin.FOUND)
+        suspicion = partial(evidence.wrong_body, signed=signed, body=body, unix_ms=unix_ms)
+        self._add(suspicion, Origin.FOUND)
 
     def journals(self, run: bytes, both: tuple[bytes, bytes], lines: Sequence[str]) -> None:
         """Suspect that a run signed two checkpoints of one size, the second under these lines."""

@@ -142,7 +142,8 @@ class Doubts:
                 for relation in self._circle.relations.values():
                     relation.asking.give_up(feed)
             case BadBody() if pair is not None and pair[1].body is not None:
-                staged.accusing.misbodied(pair[1].record, pair[1].body)
+                now_ms = self._circle.me.unix_ms()
+                staged.accusing.misbodied(pair[1].record, pair[1].body, now_ms)
 
     def shown(self, said: Evidence, staged: Staged) -> None:
         """Take in evidence that somebody sent, unless it is held."""

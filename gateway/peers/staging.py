@@ -35,7 +35,18 @@ from gateway.peers.verifying import verified
 from gateway.records.feed import Credentials, Feed, Head, open_feed
 from gateway.records.record import FIXED_KINDS, SALT_BYTES, Kind, Record
 from gateway.records.roster import Roster
-from gateway.store import alarms, bodies, claims, feeds, groups, membership, outbox, peers, receipts
+from gateway.store import (
+    alarms,
+    bodies,
+    claims,
+    evidence,
+    feeds,
+    groups,
+    membership,
+    outbox,
+    peers,
+    receipts,
+)
 from gateway.store.database import Connection
 from gateway.store.receipts import Doubt
 from gateway.store.writer import Job
@@ -254,7 +265,7 @@ class Staged:
         self._put_together(db)
         self._reader.finish(db)
         for signed, body in self._reader.misbodied:
-            self.accusing.misbodied(signed, body)
+            self.accusing.misbodied(signed, body, self._circle.me.unix_ms())
         self.changed |= self.accusing.settle(db, self._reader.evidence)
         for group in self.changed:
             membership.refold(db, group)
@@ -331,6 +342,7 @@ class Staged:
         said = bodies.record_at(db, place)
         if not said.key_number and not bodies.is_committed(db, place, said):
             self._counts[BadBody.code] += 1  # Its author signed the hash: it is kept to show it.
+            evidence.note_misbodied(db, said.feed, self._circle.me.unix_ms())
         if meaning.reads_apart(said):
             self._reader.read(db, place, said, bodies.body_at(db, place))
         if said.kind is Kind.REVOCATION:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import apsw
 
-from gateway.errors import AuthorError, UnknownOrganisation, UnknownRoster
+from gateway.errors import AuthorError, BadBody, UnknownOrganisation, UnknownRoster
 from gateway.groups import evidence, rivals
 from gateway.groups.evidence import Author, Finding
 from gateway.records import checkpoint, feed, note, record, sealing
@@ -114,10 +114,11 @@ def rosters_twice(db: apsw.Connection, came: Sequence[bytes]) -> list[bytes]:
     return [each for each in found if len(each) <= evidence.EVIDENCE_BYTES_MAX]
 
 
-def wrong_body(db: apsw.Connection, signed: bytes, body: bytes) -> bytes | None:
+def wrong_body(db: apsw.Connection, signed: bytes, body: bytes, unix_ms: int = 0) -> bytes | None:
     """Write that a body is not the one its record commits to; None where nothing shows it.
 
-    So it is where the body is another's, the key to it is not held, or it is too long to travel.
+    So it is where the body is another's or the key to it is not held; one that is too long to
+    travel is remembered against its author.
     """
     said = record.parse(signed)
     author, key = _author(db, said.feed), None
@@ -126,13 +127,16 @@ def wrong_body(db: apsw.Connection, signed: bytes, body: bytes) -> bytes | None:
         if sender is None:
             return None
         key = sealing.record_key(sender, said.group, said.feed, said.key_number, said.seq)
-    if author is None or len(body) > evidence.BODY_BYTES_MAX:
+    if author is None:
         return None
     shown = evidence.WrongBody(author, signed, body, key)
     try:
         evidence.verify(shown, rosters(db))
     except AuthorError:
         return None  # Somebody on the way changed it: its author signed another hash.
+    if len(body) > evidence.BODY_BYTES_MAX:
+        note_misbodied(db, said.feed, unix_ms)
+        return None
     return evidence.encode(shown)
 
 
@@ -275,6 +279,13 @@ def find(db: apsw.Connection, identity: str) -> list[Held]:
 def count(db: apsw.Connection) -> int:
     """Count the evidence that is held."""
     return int(db.execute("SELECT count(*) FROM evidence").get)
+
+
+def note_misbodied(db: apsw.Connection, feed: bytes, unix_ms: int) -> None:
+    """Remember of who wrote a feed that a long body in it is not the one that was committed to."""
+    node = db.execute("SELECT node FROM feeds WHERE id = ?", (feed,)).get
+    if node is not None:
+        note_impossible(db, node, BadBody.code, unix_ms)
 
 
 def note_impossible(db: apsw.Connection, node: bytes, code: str, unix_ms: int) -> None:
