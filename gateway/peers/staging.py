@@ -124,10 +124,8 @@ class Staged:
         self.owing: list[int] = []
         self.whole: list[int] = []
         self.wrong: list[int] = []
-        # Heads that a receipt or a removal names, and that are not ours.
-        self.doubted: list[Doubt] = []
-        # Groups in which somebody came, went or was revoked.
-        self.changed: set[bytes] = set()
+        self.doubted: list[Doubt] = []  # heads that a receipt or a removal names, not ours
+        self.changed: set[bytes] = set()  # groups in which somebody came, went or was revoked
         self.later: list[Callable[[Connection], None]] = []  # what else is done in the commit
 
     def __bool__(self) -> bool:
