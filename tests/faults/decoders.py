@@ -17,7 +17,7 @@ from multiprocessing import get_context
 from typing import Any
 
 from gateway import config
-from gateway.activities import activity, template
+from gateway.activities import activity, approval, execution, mandate, order, template
 from gateway.config import SerialSource
 from gateway.errors import (
     AuthorError,
@@ -27,6 +27,10 @@ from gateway.errors import (
     GatewayError,
     GroupError,
     LineError,
+    MalformedApproval,
+    MalformedExecution,
+    MalformedMandate,
+    MalformedOrder,
     MalformedSparkplug,
     OperatorError,
     PayloadError,
@@ -113,6 +117,12 @@ class Decoder:
 def _link(kind: str) -> Callable[[], list[bytes]]:
     every = mutate.vectors("link")
     return lambda: [bytes.fromhex(each["hex"]) for each in every if each["kind"] == kind]
+
+
+def _said(what: str) -> Callable[[], list[bytes]]:
+    """Give those of the vectors of orders that are of one kind."""
+    every = mutate.vectors("order")
+    return lambda: [bytes.fromhex(each["hex"]) for each in every if each["what"] == what]
 
 
 def _known(noun: str) -> Callable[[], list[bytes]]:
@@ -313,6 +323,11 @@ DECODERS = {
     ),
     "membership": Decoder(membership.decode, MalformedMembership, _known("membership")),
     "receipt": Decoder(agreement.decode_receipt, BadAck, _receipts),
+    "order": Decoder(order.decode, MalformedOrder, _said("order")),
+    "approval": Decoder(approval.decode, MalformedApproval, _said("approval")),
+    "mandate": Decoder(mandate.decode, MalformedMandate, _known("mandate")),
+    "start": Decoder(execution.decode_start, MalformedExecution, _said("start")),
+    "end": Decoder(execution.decode_end, MalformedExecution, _said("end")),
     "gap": Decoder(gap.decode, MalformedGap, _known("gap")),
     "pack": Decoder(senml.decode, MalformedPack, _known("senml")),
     "attestation": Decoder(attestation.check, AuthorError, _known("attestation")),
