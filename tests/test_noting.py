@@ -10,11 +10,11 @@ from gateway.groups.evidence import Kind as Broken
 from gateway.peers import wire
 from gateway.peers.noting import Noting
 from gateway.peers.wire import Arrived
-from gateway.records import checkpoint, journal as leaves, merkle
+from gateway.records import checkpoint, journal as leaves, merkle, note
 from gateway.records.cose import SigningKey
 from gateway.records.feed import Head, feed_id
 from gateway.records.journal import Entry
-from gateway.store import checkpoints, evidence, feeds, journal, noted, standing
+from gateway.store import checkpoints, evidence, feeds, groups, journal, noted, standing
 from gateway.sync import envelope, message
 from gateway.sync.message import Note
 from tests.damage import all_refused, flips
@@ -24,6 +24,7 @@ from tests.sim.clock import Clock
 from tests.sim.device import Device
 from tests.sim.gateway import Gateway
 from tests.sim.network import Network, Temper
+from tests.witnessed import naming
 
 MAKER, BUYER, CARRIER = (witnessed(party(name)) for name in ("maker", "buyer", "carrier"))
 EVERYBODY = MAKER, BUYER, CARRIER
@@ -130,6 +131,27 @@ def test_a_run_that_was_met_is_known_where_the_store_did_not_keep_it() -> None:
     world.cosign(MAKER, BUYER)
     world.pass_s(900)
     assert world.cosigned(tail.feed)[1] == tail.size
+
+
+def test_a_renewed_key_of_a_witness_stands_for_the_same_anew() -> None:
+    """What is under the old key counts nothing: the same head under the new one is news."""
+    world = World()
+    head = world.say(3)
+    world.pass_s(60)
+    good = _grown(world, [head], MAKER, BUYER)
+    _tell(world, good)
+    db, text = world.buyer.db, checkpoint.read(good.checkpoint.encode())[1].text
+    renewed = party("the renewed key of the buyer's witness").root
+    with db:
+        groups.keep_roster(db, naming(GROUP.roster, BUYER, renewed.public, MAKER))
+    by = checkpoints.witnesses(db, GROUP.id)
+    (one,) = noted.of_feed(db, head.feed)
+    assert checkpoints.signed(one.kept, by) == {MAKER.root.id}
+    line = note.cosign(checkpoint.witness_name(BUYER.root.id), renewed, text, 1_795_262_500)
+    _tell(world, replace(good, cosignatures=(good.cosignatures[0], line)))
+    (one,) = noted.of_feed(db, head.feed)
+    assert checkpoints.signed(one.kept, by) == {MAKER.root.id, BUYER.root.id}
+    assert evidence.held(db) == []
 
 
 def test_what_was_told_is_forgotten_once_more_is_cosigned() -> None:

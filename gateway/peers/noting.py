@@ -25,7 +25,7 @@ from gateway.records.cose import key_id
 from gateway.records.feed import Credentials, Head
 from gateway.records.journal import Entry
 from gateway.store import checkpoints, feeds, noted, outbox, peers
-from gateway.store.checkpoints import Kept
+from gateway.store.checkpoints import Kept, Signer
 from gateway.store.database import Connection
 from gateway.store.evidence import Leaf
 from gateway.store.noted import Key, Noted
@@ -129,13 +129,13 @@ class Noting:
         lines = finality.counting(found, said.cosignatures, by)
         if not lines:
             raise BadNote(name="a witness of this group", reason="no line is of one")
-        names = frozenset(map(checkpoint.witness_name, lines))
+        signers = checkpoints.signers(lines.values())
         fresh, forks = [], []
         for each in said.leaves:
             ours = self._ours(each.head, group, node)
             if ours is not None and ours != each.head:
                 forks.append(Forked(ours, each.head))
-            elif ours is not None and not self._is_replaced(each.head, names):
+            elif ours is not None and not self._is_replaced(each.head, signers):
                 fresh.append(each)
         run = key_id(key)
         taken = Taken(run, found.size, encoded, tuple(lines.values()), tuple(fresh))
@@ -246,10 +246,10 @@ class Noting:
             return None
         return Head(feed.id, theirs.size, feeds.root_at(self._read, feed.id, theirs.size))
 
-    def _is_replaced(self, head: Head, names: frozenset[str]) -> bool:
-        """Say whether as much of a feed is noted, under the same witnesses at least."""
+    def _is_replaced(self, head: Head, signers: frozenset[Signer]) -> bool:
+        """Say whether as much of a feed is noted, under the same keys of witnesses at least."""
         return any(
-            each.entry.head.size >= head.size and names <= each.kept.names
+            each.entry.head.size >= head.size and signers <= each.kept.signers
             for each in noted.of_feed(self._read, head.feed)
         )
 

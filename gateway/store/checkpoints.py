@@ -5,6 +5,7 @@ checkpoint stays as long as a head is noted under it; of this node's, the newest
 docs/protocol/journal.md.
 """
 
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from gateway.store.chain import rosters
 
 # So many of a run's newest stay whatever is under them: a witness may be about to cosign one.
 NEWEST_MAX = 8
+Signer = tuple[str, bytes]  # the name of a witness, and the id of its key
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,17 @@ class Kept:
     @property
     def names(self) -> frozenset[str]:
         """Give the names under which it is cosigned."""
-        return frozenset(note.parse_line(line).name for line in self.cosignatures)
+        return frozenset(name for name, _ in self.signers)
+
+    @property
+    def signers(self) -> frozenset[Signer]:
+        """Give the witnesses by name and key: one whose key was renewed is another."""
+        return signers(self.cosignatures)
+
+
+def signers(lines: Iterable[str]) -> frozenset[Signer]:
+    """Give by which names and keys lines are signed."""
+    return frozenset((said.name, said.kid) for said in map(note.parse_line, lines))
 
 
 def keep(db: apsw.Connection, run: bytes, size: int, encoded: bytes) -> int:
@@ -64,12 +76,12 @@ def find(db: apsw.Connection, run: bytes, size: int) -> int | None:
 
 def cosign(db: apsw.Connection, number: int, line: str) -> bool:
     """Keep a cosignature, verified, under a checkpoint; say whether it is that witness's first."""
-    name = note.parse_line(line).name
-    is_new = name not in load(db, number).names
+    (signer,) = signers([line])
+    is_new = signer not in load(db, number).signers
     db.execute(
         "INSERT INTO cosignatures VALUES (?, ?, ?)"
         " ON CONFLICT (checkpoint, name) DO UPDATE SET line = excluded.line",
-        (number, name, line),
+        (number, signer[0], line),
     )
     return is_new
 

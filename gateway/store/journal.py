@@ -188,7 +188,7 @@ def keep_cosignature(db: apsw.Connection, run: bytes, at: int, line: str) -> boo
         return False
     kept = checkpoints.load(db, number)
     earlier = (each for each in checkpoints.of_run(db, run) if each.checkpoint.size < at)
-    since = next((one.checkpoint.size for one in earlier if kept.names <= one.names), 0)
+    since = next((one.checkpoint.size for one in earlier if kept.signers <= one.signers), 0)
     noted.keep(db, number, entries(db, kept, since))
     return True
 

@@ -14,12 +14,12 @@ import apsw
 from gateway.records.feed import Head
 from gateway.records.journal import Entry
 from gateway.store import checkpoints, standing
-from gateway.store.checkpoints import Kept
+from gateway.store.checkpoints import Kept, Signer
 
 # Of one feed so many heads at most, each under other witnesses: more only liars bring about.
 HEADS_MAX = 16
 _HASH_BYTES = 32
-Key = tuple[bytes, int, frozenset[str]]
+Key = tuple[bytes, int, frozenset[Signer]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Noted:
     @property
     def key(self) -> Key:
         """Say what is told by it: how far which feed is cosigned, and by whom."""
-        return self.entry.head.feed, self.entry.head.size, self.kept.names
+        return self.entry.head.feed, self.entry.head.size, self.kept.signers
 
 
 @dataclass(frozen=True, slots=True)
