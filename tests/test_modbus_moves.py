@@ -22,6 +22,7 @@ from gateway.readings import writes
 from gateway.readings.reading import Value
 from gateway.sources.modbus import ModbusListener
 from gateway.sources.source import Moved, Moves
+from tests.faults import moves as faults
 from tests.modbus_peer import WAYS, Units, units
 from tests.modbus_slave import Asked, Slave
 from tests.on_a_bus import hearing, unit
@@ -327,3 +328,25 @@ def test_no_answer_but_the_right_one_is_a_confirmation() -> None:
             wrong = right[:at] + bytes((right[at] ^ other,)) + right[at + 1 :]
             with pytest.raises(Exception, match="modbus"):
                 writes.check_answer(told, asked, wrong)
+
+
+def test_a_gateway_that_stops_in_the_midst_leaves_it_unsure(station: Station) -> None:
+    """The unit was told, and nobody waits for its answer any more."""
+
+    async def scene(slave: Slave, it: ModbusListener) -> None:
+        slave.writing.append("silent")
+        moving = asyncio.create_task(it.move("p", 5))
+        await until(lambda: bool(written(slave)))
+        (bus,) = [one for one in asyncio.all_tasks() if "Bus.run" in repr(one.get_coro())]
+        bus.cancel()
+        with pytest.raises(Unsure, match="stops"):
+            await moving
+
+    assert (
+        len(written(play("rtu", station, scene, point("p", "holding:20"), timeout_ms=5_000))) == 1
+    )
+
+
+def test_what_is_said_of_a_move_is_what_was_done() -> None:
+    """Whatever becomes of questions and answers: told at most once, and nothing said falsely."""
+    assert "none told twice" in faults.campaign(30, faults.SEED)
