@@ -21,7 +21,15 @@ from gateway.errors import (
     UnknownParty,
 )
 from gateway.groups import parties
-from gateway.groups.group import ActivityKind, Founding, Group, Member, Policies, Role
+from gateway.groups.group import (
+    REQUIRED_ROLES,
+    ActivityKind,
+    Founding,
+    Group,
+    Member,
+    Policies,
+    Role,
+)
 from gateway.groups.membership import Add, Roles
 from gateway.groups.parties import Party
 from gateway.records.roster import Roster
@@ -103,7 +111,7 @@ class Acts:
             _kind(asked),
             members,
             asked.get("clear") is True,
-            self._policies(asked),
+            self._policies(asked, rosters[-1]),
         )
         like = self._on_store(lambda db: membership.alike(db, founding))
         for known, group in self._by.groups.items():
@@ -257,7 +265,7 @@ class Acts:
     def _member(self, db: Connection, group: Group, who: str) -> bytes:
         return member_of(db, state.load(self._by.state_dir), group, who)
 
-    def _policies(self, asked: Asked) -> Policies:
+    def _policies(self, asked: Asked, within: Roster) -> Policies:
         approvals = asked.get("approvals", 0)
         succeeds = asked.get("succeeds")
         earlier = self._by.groups.get(str(succeeds)) if succeeds else None
@@ -265,7 +273,13 @@ class Acts:
             raise UnknownGroup(group=succeeds)
         if not isinstance(approvals, int):
             raise AskedWrongly(reason="approvals is no number")
-        return Policies(approvals, asked.get("history") is True, earlier.id if earlier else None)
+        return Policies(
+            approvals,
+            asked.get("history") is True,
+            earlier.id if earlier else None,
+            _roles(asked.get("receipts")) or REQUIRED_ROLES,
+            _witnesses(asked.get("witnesses"), within),
+        )
 
     def _on_store(self, job: Callable[[Connection], T]) -> T:
         return self._by.writer.submit(job).result()
@@ -325,6 +339,18 @@ def _roles(said: object) -> tuple[Role, ...]:
     if any(each not in names for each in rows):
         raise AskedWrongly(reason=f"a role that is none of {', '.join(names)}")
     return tuple(sorted({names[each] for each in rows}))
+
+
+def _witnesses(said: object, within: Roster) -> tuple[bytes, ...]:
+    """Find the organisations whose witnesses are to count, by name or id; none: the members'."""
+    found = set()
+    for who in said if isinstance(said, list) else []:
+        rows = [each for each in within.organisations if who in (each.name, each.id.hex())]
+        if len(rows) != 1:
+            names = ", ".join(each.name for each in within.organisations)
+            raise AskedWrongly(reason=f"witness {who!r}: not one of {names}")
+        found.add(rows[0].id)
+    return tuple(sorted(found))
 
 
 def _kind(asked: Asked) -> ActivityKind:

@@ -7,7 +7,8 @@ import pytest
 
 from gateway.cli import running
 from gateway.config import Accept
-from gateway.groups.group import Group
+from gateway.errors import AskedWrongly
+from gateway.groups.group import Group, Role
 from gateway.groups.parties import Contact
 from gateway.records import identity, record
 from gateway.records.cose import SigningKey
@@ -243,3 +244,21 @@ def test_keys_owed_after_a_full_disk_are_shown_and_announced_later(
     assert ace.upkeep.owed == {}
     assert _kinds(ace, pressing).count(Kind.ANNOUNCEMENT) == before + 1
     assert _kinds(ace, pressing)[-1] is Kind.ANNOUNCEMENT
+
+
+def test_a_group_is_founded_with_who_must_receipt_and_whose_witnesses_count(make: Make) -> None:
+    """Both stand in its founding; one that is governed otherwise is not given in its place."""
+    ace, bolt = make("ace"), make("bolt")
+    _pair(ace, bolt)
+    ask = {"act": "group.create", "purpose": "pressing", "parties": [{"who": "bolt", "roles": []}]}
+    ace.acts.do({**ask, "group": "plain"})
+    named = {"receipts": ["receiver"], "witnesses": ["bolt", ace.row.id.hex()]}
+    assert not ace.acts.do({**ask, **named, "group": "named"})["reused"]
+    policies = ace.groups["named"].founding.policies
+    assert policies.receipts == (Role.RECEIVER,)
+    assert policies.witnesses == tuple(sorted((ace.row.id, bolt.row.id)))
+    assert ace.groups["plain"].founding.policies.witnesses == ()
+    assert ace.acts.do({**ask, **named, "group": "again"})["group"] == "named"
+    for wrong in ({"witnesses": ["nobody"]}, {"receipts": ["baker"]}):
+        with pytest.raises(AskedWrongly):
+            ace.acts.do({**ask, **wrong, "group": "wrong"})

@@ -101,6 +101,20 @@ def create(
     succeeds: Annotated[
         str | None, typer.Option(metavar="GROUP", help="the group it takes the place of")
     ] = None,
+    receipts: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ROLE",
+            help="a role whose organisations must receipt; else initiator, receiver, supervisor",
+        ),
+    ] = None,
+    witness: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="an organisation whose witness counts; none: those of all members",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Found a group with partners; one that is just so already is given instead."""
@@ -115,6 +129,8 @@ def create(
         history=history,
         approvals=approvals,
         succeeds=succeeds,
+        receipts=receipts or [],
+        witnesses=witness or [],
     )
     told = (
         say("the group {group} has just these members already; nothing was founded", **done)

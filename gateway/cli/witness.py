@@ -165,11 +165,15 @@ def trust(
     consortium_id: Annotated[str, typer.Argument(metavar="HASH", help="of its first roster")],
     state: State = _STATE,
     number: Numbers = None,
+    as_json: AsJson = False,
 ) -> None:
     """Cosign for the members of one consortium more."""
-    one = witness.load(state, _numbers(state, number))
-    one.trust(_hex(consortium_id, 32, "HASH"))
+    one, named = witness.load(state, _numbers(state, number)), _hex(consortium_id, 32, "HASH")
+    one.trust(named)
     one.close()
+    _, trusted = witness.settled(state)
+    facts = {"consortium": named.hex(), "consortia": [each.hex() for each in trusted]}
+    tell(facts, [say("it cosigns for the members of {consortium}", **facts)], as_json)
 
 
 def tell_witness(own: Organisation, within: Roster, as_json: bool) -> None:

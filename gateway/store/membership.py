@@ -183,17 +183,22 @@ def member(db: apsw.Connection, identity: bytes, node: bytes) -> Member:
 
 
 def alike(db: apsw.Connection, wanted: Founding) -> bytes | None:
-    """Find a live group with exactly the members, roles, purpose and sealing of a founding, which
-    has room for its templates."""
+    """Find a live group with exactly the members, roles, purpose and sealing of a founding, whose
+    receipts and witnesses are those it asks for, and which has room for its templates."""
     members = {(each.node, bytes(each.roles)) for each in wanted.members}
     for number, found, encoded in db.execute("SELECT number, id, founding FROM groups ORDER BY id"):
         said = group.parse(encoded)
         has_room = not said.templates or set(wanted.templates) <= set(said.templates)
-        if has_room and (said.purpose, said.clear) == (wanted.purpose, wanted.clear):
+        if has_room and _asked(said) == _asked(wanted):
             rows = db.execute("SELECT node, roles FROM members WHERE in_group = ?", (number,))
             if {(bytes(node), bytes(roles)) for node, roles in rows} == members:
                 return bytes(found)
     return None
+
+
+def _asked(said: Founding) -> tuple[object, ...]:
+    """Give what must be the same for one group to do in the place of another."""
+    return said.purpose, said.clear, said.policies.receipts, said.policies.witnesses
 
 
 def _number(db: apsw.Connection, identity: bytes) -> int:
