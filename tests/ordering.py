@@ -161,6 +161,18 @@ class Side:
         self._connect()
         self.start(*machines)
 
+    def copy(self) -> bytes:
+        """Give all that is in a store in memory, as a backup has it."""
+        return self.on(lambda db: db.serialize("main"))
+
+    def restore(self, copied: bytes, *machines: Machine) -> None:
+        """Start over what a copy has, as after a disk's death: what came since is forgotten."""
+        self.writer.close()
+        db = database.connect(database.MEMORY)
+        db.deserialize("main", copied)
+        self.writer = Writer(db, database.MEMORY)
+        self.start(*machines)
+
     def close(self) -> None:
         """Let go of the store."""
         self.writer.close()
@@ -185,14 +197,21 @@ class Side:
         said = Open(ActivityKind.INDUSTRIAL, Mode.INFORMATION, "pressing", taking, template)
         return self.say(Said(Kind.ACTIVITY_OPEN, activity.encode(said), activity.CONTENT_TYPE))
 
-    def hear(self, other: "Side") -> Counter[str]:
-        """Take over what another holds that is not here; give what was refused of it."""
+    def hear(self, other: "Side", most: Callable[[], int] = lambda: 1 << 30) -> Counter[str]:
+        """Take over what another holds that is not here, of each feed at most so many records.
+
+        Gives what was refused of it.
+        """
         counts: Counter[str] = Counter()
         reader = Reader((self.who.encryption,), lambda _group: self.group.roster, counts)
         names = other.on(lambda db: [bytes(each) for (each,) in db.execute(_FEEDS)])
         have = {each: self.on(partial(feeds.load, feed=each)) for each in names}
         sizes = {name: one.size if one else 0 for name, one in have.items()}
-        theirs = {name: other.on(partial(_since, name=name, size=sizes[name])) for name in names}
+        stops = {name: size + most() for name, size in sizes.items()}
+        theirs = {
+            name: other.on(partial(_between, name=name, size=size, stop=stops[name]))
+            for name, size in sizes.items()
+        }
         self.on(lambda db: self._take(db, theirs, reader))
         return counts
 
@@ -222,6 +241,11 @@ class Side:
     def execute(self) -> None:
         """Decide all that is open, have moved what is begun, and tell what came of it."""
         asyncio.run(self.executing.once())
+
+    def holds(self, id: bytes) -> bool:
+        """Say whether a record is in the store."""
+        wanted = "SELECT 1 FROM records WHERE id = ?"
+        return self.on(lambda db: db.execute(wanted, (id,)).fetchone() is not None)
 
     def about(self, named: bytes) -> Held:
         """Give all that is held about an order."""
@@ -300,5 +324,5 @@ def meet(one: Side, other: Side) -> None:
 _FEEDS: Final = "SELECT id FROM feeds ORDER BY number"
 
 
-def _since(db: Connection, name: bytes, size: int) -> list[feeds.Held]:
-    return feeds.slice_of(db, name, size, 1 << 30, 1 << 30)
+def _between(db: Connection, name: bytes, size: int, stop: int) -> list[feeds.Held]:
+    return feeds.slice_of(db, name, size, stop, 1 << 30) if stop > size else []
