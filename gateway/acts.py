@@ -55,6 +55,7 @@ class Acting:
     joined: Callable[[str, Group], None]
     changed: Callable[[bytes], None]
     heard: Collection[str] = ()  # the tags under which a member spoke to this run
+    written: Callable[[Sequence[bytes]], None] = lambda _: None  # in which groups, after the commit
 
 
 class Acts:
@@ -90,7 +91,7 @@ class Acts:
                 if group.id == joined.id:
                     self._speak_under(known, group, joined.secret)
                     return known
-            name = self._free_name(wanted)
+            name = self.free_name(wanted)
             self._join(name, joined)
             return name
 
@@ -112,6 +113,7 @@ class Acts:
             members,
             asked.get("clear") is True,
             self._policies(asked, rosters[-1]),
+            _templates(asked),
         )
         like = self._on_store(lambda db: membership.alike(db, founding))
         for known, group in self._by.groups.items():
@@ -164,7 +166,7 @@ class Acts:
         council.forget_waiting(self._by.state_dir, joined.id)
         self._by.joined(name, joined)
 
-    def _free_name(self, wanted: str) -> str:
+    def free_name(self, wanted: str) -> str:
         """Give a group's name as it is proposed, numbered where there is one of that name.
 
         Others propose it, and it names a file here.
@@ -359,6 +361,14 @@ def _kind(asked: Asked) -> ActivityKind:
     if kind is None:
         raise AskedWrongly(reason=f"a kind that is none of {', '.join(names)}")
     return kind
+
+
+def _templates(asked: Asked) -> tuple[bytes, ...]:
+    said = asked.get("templates", [])
+    try:
+        return tuple(sorted({bytes.fromhex(each) for each in _rows(said) if isinstance(each, str)}))
+    except ValueError:
+        raise AskedWrongly(reason="a template is no hash in hex digits") from None
 
 
 def _rows(said: object) -> list[object]:

@@ -18,7 +18,7 @@ from gateway.cli.lacking import keep, told_of
 from gateway.cli.words import pad, say, wide
 from gateway.errors import UnknownGroup
 from gateway.query import Missing, Row, show_time
-from gateway.store import claims, questions, state
+from gateway.store import activities, claims, questions, state
 from gateway.store.questions import Story
 
 _TABLE_ROWS = 100
@@ -79,13 +79,14 @@ def query(
     said = {"group": group, "device": device, "metric": metric, "activity": activity, "org": org}
     said |= {"equipment": equipment, "from": since, "to": until, "min-status": min_status}
     said |= {"limit": None if limit is None else str(limit)}
-    question = asked.understand({name: each for name, each in said.items() if each is not None})
     as_of = show_time(time.time_ns() // 1_000_000)
     held, db = place.opened()
-    if question.group is not None and question.group not in {state.OWN, *held.groups}:
-        db.close()
-        raise UnknownGroup(group=question.group)
     with closing(db), db:  # one snapshot: a running agent may go on
+        if activity is not None and 0 < len(activity) < 64:
+            said["activity"] = activities.find(db, activity).id.hex()
+        question = asked.understand({name: each for name, each in said.items() if each is not None})
+        if question.group is not None and question.group not in {state.OWN, *held.groups}:
+            raise UnknownGroup(group=question.group)
         missing = Missing(claims.extents(db, question.group, held.node_id))
         told = questions.select(db, question, held.node_id)
         missing.sealed = questions.sealed(db, question)

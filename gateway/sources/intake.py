@@ -6,10 +6,11 @@ Readings go to the groups their routes name, otherwise to the organisation's own
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from typing import Final
 
 from msgspec import structs
 
@@ -38,6 +39,7 @@ from gateway.store.database import Connection
 from gateway.store.writer import Writer
 
 _HEARD_MS = 1000
+NOBODY: Final[Mapping[str, Venue]] = {}
 
 
 def check_routes(routes: Sequence[Route], groups: Collection[str]) -> None:
@@ -48,25 +50,28 @@ def check_routes(routes: Sequence[Route], groups: Collection[str]) -> None:
 
 
 class Routes:
-    """Which group a reading goes to: the first route that matches, else the own group."""
+    """Which group a reading goes to: that of the activity to which its device belongs, else by the
+    first route that matches, else the own group."""
 
     def __init__(self, routes: Sequence[Route], venues: dict[str, Venue]) -> None:
         self._routes = tuple(routes)
         self.move(venues)
 
-    def move(self, venues: dict[str, Venue]) -> None:
-        """Write elsewhere from now on: this node left a group, or came back; from any thread."""
+    def move(self, venues: dict[str, Venue], bound: Mapping[str, Venue] = NOBODY) -> None:
+        """Write elsewhere from now on: this node left a group, or came back, or a device was bound
+        to an activity, or is no more; from any thread."""
         known: dict[tuple[str, str], Venue] = {}
-        self._venues = venues, known
+        self._venues = venues, bound, known
 
     def venue(self, device: str, metric: str) -> Venue:
         """Give where readings of a device's metric are written."""
-        venues, known = self._venues
+        venues, bound, known = self._venues
         venue = known.get((device, metric))
         if venue is None:
             if len(known) > 100_000:  # Devices come and go; the answers are kept bounded.
                 known.clear()
-            venue = known[device, metric] = venues[self._find(device, metric)]
+            venue = bound.get(device) or venues[self._find(device, metric)]
+            known[device, metric] = venue
         return venue
 
     def _find(self, device: str, metric: str) -> str:
@@ -203,11 +208,12 @@ class Intake:
     ) -> None:
         author, source = self._desk.author, self._source
         for venue, missed in gaps:
-            said = Said(Kind.GAP, gap.encode(missed), CBOR_TYPE)
+            said = Said(Kind.GAP, gap.encode(missed), CBOR_TYPE, venue.activity)
             place = authoring.say(db, author, venue, said)
             observations.keep(db, place, observations.spans_of_gap(missed))
         for venue, pack in packs:
-            said = Said(Kind.OBSERVATION, pack.encoded, senml.CONTENT_TYPE)
+            content_type = senml.CONTENT_TYPE
+            said = Said(Kind.OBSERVATION, pack.encoded, content_type, venue.activity)
             place = authoring.say(db, author, venue, said)
             observations.keep(db, place, pack.spans)
         self._hear(db, batch)

@@ -44,11 +44,12 @@ class Author:
 @dataclass(frozen=True, slots=True)
 class Venue:
     """Where this run writes: a group, the roster to go by until its members are known, its own
-    founding."""
+    founding; and readings, to which activity they belong."""
 
     group: bytes
     roster: bytes
     founding: bytes | None = None
+    activity: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

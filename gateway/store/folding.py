@@ -7,10 +7,10 @@ read here, waits: so many and no more. Protocol: docs/protocol/activity.md.
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import apsw
 
@@ -21,9 +21,12 @@ from gateway.activities.state import Entry, State, Word
 from gateway.errors import AuthorError, MalformedActivity, UnknownActivity
 from gateway.records import cbor, identity, record
 from gateway.records.record import BODY_BYTES_MAX, NO_RECORD, Kind, Record
-from gateway.store import feeds, groups, keyring, membership, questions
+from gateway.store import activities, database, feeds, groups, keyring, membership, questions
 
 FOLDS_MAX: Final = 32
+# How many records of a device are looked into for a metric that it seldom says.
+_LOOKED_AT_MAX: Final = 200
+T = TypeVar("T")
 _Said = Open | Update | Close | Correction | Word | MalformedActivity
 _AT = (
     "SELECT r.encoded, r.body, f.id, f.node, f.organisation, f.in_group FROM records r"
@@ -72,11 +75,76 @@ class Folds:
             kept = self._kept.pop(named, None)
             if kept is None or kept.ends != _ends(db, kept.in_group) or _has_room(kept):
                 kept = _begun(db, named)
-            _grow(db, named, kept)
+            with db:  # one snapshot
+                _grow(db, named, kept)
             self._kept[named] = kept
             while len(self._kept) > self._max:
                 self._kept.popitem(last=False)
             return kept
+
+
+class Folded:
+    """The folds of one store, read over a connection of their own: from any thread, in turn."""
+
+    def __init__(self, path: str) -> None:
+        self._db, self._folds = database.connect_to_read(path), Folds()
+        self._turn = threading.Lock()
+
+    def ask(self, question: Callable[[apsw.Connection, Folds], T]) -> T:
+        """Answer a question about what is committed."""
+        with self._turn:
+            return question(self._db, self._folds)
+
+    def close(self) -> None:
+        """Let go of the store."""
+        with self._turn:
+            self._db.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What a node bound: by device the activity and its group; and activities now closed."""
+
+    devices: Mapping[str, tuple[bytes, bytes]] = field(default_factory=dict)
+    closed: frozenset[bytes] = frozenset()
+
+
+def bound(db: apsw.Connection, folds: Folds, node: bytes) -> Bound:
+    """Say which devices belong to which activity by the word of a node, and of no other."""
+    devices: dict[str, tuple[bytes, bytes]] = {}
+    closed = set()
+    for named in sorted(activities.said_bound(db, node)):
+        state = folds.state(db, named)
+        closed |= {named} if state.closed is not None else set()
+        group = activities.find(db, named.hex()).group_id
+        mine = (each.device for each in state.bound.values() if each.node == node)
+        devices |= dict.fromkeys(mine, (named, group))
+    return Bound(devices, frozenset(closed))
+
+
+def newest_reading(
+    db: apsw.Connection, group: bytes, device: str, metric: str
+) -> tuple[bytes, Value] | None:
+    """Give the newest reading of a metric that a group holds, by its record; None: there is none.
+
+    Not of records held beyond a gap: who answers a record holds all that is before it.
+    """
+    rows = db.execute(
+        "SELECT r.id, r.encoded, r.body FROM observations o"
+        " JOIN feeds f ON f.number = o.place >> 32"
+        " JOIN heads h ON h.feed = f.number AND o.place & 4294967295 < h.size"
+        " JOIN groups g ON g.number = f.in_group JOIN records r ON r.place = o.place"
+        " WHERE g.id = ? AND o.device = ? AND o.readings > 0 AND r.body IS NOT NULL"
+        " ORDER BY o.last_ms DESC NULLS LAST, o.place DESC LIMIT ?",
+        (group, device, _LOOKED_AT_MAX),
+    )
+    for name, encoded, body in list(rows):
+        signed = record.parse(encoded)
+        readings = questions.readings_of(signed, keyring.content(db, signed, body)) or ()
+        found = [each for each in readings if (each.device, each.metric) == (device, metric)]
+        if found:
+            return bytes(name), found[-1].value
+    return None
 
 
 def _has_room(kept: _Kept) -> bool:

@@ -212,6 +212,9 @@ def _clauses(question: Question) -> tuple[list[str], dict[str, object]]:
     if question.status_min >= Status.AGREED:
         size = "min(s.agreed, s.cosigned)" if question.status_min is Status.FINAL else "s.agreed"
         clauses.append(f"o.place < (f.number << 32) + {size}")
+    if question.activity is not None:
+        clauses.append("o.place IN (SELECT place FROM bound_readings WHERE activity = :activity)")
+        values["activity"] = question.activity
     if question.from_ms is not None:
         clauses.append("last_ms >= :from_ms")
         values["from_ms"] = question.from_ms
