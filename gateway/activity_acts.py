@@ -85,7 +85,7 @@ class ActivityActs:
     """The acts, by name."""
 
     def __init__(
-        self, acting: Acting, groups: Acts, folded: Folded, rebound: Callable[[], None]
+        self, acting: Acting, groups: Acts, folded: Folded, rebound: Callable[[], object]
     ) -> None:
         self._by, self._groups, self._folded, self._rebound = acting, groups, folded, rebound
         self._turn = threading.RLock()  # One act at a time: two may want one slot.
@@ -231,7 +231,7 @@ class ActivityActs:
         return name, self._by.groups[name], facts["reused"] is True
 
     def _parties(self, asked: Asked, group: Group) -> tuple[Party, ...]:
-        """Give the organisations of an activity with their roles: as asked, else as in the group."""
+        """Give the parties of an activity with their roles: as asked, else as in the group."""
         held = state.load(self._by.state_dir)
 
         def job(db: Connection, _: Folds) -> dict[bytes, set[Role]]:

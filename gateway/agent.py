@@ -53,7 +53,7 @@ from gateway.sources.intake import Desk, Intake, check_routes
 from gateway.sources.mqtt import MqttListener
 from gateway.sources.serial import SerialListener
 from gateway.sources.source import Source
-from gateway.store import alarms, database, evidence, state
+from gateway.store import activities, alarms, database, evidence, state
 from gateway.store.authoring import Author
 from gateway.store.state import State
 from gateway.store.writer import Writer
@@ -205,6 +205,7 @@ class Agent:
             "run": self._run.key.id.hex(),
             "uptime_s": round(time.monotonic() - self._started_s, 1),
             "store": stored(self._reader),
+            "activities": activities.tally(self._reader),
             "devices": self._attendance.rows(self._reader),
             "links": [asdict(link) for link in self._company.links()],
             "peers": [self._peer_row(peer, moment) for peer in self._company.peers()],

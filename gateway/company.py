@@ -10,7 +10,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
+from gateway.activity_acts import PREFIX as ACTIVITIES, ActivityActs
 from gateway.acts import Acting, Acts
+from gateway.binding import Bindings
 from gateway.carrying import PREFIX, Carrying, Ways, Write
 from gateway.clock import random_bytes
 from gateway.config import Config
@@ -38,7 +40,7 @@ from gateway.sources.source import Moves, Source
 from gateway.store import council, database, groups, membership, noted, projections, state, weighing
 from gateway.store.authoring import Author, Venue
 from gateway.store.database import Connection
-from gateway.store.folding import Folds
+from gateway.store.folding import Folded, Folds
 from gateway.store.state import State
 from gateway.store.writer import Writer
 from gateway.sync.bundle import Entry
@@ -70,20 +72,25 @@ class Company:
         self._read = database.connect_to_read(kept.path)
         self._peers = self._new_peers()
         told = self._join, self._changed
-        acting = Acting(author, kept.writer, held.path, self.groups, *told, heard=self._heard)
+        where = author, kept.writer, held.path, self.groups
+        acting = Acting(*where, *told, heard=self._heard, written=self.written)
         self._acts = Acts(acting)
         self._orders = OrderActs(acting, self._venue, self.written)
+        self._folded = Folded(kept.path)
+        self._activities = ActivityActs(acting, self._acts, self._folded, self._reroute)
+        self._bindings = Bindings(author.run.node, self._folded, kept.writer)
         ledger = JournalLedger(author.run.key.id, kept.writer, kept.path, held.path)
         ledger.told = self._cosigned
         self._witnesses = Witnesses(config.witness, Shown(author.run, ledger, random_bytes))
         rule = Rule(heard_ms=config.gateway.journal_s * 1000)
         journalling = Journalling(author, kept.writer, lambda: self._witnesses.reachable, rule)
         above = self._invitations, self._meet_again, self._reroute
-        around = Around(config.accept, *above, self.written, journalling.once)
+        around = Around(config.accept, *above, self.written, journalling.once, self._rebind)
         self._upkeep = Upkeep(acting, self._acts, around)
         ways = Ways(self._carry, self._letters, self._upkeep.follow)
         self._carrying = Carrying(author.run, ways)
         self.routes = Routes(config.route, self._venues())
+        self._reroute()
 
     def start(self) -> None:
         """Begin to speak with peers."""
@@ -104,6 +111,7 @@ class Company:
         with self._turn:
             self._closed = True
             self._read.close()
+            self._folded.close()
 
     async def keep_up(self) -> None:
         """Do what groups need without being asked, until cancelled."""
@@ -115,6 +123,8 @@ class Company:
             return self._carrying.do(asked)
         if str(asked.get("act")).startswith(OF_ORDERS):
             return self._orders.do(asked)
+        if str(asked.get("act")).startswith(ACTIVITIES):
+            return self._activities.do(asked)
         return self._acts.do(asked)
 
     def executing(self, sources: Sequence[Source]) -> Executing:
@@ -267,7 +277,16 @@ class Company:
             return self._peers.take_invitations()
 
     def _reroute(self) -> None:
-        self.routes.move(self._venues())
+        """Have readings go to the groups and activities that are theirs now."""
+        self._bindings.look()
+        out = self._upkeep.out
+        groups = [group for name, group in list(self.groups.items()) if name not in out]
+        bound = self._bindings.venues({group.id: self._venue(group) for group in groups})
+        self.routes.move(self._venues(), bound)
+
+    def _rebind(self) -> None:
+        if self._bindings.look():
+            self._reroute()
 
     def _unix_ms(self) -> int:
         return self._author.now().unix_ms

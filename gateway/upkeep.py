@@ -64,6 +64,7 @@ class Around:
     reroute: Callable[[], None]
     written: Callable[[Sequence[bytes]], None]
     journal: Callable[[], object] = lambda: None
+    rebind: Callable[[], object] = lambda: None
 
 
 class Upkeep:
@@ -107,6 +108,7 @@ class Upkeep:
             self._try(name, partial(self._keep_up, name, group))
             self._try(f"receipts in {name}", partial(self._receipt, group))
         self._try("routes", self._look_where)
+        self._try("bindings", self._around.rebind)
         self._try("consortium", self._consortia)
         self._try("revocations", self._revoke)
         self._try("journal", self._around.journal)

@@ -9,7 +9,9 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from gateway.activity_acts import ActivityActs
 from gateway.acts import Acting, Acts
+from gateway.binding import Bindings
 from gateway.clock import KernelClock
 from gateway.config import Accept
 from gateway.groups.group import Group
@@ -20,6 +22,7 @@ from gateway.records.record import Kind
 from gateway.records.roster import Organisation, Roster
 from gateway.store import consortium, database, feeds, groups, membership, receipts, state
 from gateway.store.authoring import Author
+from gateway.store.folding import Folded
 from gateway.store.state import State
 from gateway.store.writer import Writer
 from gateway.upkeep import Around, Upkeep
@@ -31,7 +34,8 @@ class Keeper:
     def __init__(self, folder: Path, name: str, accept: tuple[Accept, ...] = ()) -> None:
         self.name, self.path, self._accept = name, folder / name, accept
         draw = random.Random(name).randbytes
-        state.create(self.path, state.Names(name, name), draw, int(time.time()), "pass")
+        if not self.path.exists():
+            state.create(self.path, state.Names(name, name), draw, int(time.time()), "pass")
         self.random = random.Random(f"{name} draws").randbytes
         self.invitations: list[Invited] = []
         self.told: Counter[str] = Counter()
@@ -48,7 +52,9 @@ class Keeper:
         acting = Acting(
             self.author, self.writer, self.path, self.groups, self._joined, self._changed
         )
-        self.acts = Acts(acting)
+        self.acts, self.folded = Acts(acting), Folded(path)
+        self.bindings = Bindings(self.node, self.folded, self.writer)
+        self.activities = ActivityActs(acting, self.acts, self.folded, self.bindings.look)
         around = Around(
             self._accept,
             self._take,
@@ -67,6 +73,7 @@ class Keeper:
         """End the run."""
         self.writer.close()
         self.read.close()
+        self.folded.close()
 
     @property
     def held(self) -> State:

@@ -18,7 +18,7 @@ from gateway.activities import activity, approval, template
 from gateway.activities.activity import Close, Correction, Linked, Open, Update, Value
 from gateway.activities.fold import PARKED_MAX, Fold
 from gateway.activities.state import Entry, State, Word
-from gateway.errors import AuthorError, MalformedActivity, UnknownActivity
+from gateway.errors import AuthorError, MalformedActivity, StoreClosed, UnknownActivity
 from gateway.records import cbor, identity, record
 from gateway.records.record import BODY_BYTES_MAX, NO_RECORD, Kind, Record
 from gateway.store import activities, database, feeds, groups, keyring, membership, questions
@@ -88,16 +88,19 @@ class Folded:
 
     def __init__(self, path: str) -> None:
         self._db, self._folds = database.connect_to_read(path), Folds()
-        self._turn = threading.Lock()
+        self._turn, self._closed = threading.Lock(), False
 
     def ask(self, question: Callable[[apsw.Connection, Folds], T]) -> T:
-        """Answer a question about what is committed."""
+        """Answer a question about what is committed; raise StoreClosed once it is let go of."""
         with self._turn:
+            if self._closed:
+                raise StoreClosed
             return question(self._db, self._folds)
 
     def close(self) -> None:
         """Let go of the store."""
         with self._turn:
+            self._closed = True
             self._db.close()
 
 
