@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-import apsw
-
 from gateway import asked as door
 from gateway.activities import activity, template
 from gateway.activities.activity import (
@@ -315,7 +313,7 @@ def _deps(fold: Fold, draft: _Draft) -> tuple[bytes, ...]:
 
 
 def _check_reached(
-    db: apsw.Connection, named: bytes, fold: Fold, said: Update | Close | Correction
+    db: Connection, named: bytes, fold: Fold, said: Update | Close | Correction
 ) -> None:
     """Check that what the step rests on may be acted on; raise NotReached."""
     closes = isinstance(said, Close)
