@@ -10,7 +10,6 @@ import random
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from hashlib import sha256
 from typing import Final, TypeVar
 
@@ -204,14 +203,8 @@ class Side:
         """
         counts: Counter[str] = Counter()
         reader = Reader((self.who.encryption,), lambda _group: self.group.roster, counts)
-        names = other.on(lambda db: [bytes(each) for (each,) in db.execute(_FEEDS)])
-        have = {each: self.on(partial(feeds.load, feed=each)) for each in names}
-        sizes = {name: one.size if one else 0 for name, one in have.items()}
-        stops = {name: size + most() for name, size in sizes.items()}
-        theirs = {
-            name: other.on(partial(_between, name=name, size=size, stop=stops[name]))
-            for name, size in sizes.items()
-        }
+        held = dict(self.on(lambda db: list(db.execute(_SIZES))))
+        theirs = other.on(lambda db: _beyond(db, held, most))
         self.on(lambda db: self._take(db, theirs, reader))
         return counts
 
@@ -321,8 +314,17 @@ def meet(one: Side, other: Side) -> None:
     other.hear(one)
 
 
+_SIZES: Final = "SELECT f.id, h.size FROM feeds f JOIN heads h ON h.feed = f.number"
 _FEEDS: Final = "SELECT id FROM feeds ORDER BY number"
 
 
-def _between(db: Connection, name: bytes, size: int, stop: int) -> list[feeds.Held]:
-    return feeds.slice_of(db, name, size, stop, 1 << 30) if stop > size else []
+def _beyond(
+    db: Connection, held: Mapping[bytes, int], most: Callable[[], int]
+) -> dict[bytes, list[feeds.Held]]:
+    """Give what there is of each feed beyond what is held, at most so many records of it."""
+    found = {}
+    for (name,) in list(db.execute(_FEEDS)):
+        start, count = held.get(name, 0), most()
+        if count:
+            found[name] = feeds.slice_of(db, name, start, start + count, 1 << 30)
+    return found

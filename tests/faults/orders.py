@@ -39,7 +39,7 @@ from tests.ordering import BUYER, MAKER, REGULATOR, TEMPLATE, Human, Machine, Si
 from tests.people import group_of
 
 SEEDS, SEEDS_LONG = 20, 2_000
-STEPS = 60
+STEPS = 45
 _MINUTE_MS = 60_000
 _POINT = FramedPoint(
     name="pressure", unit="kPa", min=0, max=1e6, orders_from=("buyer",), approvals=1, command=1
