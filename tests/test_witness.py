@@ -16,6 +16,7 @@ from gateway.errors import (
     OtherSize,
     StrangeRoster,
     StrangeRun,
+    TooManyRuns,
     UnknownJournal,
     WitnessExists,
     WitnessMissing,
@@ -247,3 +248,19 @@ def test_what_is_no_request_is_refused(said: bytes) -> None:
 def test_kills_and_copies_never_make_it_cosign_two_histories() -> None:
     """Killed in the middle of two histories it cosigned one of them; an old copy signs nothing."""
     print(witnesses.campaign(5, seed=3))
+
+
+def test_who_makes_up_runs_without_end_is_refused_before_others_are_hurt(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By organisation: its own next run is one too many, a run that is known and others are not."""
+    monkeypatch.setattr(witness, "JOURNALS_MAX", 3)
+    one = desk.open()
+    for number in (1, 2):
+        one.introduce(shows(run_of(MAKER, number)))
+    with pytest.raises(TooManyRuns):
+        one.introduce(shows(run_of(MAKER, 3)))
+    assert one.introduce(shows(run_of(MAKER, 2)))
+    assert one.introduce(shows(run_of(BUYER)))
+    one.close()
+    assert desk.cosign(0, 4)

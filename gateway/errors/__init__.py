@@ -378,6 +378,7 @@ from gateway.errors.witness import (
     OtherSize as OtherSize,
     StrangeRoster as StrangeRoster,
     StrangeRun as StrangeRun,
+    TooManyRuns as TooManyRuns,
     UnknownJournal as UnknownJournal,
     WitnessBusy as WitnessBusy,
     WitnessClockUnset as WitnessClockUnset,

@@ -31,6 +31,15 @@ class StrangeRun(AuthorError):
     next = "tell the witness of the consortium with 'hulian witness trust', or ask its operator"
 
 
+class TooManyRuns(AuthorError):
+    """An organisation has shown a witness more runs than it keeps journals of."""
+
+    code = "witness.runs"
+    what = "the witness keeps {count} journals of organisation {organisation}, and no more"
+    why = "who makes up runs without end would fill it, and no other could be cosigned"
+    next = "find out why its gateways start so often; a new witness key begins anew"
+
+
 class StrangeRoster(AuthorError):
     """A roster is of a consortium that a witness was not told to trust."""
 

@@ -19,6 +19,7 @@ from gateway.errors import (
     JournalForked,
     StateUnwritable,
     StrangeRoster,
+    TooManyRuns,
     UnknownJournal,
     WitnessExists,
     WitnessMissing,
@@ -36,6 +37,8 @@ DATABASE, KEY, GENERATION = "witness.db", "witness.key", "number"
 _FILES: Final = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm")
 _LOCK: Final = "witness.lock"
 _VERSION: Final = 1
+# Of one organisation; of a gateway that starts each hour they last for seven years.
+JOURNALS_MAX: Final = 65_536
 _BUSY_MS_MAX: Final = 10_000
 _SCHEMA: Final = """
 CREATE TABLE witness (
@@ -164,8 +167,17 @@ class Witness:
         return None if row is None else Watched(*row)
 
     def introduce(self, said: bytes) -> str:
-        """Take in the certificates of a run; give its origin. Raises as `witnessing.admit`."""
+        """Take in the certificates of a run; give its origin. Raises as `witnessing.admit`, or
+        TooManyRuns where its organisation has as many journals here as one may."""
         found = witnessing.admit(said, [each for each in self.chains() if each])
+        count, known = next(
+            self._db.execute(
+                "SELECT count(*), total(origin = ?) FROM journals WHERE organisation = ?",
+                (found.origin, found.organisation),
+            )
+        )
+        if not known and int(str(count)) >= JOURNALS_MAX:
+            raise TooManyRuns(organisation=found.organisation.hex(), count=JOURNALS_MAX)
         with self._db:
             self._db.execute(
                 "INSERT OR IGNORE INTO journals VALUES (?, ?, ?, ?, ?, ?, NULL, NULL)",
