@@ -205,7 +205,7 @@ class Agent:
             "run": self._run.key.id.hex(),
             "uptime_s": round(time.monotonic() - self._started_s, 1),
             "store": stored(self._reader),
-            "activities": activities.tally(self._reader),
+            "activities": activities.tally(self._reader, self._run.node),
             "devices": self._attendance.rows(self._reader),
             "links": [asdict(link) for link in self._company.links()],
             "peers": [self._peer_row(peer, moment) for peer in self._company.peers()],

@@ -119,7 +119,12 @@ def test_what_one_member_opens_the_other_folds_alike(both: tuple[Gateway, Gatewa
     say(ace, Close(), named, [made])
     bolt.hear(ace)
     assert at_bolt.state(bolt.db, named).closed == at_ace.state(ace.db, named).closed is not None
-    assert activities.tally(bolt.db) == {"held": 1, "records": 4, "unread": 0, "bound": 0}
+    assert activities.tally(bolt.db, BOLT.node.id) == {
+        "held": 1,
+        "records": 4,
+        "unread": 0,
+        "bound": 0,
+    }
 
 
 def test_an_activity_is_named_by_what_is_here(both: tuple[Gateway, Gateway]) -> None:
@@ -177,7 +182,7 @@ def test_a_late_key_opens_an_activity(both: tuple[Gateway, Gateway]) -> None:
     named = say(ace, opening())
     third.hear(ace)
     assert projections.unread(third.db, ace.group.id) == {ACE.node.id: 1}
-    assert activities.tally(third.db) == {"held": 0, "records": 1, "unread": 1, "bound": 0}
+    assert activities.tally(third.db, b"") == {"held": 0, "records": 1, "unread": 1, "bound": 0}
     places = [place for (place,) in third.db.execute("SELECT place FROM unread")]
     for feed, number, key in ace.db.execute("SELECT feed, number, key FROM sender_keys"):
         third.db.execute("INSERT INTO sender_keys VALUES (?, ?, ?)", (feed, number, key))

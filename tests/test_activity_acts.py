@@ -149,7 +149,7 @@ def test_what_would_not_count_opens_nothing(pair_of: tuple[Keeper, Keeper]) -> N
     for change, error in WRONG:
         with pytest.raises(error):
             ace.activities.do({**OPEN, **change})
-    assert activities.tally(ace.read)["held"] == 0
+    assert activities.tally(ace.read, ace.node)["held"] == 0
 
 
 def test_each_says_what_is_its_own_to_say(pair_of: tuple[Keeper, Keeper]) -> None:

@@ -122,11 +122,12 @@ def listed(db: apsw.Connection) -> list[Opened]:
     return [_opened(db, place) for (place,) in rows]
 
 
-def tally(db: apsw.Connection) -> dict[str, int]:
-    """Count activities, the records they are folded from, and what of these cannot be read."""
+def tally(db: apsw.Connection, node: bytes) -> dict[str, int]:
+    """Count activities, the records they are folded from, what of these cannot be read, and the
+    devices that a node has bound."""
     held = int(db.execute("SELECT count(*) FROM activities").get)
     records, read = db.execute("SELECT count(*), count(read) FROM entries").get
-    bound = int(db.execute("SELECT count(DISTINCT device) FROM bindings").get)
+    bound = int(db.execute("SELECT count(*) FROM bindings WHERE node = ?", (node,)).get)
     return {"held": held, "records": records, "unread": records - read, "bound": bound}
 
 
