@@ -11,7 +11,7 @@ from babel.messages.pofile import read_po
 from typer.main import get_command
 
 from gateway import agent
-from gateway.cli import activity_told, asking, grouping, templates, words
+from gateway.cli import activity_told, asking, grouping, order_told, templates, words
 from gateway.cli.main import app
 from gateway.errors import BadBody, BadUrl, ConfigFaults, GatewayError
 from gateway.groups import verdict
@@ -130,7 +130,7 @@ def _of_errors() -> Iterator[str]:
         ("", _sentences()),
         ("", {*asking.COLUMNS, *verdict.NAMES, *agent._COUNTERS}),
         ("", {*grouping.COLUMNS, *grouping.WORDS}),
-        ("", {*templates.WORDS, *activity_told.WORDS}),
+        ("", {*templates.WORDS, *activity_told.WORDS, *order_told.WORDS}),
         ("reason", _reasons()),
         ("reason", set(acting.REASONS.values())),
     ],

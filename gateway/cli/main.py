@@ -24,7 +24,9 @@ from gateway.cli import (
     consortium,
     grouping,
     kept,
+    mandates,
     nodes,
+    orders,
     organising,
     pages,
     persons,
@@ -63,6 +65,8 @@ for commands in (
     organising,
     persons,
     templates,
+    orders,
+    mandates,
     witness,
 ):
     commands.register(app)
