@@ -262,15 +262,17 @@ def test_folds_are_kept_for_so_many(both: tuple[Gateway, Gateway]) -> None:
 
 
 def test_what_counts_no_more_is_folded_no_more(both: tuple[Gateway, Gateway]) -> None:
-    """Records beyond where a feed ends for a fork leave the state as if they were not there."""
+    """Beyond where a feed ends for a fork nothing counts, and who answered it waits for nothing."""
     ace, bolt = both
     named = say(ace, opening())
     bolt.hear(ace)
     say(bolt, Update({"note": "kept"}), named, [named])
     seq = len(bolt.records())
-    say(bolt, Update({"note": "gone"}), named, [named])
+    gone = say(bolt, Update({"note": "gone"}), named, [named])
     ace.hear(bolt)
+    say(ace, Update({"note": "after it"}), named, [gone])
     folds = Folds()
-    assert _notes(folds, ace, named) == ["kept", "gone"]
+    assert _notes(folds, ace, named) == ["kept", "gone", "after it"]
     ace.db.execute("INSERT INTO frozen VALUES (?, ?)", (bolt.feed, seq))
-    assert _notes(folds, ace, named) == ["kept"]
+    assert sorted(_notes(folds, ace, named)) == ["after it", "kept"]
+    assert folds.state(ace.db, named).parked == frozenset()

@@ -184,7 +184,8 @@ def _grow(db: apsw.Connection, named: bytes, kept: _Kept) -> None:
     kept.fold.add((), _aside(db, named, kept.in_group, kept.fold.state.wanted))
     for place in [*sorted(kept.waiting), *(place for place, _ in rows)]:
         kept.waiting.discard(place)
-        if not _counts(db, kept, place):
+        if not _counts(db, kept, place):  # Who answered it before its feed ended waits for nothing.
+            kept.fold.add((), [db.execute("SELECT id FROM records WHERE place = ?", (place,)).get])
             continue
         try:
             entry = _entry(db, named, place)
