@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
@@ -139,6 +139,16 @@ class AgentProcess:
     def missed(self) -> int:
         """Count the readings of which its store says that nobody will get them."""
         return sum(gap.decode(content).count for content in self._contents(Kind.GAP))
+
+    def disk(self) -> bytes:
+        """Give every byte of its folder, and every cell of its store as it was written."""
+        parts = [each.read_bytes() for each in sorted(self.folder.rglob("*")) if each.is_file()]
+        with closing(database.connect_to_read(str(self.state_dir / "store.db"))) as db:
+            tables = db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+            for (table,) in tables:
+                for row in db.execute(f'SELECT * FROM "{table}"'):
+                    parts += [it if isinstance(it, bytes) else str(it).encode() for it in row]
+        return b"\n".join(parts)
 
     def _contents(self, kind: Kind) -> list[bytes]:
         db = database.connect_to_read(str(self.state_dir / "store.db"))

@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gateway.records import roster
+from gateway.clock import random_bytes
+from gateway.records import request, roster
 from gateway.records.roster import Roster
 from gateway.store import consortium, signing, state
 from tests.agents import HULIAN, AgentProcess
@@ -34,6 +35,25 @@ def pair(*agents: AgentProcess) -> Roster:
             if other.path != each.state_dir:
                 consortium.keep_contact(each.state_dir, other.own_contact)
     return after
+
+
+def add_gateway(first: AgentProcess, name: str, config: str, *others: AgentProcess) -> AgentProcess:
+    """Make one more gateway of the first one's organisation, which knows every other, and they it.
+
+    They are paired before, and `others` may name the first one too.
+    """
+    folder = first.folder.parent / name
+    folder.mkdir()
+    wanted = request.decode(state.prepare_node(folder / "state", name, random_bytes))
+    root = state.root_key(first.state_dir, "pass")
+    signed, *chain = signing.answer(first.state_dir, root, wanted, int(time.time())).signed
+    own = state.complete_node(folder / "state", signed, chain)
+    for known in sorted(state.load(first.state_dir).rosters.values(), key=lambda it: it.number):
+        consortium.keep_roster(own.path, known)
+    for agent in {first, *others}:
+        consortium.keep_contact(agent.state_dir, own.own_contact)
+        consortium.keep_contact(own.path, state.load(agent.state_dir).own_contact)
+    return AgentProcess(folder, name, config)
 
 
 def hulian(agent: AgentProcess, *command: str) -> dict[str, Any]:

@@ -143,16 +143,6 @@ def _of_the_group(scene: Scene) -> Needles:
     return {"purpose": _PURPOSE.encode(), "secret": group.secret, "group": group.id}
 
 
-def _disk(agent: AgentProcess) -> bytes:
-    """Give every byte of a gateway's folder, and every cell of its store as it was written."""
-    parts = [each.read_bytes() for each in sorted(agent.folder.rglob("*")) if each.is_file()]
-    with closing(database.connect_to_read(str(agent.state_dir / "store.db"))) as db:
-        for (table,) in list(db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")):
-            for row in db.execute(f'SELECT * FROM "{table}"'):
-                parts += [each if isinstance(each, bytes) else str(each).encode() for each in row]
-    return b"\n".join(parts)
-
-
 def _opened(scene: Scene, agent: AgentProcess) -> tuple[int, bytes]:
     """Give what the keys of a gateway open of all that crossed the broker, and of how many."""
     held = state.load(agent.state_dir)
@@ -181,7 +171,7 @@ def _found(haystack: bytes, needles: Mapping[str, bytes]) -> list[str]:
 
 def _control(agent: AgentProcess, group: str) -> bytes:
     """Give all that a member has: its disk, its answers, and what its keys open."""
-    parts = [_disk(agent), repr(rows(agent, group)).encode()]
+    parts = [agent.disk(), repr(rows(agent, group)).encode()]
     for said, body, key in _sealed(agent, group):
         if key is not None:
             parts += [seal.open_body(said, body, key), seal.own_key(said, key)]
@@ -238,7 +228,7 @@ def test_only_members_read(scene: Scene, figures: Callable[..., None]) -> None:
     # Dogwood is no member: nothing of it is on its disk, nor opens under its keys.
     until(dogwood, lambda: standing(dogwood, "consortium").get("members") == 4)
     count, opened = _opened(scene, dogwood)
-    disk = _disk(dogwood)
+    disk = dogwood.disk()
     public = {"what is public": state.load(alder.state_dir).node}
     assert count > 0 and _found(opened, public) and _found(disk, public)
     assert not _found(opened + disk, early | inside)
@@ -252,7 +242,7 @@ def test_only_members_read(scene: Scene, figures: Callable[..., None]) -> None:
     sealed = len({row["record"] for row in all_rows} - {row["record"] for row in news})
     until(dogwood, lambda: rows(dogwood, _PURPOSE) == news)
     until(dogwood, lambda: hulian(dogwood, "query", "--group", _PURPOSE)["sealed"] == sealed)
-    later = _disk(dogwood)
+    later = dogwood.disk()
     assert not _found(later, early)
     # Its history is shared with it: then it reads that too.
     assert hulian(alder, "group", "share", "pressing", "dogwood")["keys"] >= 1
