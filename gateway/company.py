@@ -140,6 +140,7 @@ class Company:
             lambda device: next(
                 (each.stale_ms for each, source in named if device in source.devices), STALE_MS
             ),
+            folds.forget,
         )
         return Executing(around, self._kept.writer)
 

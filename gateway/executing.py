@@ -70,6 +70,7 @@ class Around:
     sources: Sequence[Moves]
     written: Callable[[Sequence[bytes]], None] = lambda _groups: None
     stale_ms: Callable[[str], int] = lambda _device: STALE_MS
+    forget: Callable[[], None] = lambda: None  # what `rights` read in a commit that failed
 
 
 class Executing:
@@ -114,6 +115,7 @@ class Executing:
                     self._moving[found.start] = found
                     begun.append(found)
         except GatewayError as fault:  # Nothing was begun by it, and nothing moves.
+            self._around.forget()
             if self._told != fault.code:
                 _LOG.warning("orders: %s", fault)
             self._told = fault.code

@@ -261,6 +261,18 @@ def test_folds_are_kept_for_so_many(both: tuple[Gateway, Gateway]) -> None:
         assert len(folds._kept) == 2
 
 
+def test_what_was_not_committed_is_forgotten(both: tuple[Gateway, Gateway]) -> None:
+    """Read in a commit that failed, a close closes nothing once that is forgotten."""
+    ace, _ = both
+    folds, named = Folds(), say(ace, opening(quantity=5))
+    ace.db.execute("BEGIN")
+    say(ace, Close(), named, [named])
+    assert folds.state(ace.db, named).closed is not None
+    ace.db.execute("ROLLBACK")
+    folds.forget()
+    assert folds.state(ace.db, named).closed is None
+
+
 def test_what_counts_no_more_is_folded_no_more(both: tuple[Gateway, Gateway]) -> None:
     """Beyond where a feed ends for a fork nothing counts, and who answered it waits for nothing."""
     ace, bolt = both

@@ -65,6 +65,11 @@ class Folds:
         """Give the fold of an activity with all that is held of it; raise UnknownActivity."""
         return self._grown(db, named).fold
 
+    def forget(self) -> None:
+        """Read all anew when next asked: what was read last may not have been committed."""
+        with self._turn:
+            self._kept.clear()
+
     def waiting(self, db: apsw.Connection, named: bytes) -> int:
         """Count the records of an activity that are held and wait for others."""
         kept = self._grown(db, named)
