@@ -35,6 +35,7 @@ from gateway.store import (
     groups,
     membership,
     pairing,
+    persons,
     state,
 )
 from gateway.store.authoring import Venue
@@ -327,7 +328,10 @@ class Upkeep:
 
     def _revoke(self) -> None:
         """Tell a consortium what its member revoked; remove from all groups whoever is revoked."""
-        ours = pairing.load_revocations(self._by.state_dir)
+        people = persons.revocations(self._by.state_dir, self._held().rosters)
+        if people:
+            self._by.writer.submit(partial(_keep_bars, barred=people)).result()
+        ours = {*pairing.load_revocations(self._by.state_dir), *(each.encoded for each in people)}
         every = {*ours, *self._by.writer.submit(groups.revocations).result()}
         for said in [identity.decode(encoded, "revocation") for encoded in sorted(every)]:
             for name, group in list(self._by.groups.items()):
@@ -357,3 +361,9 @@ class Upkeep:
 
         if self._by.writer.submit(job).result():
             self._by.changed(group.id)
+
+
+def _keep_bars(db: Connection, barred: Sequence[Certificate]) -> None:
+    """Know whom this organisation barred, also where no group of a consortium says it."""
+    for each in barred:
+        groups.keep_revocation(db, each)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -14,7 +15,7 @@ from gateway.records import identity, record
 from gateway.records.cose import SigningKey
 from gateway.records.identity import EncryptionKey, Named
 from gateway.records.record import Kind
-from gateway.store import consortium, contacts, council, groups, membership, pairing, state
+from gateway.store import consortium, contacts, council, groups, membership, pairing, persons, state
 from tests.keeping import Keeper, follow, know
 from tests.people import seed
 
@@ -212,6 +213,27 @@ def test_a_revoked_node_is_told_of_and_removed(make: Make) -> None:
     told = bolt.told["changed"]
     bolt.upkeep.once()
     assert bolt.told["changed"] == told
+
+
+def test_a_revoked_person_is_told_of(make: Make) -> None:
+    """Whom an organisation bars is known to its own gateway at once, to others by a record."""
+    ace, bolt = make("ace"), make("bolt", Accept(organisation="*"))
+    root, key = state.root_key(ace.path, "pass"), SigningKey(seed("ann person"))
+    ids, named = (root.id, key.id), Named("ann")
+    certified = identity.issue_person(root, ids, key.public, 1, named)
+    for each in (certified, identity.issue_revocation(root, ids, 1)):
+        kind: Literal["person", "revocation"] = "person" if each == certified else "revocation"
+        persons.keep(ace.path, identity.decode(each, kind))
+    ace.upkeep.once()
+    assert groups.revoked(ace.read) == {ids: 1}
+    _pair(ace, bolt)
+    for _ in range(3):
+        ace.upkeep.once()
+    own = bolt.invited(ace, "consortium")
+    bolt.upkeep.once()
+    bolt.hear(ace, own.id)
+    assert groups.revoked(bolt.read) == {ids: 1}
+    assert _kinds(ace, own).count(Kind.REVOCATION) == 1
 
 
 def test_keys_owed_after_a_full_disk_are_shown_and_announced_later(

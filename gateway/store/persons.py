@@ -47,6 +47,11 @@ def load(state_dir: Path, rosters: Mapping[bytes, Roster]) -> tuple[Person, ...]
     return tuple(sorted(found, key=lambda each: (each.certificate.name, each.certificate.subject)))
 
 
+def revocations(state_dir: Path, rosters: Mapping[bytes, Roster]) -> list[Certificate]:
+    """Read whom this organisation barred; raise StateDamaged where a file is not what was kept."""
+    return [each.revocation for each in load(state_dir, rosters) if each.revocation is not None]
+
+
 def find(persons: tuple[Person, ...], named: str) -> Person:
     """Find one by name, or by the beginning of the id as it is shown; raise UnknownPerson."""
     wanted = named.replace("-", "").upper()
