@@ -232,7 +232,7 @@ def test_a_mandate_is_given_listed_and_withdrawn(desk: Desk) -> None:
     named = desk.sign("ann", *grant, *bounds)["mandate"]
     (row,) = desk.type("mandate", "list")["mandates"]
     assert (row["mandate"], row["state"], row["by"]) == (named, "valid", "ann")
-    assert "to values from 100" in desk.type("mandate", "show", named[:8])["text"]
+    assert "to values from 100 kPa to 200 kPa\n" in desk.type("mandate", "show", named[:8])["text"]
     desk.sign("ben", "mandate", "revoke", named)
     assert desk.type("mandate", "list")["mandates"][0]["state"] == "withdrawn"
 

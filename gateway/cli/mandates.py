@@ -159,7 +159,7 @@ def _mandate(
         raise ValueMissing(command=_GRANT, option="--min --max")
     both = None
     if bounds.low is not None and bounds.high is not None:
-        both = bounds.low, bounds.high
+        both = _as_typed(bounds.low), _as_typed(bounds.high)
     return Mandate(
         random_bytes(_ID_BYTES),
         giver.subject,
@@ -173,11 +173,16 @@ def _mandate(
         max(1, bounds.per_ms // 1000),
         bounds.in_all,
         both,
-        bounds.total,
+        None if bounds.total is None else _as_typed(bounds.total),
         bounds.depth,
         None if bounds.until is None else _end_s(bounds.until),
         "zh" if language(dict(os.environ)) == "zh" else "en",
     )
+
+
+def _as_typed(number: float) -> int | float:
+    """Give 60 as 60 where somebody typed that, and not as 60.0."""
+    return int(number) if number.is_integer() else number
 
 
 def _giver(held: State, own: Pen, named: str | None) -> Certificate:
