@@ -155,7 +155,7 @@ class Agent:
             self._close()
             self._reader.close()
             raise
-        self._executing = self._company.executing(self._sources)
+        self._doing = self._company.doing(self._sources)
         self._attendance = Attendance(
             config, self._sources, self._clock.now, self._writer, self._door.tell
         )
@@ -176,7 +176,7 @@ class Agent:
                 running.append(tasks.create_task(watching))
                 for outward in self._outward:
                     outward.start()
-                running.append(tasks.create_task(self._executing.run()))
+                running += [tasks.create_task(each.run()) for each in self._doing]
                 running.append(tasks.create_task(self._watchdog()))
                 running.append(tasks.create_task(self._attendance.run(self._reader)))
                 notify("READY=1")
@@ -309,7 +309,8 @@ class Agent:
     def _written(self, written: frozenset[bytes], readings: Sequence[Reading]) -> None:
         self._company.written(written)
         self._door.show(readings)
-        self._executing.show(readings)
+        for each in self._doing:
+            each.show(readings)
         for outward in self._outward:
             outward.show(readings)
 

@@ -7,7 +7,7 @@ run. It decides nothing.
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from gateway.activity_acts import PREFIX as ACTIVITIES, ActivityActs
@@ -35,6 +35,7 @@ from gateway.peers.mqtt import BrokerLink
 from gateway.peers.searching import Searched, is_ours
 from gateway.peers.witnesses import Shown, Witnesses, WitnessStatus
 from gateway.records.journal import Rule
+from gateway.ruling import Asking, Ruling
 from gateway.sources.intake import Routes
 from gateway.sources.source import Moves, Source
 from gateway.store import council, database, groups, membership, noted, projections, state, weighing
@@ -127,22 +128,40 @@ class Company:
             return self._activities.do(asked)
         return self._acts.do(asked)
 
+    def doing(self, sources: Sequence[Source]) -> tuple[Executing, Ruling]:
+        """Give what is shown each reading, and runs: what does as others ask, and what asks."""
+        return self.executing(sources), self.ruling(sources)
+
     def executing(self, sources: Sequence[Source]) -> Executing:
         """Give what carries out, by these sources of the config, the orders to this gateway."""
         folds = Folds()
-        named = list(zip(self._config.source, sources, strict=True))
         around = Moving(
             self._author,
-            lambda: {each.id: self._venue(each) for each in list(self.groups.values())},
+            self._venues_by_id,
             lambda db, activity: weighing.rights_in(db, folds, activity),
             [each for each in sources if isinstance(each, Moves)],
             self.written,
-            lambda device: next(
-                (each.stale_ms for each, source in named if device in source.devices), STALE_MS
-            ),
+            self._stale_ms(sources),
             folds.forget,
         )
         return Executing(around, self._kept.writer)
+
+    def ruling(self, sources: Sequence[Source]) -> Ruling:
+        """Give what asks by itself, as the rules of the config say."""
+        asking = Asking(
+            self._author, self._venues_by_id, self.act, self.written, self._stale_ms(sources)
+        )
+        return Ruling(self._config.rule, asking, self._kept.writer)
+
+    def _venues_by_id(self) -> dict[bytes, Venue]:
+        return {each.id: self._venue(each) for each in list(self.groups.values())}
+
+    def _stale_ms(self, sources: Sequence[Source]) -> Callable[[str], int]:
+        """Give what says of a device after how long its readings are stale."""
+        named = list(zip(self._config.source, sources, strict=True))
+        return lambda device: next(
+            (each.stale_ms for each, source in named if device in source.devices), STALE_MS
+        )
 
     def written(self, written: Iterable[bytes]) -> None:
         """Tell, from any thread and after the commit, in which groups this run has written."""

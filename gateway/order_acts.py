@@ -73,7 +73,7 @@ class OrderActs:
             name = contacts.of_group(db, group.id)[target].node.name
             validity_ms = _count(asked, "validity_ms", order.VALIDITY_MS)
             found = quoting.quotable(db, group.id, target)
-            quoted = _check_fresh(found, name, now, validity_ms)
+            quoted = check_fresh(found, name, now, validity_ms)
             return Order(
                 self._by.author.random(_ORDER_ID_BYTES),
                 activity,
@@ -172,7 +172,7 @@ class OrderActs:
         return self._by.writer.submit(job).result()
 
 
-def _check_fresh(found: Quotable | None, name: str, now: Moment, validity_ms: int) -> Quotable:
+def check_fresh(found: Quotable | None, name: str, now: Moment, validity_ms: int) -> Quotable:
     """See that there is a record to quote that is not too old already; raise NothingToQuote."""
     if found is None:
         raise NothingToQuote(target=name, reason="nothing that it wrote is held here")

@@ -51,7 +51,7 @@ def asked(**changed: object) -> order.SignedOrder:
     return order.decode(order.sign(ANNA, replace(ORDER, **changed)))  # type: ignore[arg-type]
 
 
-RIGHTS = Rights(frozenset({B}), frozenset({A, B, C}), "agreed", approvals=1, organisations=2)
+RIGHTS = Rights(frozenset({B}), frozenset({A, B, C}), "agreed", approvals=1, organisations=1)
 POINT = PointRules("number", "kPa", 100, 250, frozenset({B}))
 STANDING = Standing(
     asked(),
@@ -125,8 +125,10 @@ BEGINS: dict[str, Standing] = {
     ),
     "a refusal that does not count": words(YES, replace(NO, reached=Reached.REJECTED)),
     "a cancellation by who did not order": words(YES, Spoken(Verdict.CANCEL, HE)),
-    "two of one's own, where that is enough": changed(
-        words=(Spoken(Verdict.APPROVE, SHE),), rights=replace(RIGHTS, organisations=1)
+    "approved within the organisation that orders": words(Spoken(Verdict.APPROVE, SHE)),
+    "approved by two organisations": changed(
+        words=(YES, Spoken(Verdict.APPROVE, HE)),
+        rights=replace(RIGHTS, approvals=2, organisations=2),
     ),
     "an integer": changed(point=replace(POINT, kind="integer")),
     "a truth": changed(

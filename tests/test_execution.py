@@ -241,7 +241,13 @@ WAITS: dict[str, tuple[Standing, str]] = {
         "approvals",
     ),
     "approved, but something else was shown": (words(replace(YES, is_shown=False)), "approvals"),
-    "approved within one organisation": (words(Spoken(Verdict.APPROVE, SHE)), "organisations"),
+    "approved within one organisation": (
+        changed(
+            words=(YES, Spoken(Verdict.APPROVE, person("Another", A))),
+            rights=replace(RIGHTS, approvals=2, organisations=2),
+        ),
+        "organisations",
+    ),
     "an approval that is not agreed yet": (words(replace(YES, reached=Reached.SHORT)), "agreed"),
     "the mandate is not here yet": (replace(thing(), granted=None), "mandate"),
     "another mandate is here": (

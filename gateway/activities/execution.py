@@ -291,7 +291,7 @@ def _missing(signer: Person, words: list[Spoken], persons: int, organisations: i
             others.append(person)
     if len(others) < persons:
         return "approvals"
-    behind = {each.organisation for each in (signer, *others)}
+    behind = {each.organisation for each in others}
     return "organisations" if len(behind) < organisations else None
 
 

@@ -20,6 +20,7 @@ from gateway.config.lines import Lines, Path
 from gateway.config.modbus import ModbusMetric, ModbusPoint, ModbusSource
 from gateway.config.points import FramedPoint, MqttPoint, Point, SparkplugPoint
 from gateway.config.publish import Publish
+from gateway.config.rules import Concerned, Opening, Rule, check_rule
 from gateway.config.serial import Checksum, Framing, SerialMetric, SerialSource
 from gateway.config.settings import (
     Accept,
@@ -113,6 +114,7 @@ class _Reader:
         sources = [self._source(at, one) for at, one in self._tables((), table, "source")]
         routes = [self._make(at, one, Route) for at, one in self._tables((), table, "route")]
         accepts = [self._make(at, one, Accept) for at, one in self._tables((), table, "accept")]
+        rules = [self._rule(at, one) for at, one in self._tables((), table, "rule")]
         told = [self._publish(at, one) for at, one in self._tables((), table, "publish")]
         witnesses = [self._witness(at, one) for at, one in self._tables((), table, "witness")]
         web = self._table(("web",), table.get("web", {}), Web)
@@ -133,6 +135,7 @@ class _Reader:
             source=tuple(_named(one, name) for one in sources if one is not None),
             route=tuple(one for one in routes if one is not None),
             accept=tuple(one for one in accepts if one is not None),
+            rule=tuple(one for one in rules if one is not None),
             publish=tuple(_named(one, name) for one in told if one is not None),
             witness=tuple(one for one in witnesses if one is not None),
             web=Web(**web),  # type: ignore[arg-type]
@@ -258,13 +261,29 @@ class _Reader:
         outward.check_publish(self.faults, at, table, said)
         return _built(Publish, said)
 
+    def _rule(self, at: Path, table: Table[str, object]) -> Rule | None:
+        said = self._values(at, table, Rule, "open")
+        self._claims.claim("name", at, "rule", said.get("name"))
+        said["open"] = None
+        if "open" in table:
+            there = (*at, "open")
+            inner = self._table(there, table["open"], Opening, "party")
+            rows = table["open"] if isinstance(table["open"], dict) else {}
+            parties = [self._make(*one, Concerned) for one in self._tables(there, rows, "party")]
+            inner["party"] = tuple(one for one in parties if one is not None)
+            said["open"] = _built(Opening, inner)
+        check_rule(self.faults, at, said, table)
+        return _built(Rule, said)
+
     def _make(self, at: Path, table: Table[str, object], kind: type[Kind]) -> Kind | None:
         return _built(kind, self._values(at, table, kind))
 
-    def _table(self, at: Path, found: object, kind: type[msgspec.Struct]) -> dict[str, object]:
+    def _table(
+        self, at: Path, found: object, kind: type[msgspec.Struct], *beside: str
+    ) -> dict[str, object]:
         """Read a table that is there once."""
         if isinstance(found, dict):
-            return self._values(at, found, kind)
+            return self._values(at, found, kind, *beside)
         if found is None:
             self.faults.add(MissingKey, at)
             return {}

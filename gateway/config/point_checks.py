@@ -62,7 +62,7 @@ def check(faults: Faults, at: Path, point: Point) -> None:
 
 
 def _usable(number: int | float) -> bool:
-    return math.isfinite(number) and abs(number) <= _NUMBER_MAX
+    return abs(number) <= _NUMBER_MAX  # never so of nan, and exact for a number of 400 digits
 
 
 def _check_register(faults: Faults, at: Path, point: ModbusPoint) -> None:

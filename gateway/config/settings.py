@@ -27,6 +27,7 @@ from gateway.config.modbus import ModbusSource
 from gateway.config.names import ClientId, Name, Sha256, Short, Text, Unit
 from gateway.config.points import FramedPoint, MqttPoint
 from gateway.config.publish import Publish
+from gateway.config.rules import Rule
 from gateway.config.serial import SerialSource
 from gateway.config.sparkplug import SparkplugSource
 
@@ -239,6 +240,8 @@ class Config(Struct, frozen=True, kw_only=True):
     route: tuple[Route, ...] = ()
     # (): every invitation waits for a person.
     accept: tuple[Accept, ...] = ()
+    # (): no machine here asks for anything by itself.
+    rule: tuple[Rule, ...] = ()
     publish: tuple[Publish, ...] = ()
     # (): nothing becomes final by this gateway's own doing.
     witness: tuple[Witness, ...] = ()

@@ -23,6 +23,8 @@ def show(config: Config) -> str:
         lines += _table("[[route]]", route)
     for accept in config.accept:
         lines += _table("[[accept]]", accept)
+    for rule in config.rule:
+        lines += _table("[[rule]]", rule)
     for publish in config.publish:
         lines += _table("[[publish]]", publish)
     for witness in config.witness:
@@ -60,6 +62,10 @@ def _value(said: object) -> str:
     match said:
         case bool():
             return repr(said).lower()
+        case dict():
+            return (
+                f"{{ {', '.join(f'{_value(key)} = {_value(one)}' for key, one in said.items())} }}"
+            )
         case tuple():
             return f"[{', '.join(_value(one) for one in said)}]"
         case str():

@@ -240,6 +240,7 @@ from gateway.errors.order import (
     MandateSpent as MandateSpent,
     MandateWithdrawn as MandateWithdrawn,
     MayNotOrder as MayNotOrder,
+    NoCause as NoCause,
     NoSuchPoint as NoSuchPoint,
     OrderContested as OrderContested,
     OrderError as OrderError,

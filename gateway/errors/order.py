@@ -4,7 +4,7 @@ The sentences of a refusal have no fields: its code stands in the record that en
 whoever reads that record anywhere is told the same.
 """
 
-from gateway.errors.tree import AuthorError
+from gateway.errors.tree import AuthorError, OperatorError
 
 
 class OrderError(AuthorError):
@@ -338,3 +338,12 @@ class MandateRate(MandateRefused):
     what = "the mandate allows no more orders within so short a time"
     why = "a machine that asks too often is mostly at fault"
     next = "let the rule wait longer, or ask for a mandate with another rate"
+
+
+class NoCause(OperatorError):
+    """A rule's order would answer a reading that is not in the group of its mandate."""
+
+    code = "rule.no-cause"
+    what = "no reading of {device} by this gateway is in group {group}, where the mandate stands"
+    why = "who is asked must hold the reading that led to the order"
+    next = "route the device's readings to that group, or bind the device to the activity"

@@ -29,6 +29,7 @@ WIRING = frozenset(
         "binding",
         "order_acts",
         "executing",
+        "ruling",
         "carrying",
         "upkeep",
         "journalling",

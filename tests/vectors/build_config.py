@@ -1,6 +1,6 @@
 """Vectors of the config: texts, and what they come to, or every fault with its line and key."""
 
-from tests.vectors import links, points, units
+from tests.vectors import links, points, rules, units
 
 CHAPTER = "docs/config.md"
 
@@ -90,6 +90,7 @@ def _good_ones() -> list[tuple[str, str, str]]:
         *units.good(),
         *links.good(),
         *points.good(),
+        *rules.good(),
         ("a route", ROUTE, SHOWN_GATEWAY + SHOWN_ROUTE + SHOWN_WEB),
         (
             "a page on IPv6, and a commit as late as can be",
@@ -115,6 +116,7 @@ def _bad_ones() -> list[tuple[str, str, Faults]]:
         *units.bad(),
         *links.bad(),
         *points.bad(),
+        *rules.bad(),
         *_many(),
     ]
 
