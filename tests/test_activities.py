@@ -1,11 +1,12 @@
 """Activities in real stores: projected as records come, folded as they can be read."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from hashlib import sha256
 
 import pytest
 
-from gateway.activities import activity
+from gateway.activities import activity, approval, stated, wording
 from gateway.activities.activity import (
     Act,
     Chunk,
@@ -17,14 +18,17 @@ from gateway.activities.activity import (
     Update,
     Value,
 )
+from gateway.activities.approval import Approval, Verdict
+from gateway.activities.stated import Stated
 from gateway.activities.terms import Needs
-from gateway.errors import NotAttached, UnknownActivity
+from gateway.errors import MalformedActivity, NotAttached, UnknownActivity
 from gateway.groups.group import ActivityKind, Role
 from gateway.records import record
 from gateway.records.record import Kind, Said
-from gateway.store import activities, projections, reaching
+from gateway.store import activities, groups, projections, reaching
 from gateway.store.folding import Folds
-from tests.people import group_of, party
+from tests.ordering import human
+from tests.people import admitted, group_of, party
 from tests.sealed import Gateway, count
 
 ACE, BOLT = party("ace"), party("bolt")
@@ -78,10 +82,15 @@ def say(by: Gateway, act: Act, within: bytes | None = None, deps: Sequence[bytes
     return record.parse(by.records()[-1].encoded).id
 
 
+def by_name(each: Party) -> bytes:
+    """Sort parties as a record has them."""
+    return each.organisation
+
+
 def opening(**fields: Value) -> Open:
     """Give what ace opens with bolt."""
     parties = [Party(ACE.root.id, (Role.INITIATOR,)), Party(BOLT.root.id, (Role.RECEIVER,))]
-    said = tuple(sorted(parties, key=lambda each: each.organisation))
+    said = tuple(sorted(parties, key=by_name))
     return Open(ActivityKind.INDUSTRIAL, Mode.INFORMATION, "lot 1", said, TEMPLATE, fields)
 
 
@@ -259,6 +268,28 @@ def test_folds_are_kept_for_so_many(both: tuple[Gateway, Gateway]) -> None:
         found = [folds.state(ace.db, each).given("quantity")[0].value for each in names]
         assert found == [0, 1, 2, 3, 4]
         assert len(folds._kept) == 2
+
+
+def test_who_is_vouched_for_later_counts_then(both: tuple[Gateway, Gateway]) -> None:
+    """A person of an organisation that a later roster admits: the word counts once it is here."""
+    ace, coil = both[0], party("coil")
+    said = opening(quantity=5)
+    parties = sorted((*said.parties, Party(coil.root.id, (Role.SUPERVISOR,))), key=by_name)
+    named = say(ace, replace(said, parties=tuple(parties)))
+    folds, cora = Folds(), human("cora", coil)
+    shown = approval.update_text(named, named, {"quantity": 5}, "en")
+    digest = wording.digest(approval.text(Verdict.APPROVE, shown, "en"))
+    signed = approval.sign(cora.key, Approval(named, Verdict.APPROVE, digest))
+    content = stated.encode(Kind.APPROVAL, Stated(signed, cora.certificate))
+    ace.say(Said(Kind.APPROVAL, content, stated.CONTENT_TYPE, named, (named,)))
+    early = folds.state(ace.db, named)
+    assert [each.code for each in early.rejected.values()] == [MalformedActivity.code]
+    assert not list(early.words.values())
+    with ace.db:
+        assert groups.keep_roster(ace.db, admitted(ace.group.roster, coil, by=(ACE, BOLT)))
+    late = folds.state(ace.db, named)
+    assert not list(late.rejected.values())
+    assert len(list(late.words.values())) == 1
 
 
 def test_what_was_not_committed_is_forgotten(both: tuple[Gateway, Gateway]) -> None:

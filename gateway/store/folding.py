@@ -45,6 +45,7 @@ class _Kept:
     fold: Fold
     in_group: int
     ends: tuple[object, ...]  # where feeds of the group end, or count no more
+    rosters: int  # of the group's consortium: another may vouch for who was unknown
     read: int = 0
     waiting: set[int] = field(default_factory=set)  # places of what links what is not here
     left: int = 0  # entries for which there was no room among those that wait
@@ -78,7 +79,7 @@ class Folds:
     def _grown(self, db: apsw.Connection, named: bytes) -> _Kept:
         with self._turn:
             kept = self._kept.pop(named, None)
-            if kept is None or kept.ends != _ends(db, kept.in_group) or _has_room(kept):
+            if kept is None or _is_other(db, kept) or _has_room(kept):
                 kept = _begun(db, named)
             with db:  # one snapshot
                 _grow(db, named, kept)
@@ -169,7 +170,7 @@ def _begun(db: apsw.Connection, named: bytes) -> _Kept:
     opened = _entry(db, named, place)
     assert isinstance(opened.said, Open), "its opening was read when it was kept"
     fold = Fold(template.parse(opened.said.template), opened)
-    return _Kept(fold, in_group, _ends(db, in_group))
+    return _Kept(fold, in_group, _ends(db, in_group), _rosters(db, in_group))
 
 
 def _ends(db: apsw.Connection, in_group: int) -> tuple[object, ...]:
@@ -177,6 +178,21 @@ def _ends(db: apsw.Connection, in_group: int) -> tuple[object, ...]:
     frozen = "SELECT z.feed, z.seq FROM frozen z JOIN feeds f ON f.id = z.feed WHERE f.in_group = ?"
     cuts = "SELECT node, feed, size FROM cuts WHERE in_group = ?"
     return tuple(row for each in (frozen, cuts) for row in db.execute(each, (in_group,)))
+
+
+def _rosters(db: apsw.Connection, in_group: int) -> int:
+    """Count the rosters held of a group's consortium."""
+    within = (
+        "SELECT count(*) FROM groups g JOIN rosters own ON own.hash = g.roster"
+        " JOIN rosters r ON r.consortium = own.consortium WHERE g.number = ?"
+    )
+    return int(db.execute(within, (in_group,)).get)
+
+
+def _is_other(db: apsw.Connection, kept: _Kept) -> bool:
+    """Say whether what was folded would be judged otherwise now."""
+    before = kept.ends, kept.rosters
+    return before != (_ends(db, kept.in_group), _rosters(db, kept.in_group))
 
 
 def _grow(db: apsw.Connection, named: bytes, kept: _Kept) -> None:
