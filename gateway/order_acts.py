@@ -33,6 +33,7 @@ from gateway.store.quoting import Quotable
 
 PREFIXES: Final = ("order.", "mandate.")
 _ORDER_ID_BYTES: Final = 16
+_NOTHING_HELD: Final = "nothing that it wrote is held here"
 Asked = Mapping[str, object]
 Facts = dict[str, object]
 Written = tuple[bytes, bytes]  # in which group, and the record
@@ -70,7 +71,10 @@ class OrderActs:
         def job(db: Connection) -> Order:
             activity, group = self._activity(db, _text(asked, "activity"))
             target = member_of(db, held, group, _text(asked, "target"))
-            name = contacts.of_group(db, group.id)[target].node.name
+            known = contacts.of_group(db, group.id).get(target)
+            if known is None:  # It is a member that has written nothing yet.
+                raise NothingToQuote(target=asked["target"], reason=_NOTHING_HELD)
+            name = known.node.name
             validity_ms = _count(asked, "validity_ms", order.VALIDITY_MS)
             found = quoting.quotable(db, group.id, target)
             quoted = check_fresh(found, name, now, validity_ms)
@@ -175,7 +179,7 @@ class OrderActs:
 def check_fresh(found: Quotable | None, name: str, now: Moment, validity_ms: int) -> Quotable:
     """See that there is a record to quote that is not too old already; raise NothingToQuote."""
     if found is None:
-        raise NothingToQuote(target=name, reason="nothing that it wrote is held here")
+        raise NothingToQuote(target=name, reason=_NOTHING_HELD)
     written = found.moment
     age_ms = 0
     if written.boot == now.boot:

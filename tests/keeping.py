@@ -15,17 +15,22 @@ from gateway.binding import Bindings
 from gateway.clock import KernelClock
 from gateway.config import Accept
 from gateway.groups.group import Group
+from gateway.order_acts import OrderActs
 from gateway.peers.inviting import Invited
 from gateway.peers.meaning import Reader
 from gateway.records import feed, record, roster, run
 from gateway.records.record import Kind
 from gateway.records.roster import Organisation, Roster
 from gateway.store import consortium, database, feeds, groups, membership, receipts, state
-from gateway.store.authoring import Author
+from gateway.store.authoring import Author, Venue
 from gateway.store.folding import Folded
 from gateway.store.state import State
 from gateway.store.writer import Writer
 from gateway.upkeep import Around, Upkeep
+
+
+def _venue(group: Group) -> Venue:
+    return Venue(group.id, group.roster.hash)
 
 
 class Keeper:
@@ -55,6 +60,7 @@ class Keeper:
         self.acts, self.folded = Acts(acting), Folded(path)
         self.bindings = Bindings(self.node, self.folded, self.writer)
         self.activities = ActivityActs(acting, self.acts, self.folded, self.bindings.look)
+        self.orders = OrderActs(acting, _venue, lambda _groups: None)
         around = Around(
             self._accept,
             self._take,

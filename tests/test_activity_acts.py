@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from gateway.activities import order
 from gateway.activities.state import State
 from gateway.config import Accept
 from gateway.errors import (
@@ -24,6 +25,7 @@ from gateway.errors import (
     MalformedTemplate,
     NoLinkedReading,
     NotEntitled,
+    NothingToQuote,
     NotReached,
     NotYours,
     OtherTemplate,
@@ -36,7 +38,7 @@ from gateway.readings import senml
 from gateway.readings.reading import Provenance, Reading
 from gateway.records.record import Kind, Said
 from gateway.sources.intake import Routes
-from gateway.store import acting, activities, authoring, database, observations
+from gateway.store import acting, activities, authoring, database, observations, quoting
 from gateway.store.authoring import Venue
 from gateway.store.folding import Folds
 from gateway.web.local import SOCKET
@@ -316,6 +318,19 @@ def _folded(agent: AgentProcess, named: str) -> State | None:
     with closing(db):
         held = {each.id.hex() for each in activities.listed(db)}
         return Folds().state(db, bytes.fromhex(named)) if named in held else None
+
+
+def test_an_order_quotes_what_its_target_wrote(pair_of: tuple[Keeper, Keeper]) -> None:
+    """While a member has written nothing there is nothing to quote, and once it has, its newest."""
+    ace, bolt = pair_of
+    asked = {"act": "order.prepare", "target": "bolt", "point": "press", "value": 5}
+    asked["activity"] = _opened(ace)
+    with pytest.raises(NothingToQuote, match="nothing that it wrote"):
+        ace.orders.do(asked)
+    _meet(ace, bolt)
+    written = base64.b64decode(str(ace.orders.do(asked)["order"]))
+    found = quoting.quotable(ace.read, ace.groups["lot"].id, bolt.node)
+    assert found is not None and order.read(written).quoted == (found.feed, found.seq)
 
 
 @pytest.fixture

@@ -7,24 +7,20 @@ byte that crossed; of who is no member, all of its disk and all that its keys op
 import os
 import random
 import signal
-import struct
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from gateway.errors import BadEnvelope
-from gateway.groups import seal
-from gateway.records import record
-from gateway.records.record import Record
-from gateway.store import database, keyring, state
-from gateway.sync import envelope
-from gateway.sync.envelope import Seal
+from gateway.groups.group import Group
+from gateway.store import state
+from tests import needles
 from tests.agents import AgentProcess
 from tests.broker import Broker, Publisher
+from tests.needles import Needles
 from tests.operator import Operator
 from tests.paired import hulian, pair, rows, standing, until
 
@@ -51,7 +47,6 @@ group = "pressing"
 _PURPOSE = "hydraulic-pressing-of-hull-4711"
 _BEFORE, _AFTER = ("press-hydra-17", "ram_travel_mm"), ("press-orion-23", "oil_temperature_c")
 _COUNT = 60
-Needles = dict[str, bytes]
 
 
 @dataclass
@@ -81,10 +76,6 @@ class Scene:
         until(alder, lambda: alder.stands()["store"]["readings"] == stored + _COUNT)
         return values
 
-    def crossed(self) -> bytes:
-        """Give all that crossed the broker."""
-        return b"\n".join(topic.encode() + b" " + said for topic, said in self.operator.heard)
-
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:
@@ -107,75 +98,28 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
         yield Scene(agents, between, plant, operator)
 
 
-# What is searched for, and where.
-
-
-def _sealed(agent: AgentProcess, group: str) -> Iterator[tuple[Record, bytes, bytes | None]]:
-    """Give the sealed records of a group that are held, with their bodies and sender keys."""
-    identity = bytes.fromhex(hulian(agent, "group", "show", group)["id"])
-    with closing(database.connect_to_read(str(agent.state_dir / "store.db"))) as db:
-        for encoded, body in db.execute("SELECT encoded, body FROM records ORDER BY place"):
-            said = record.parse(encoded)
-            if said.group == identity and said.key_number:
-                yield said, body, keyring.find(db, said.feed, said.key_number)
+# What is searched for.
 
 
 def _needles(scene: Scene, machine: tuple[str, str], values: list[float]) -> Needles:
     """Name what a machine's readings are made of, and the keys that open them."""
-    found = {f"name {each}": each.encode() for each in machine}
-    for value in values:
-        found[f"text {value!r}"] = repr(value).encode()
-        found[f"float {value!r}"] = struct.pack(">d", value)
-    own = [row for row in rows(scene["alder"], "pressing") if row["device"] == machine[0]]
-    opened = {row["record"] for row in own}
+    alder = scene["alder"]
+    own = [row for row in rows(alder, "pressing") if row["device"] == machine[0]]
     assert len(own) == len(values)
-    for said, _, key in _sealed(scene["alder"], "pressing"):
-        if said.id.hex() in opened:
-            assert key is not None
-            found[f"sender key {key.hex()}"] = key
-            found[f"key of record {said.id.hex()}"] = seal.own_key(said, key)
-    return found
+    read = {str(row["record"]) for row in own}
+    keys = needles.of_keys(alder, _group(scene).id, read)
+    assert len(keys) > len(read)
+    return {f"name {each}": each.encode() for each in machine} | needles.of_values(values) | keys
+
+
+def _group(scene: Scene) -> Group:
+    return state.load(scene["alder"].state_dir).groups["pressing"]
 
 
 def _of_the_group(scene: Scene) -> Needles:
     """Name what only members know of the group itself."""
-    group = state.load(scene["alder"].state_dir).groups["pressing"]
+    group = _group(scene)
     return {"purpose": _PURPOSE.encode(), "secret": group.secret, "group": group.id}
-
-
-def _opened(scene: Scene, agent: AgentProcess) -> tuple[int, bytes]:
-    """Give what the keys of a gateway open of all that crossed the broker, and of how many."""
-    held = state.load(agent.state_dir)
-    by_tag = {each.tag: each for each in held.groups.values()}
-    opened = []
-    for topic, payload in scene.operator.heard:
-        if not topic.startswith("hl/1/"):
-            continue
-        with suppress(BadEnvelope):
-            said = envelope.decode(payload)
-            within = by_tag.get(said.tag or "")
-            match said.seal:
-                case Seal.NODE:
-                    opened.append(seal.open_sealed(held.encryption_key, said.content))
-                case Seal.GROUP if within is not None:
-                    opened.append(envelope.open_in(within.secret, within.id, said))
-                case Seal.NONE:
-                    opened.append(said.content)
-    return len(opened), b"\n".join(opened)
-
-
-def _found(haystack: bytes, needles: Mapping[str, bytes]) -> list[str]:
-    """Name the needles that are in there, in any form in which bytes are written."""
-    return [what for what, each in needles.items() if Operator.forms_found(haystack, each)]
-
-
-def _control(agent: AgentProcess, group: str) -> bytes:
-    """Give all that a member has: its disk, its answers, and what its keys open."""
-    parts = [agent.disk(), repr(rows(agent, group)).encode()]
-    for said, body, key in _sealed(agent, group):
-        if key is not None:
-            parts += [seal.open_body(said, body, key), seal.own_key(said, key)]
-    return b"\n".join(parts)
 
 
 # The story.
@@ -227,12 +171,12 @@ def test_only_members_read(scene: Scene, figures: Callable[..., None]) -> None:
     inside = _of_the_group(scene)
     # Dogwood is no member: nothing of it is on its disk, nor opens under its keys.
     until(dogwood, lambda: standing(dogwood, "consortium").get("members") == 4)
-    count, opened = _opened(scene, dogwood)
+    count, opened = needles.opened(dogwood, scene.operator.heard)
     disk = dogwood.disk()
     public = {"what is public": state.load(alder.state_dir).node}
-    assert count > 0 and _found(opened, public) and _found(disk, public)
-    assert not _found(opened + disk, early | inside)
-    tag = state.load(alder.state_dir).groups["pressing"].tag
+    assert count > 0 and needles.found_in(opened, public) and needles.found_in(disk, public)
+    assert not needles.found_in(opened + disk, early | inside)
+    tag = _group(scene).tag
     assert any(topic.startswith(f"hl/1/g/{tag}/rec/") for topic, _ in scene.operator.heard)
     # It is added: it holds all that was said, and reads what is said from now on.
     _add_dogwood(scene)
@@ -243,15 +187,15 @@ def test_only_members_read(scene: Scene, figures: Callable[..., None]) -> None:
     until(dogwood, lambda: rows(dogwood, _PURPOSE) == news)
     until(dogwood, lambda: hulian(dogwood, "query", "--group", _PURPOSE)["sealed"] == sealed)
     later = dogwood.disk()
-    assert not _found(later, early)
+    assert not needles.found_in(later, early)
     # Its history is shared with it: then it reads that too.
     assert hulian(alder, "group", "share", "pressing", "dogwood")["keys"] >= 1
     _until_they_read(scene, "birch", "cedar", "dogwood")
     everything = early | late | inside
-    control = _control(birch, _PURPOSE)
-    assert _found(control, everything) == list(everything)
-    crossed = scene.crossed()
-    assert not _found(crossed, everything)
+    control = needles.control(birch, _group(scene).id, rows(birch, _PURPOSE))
+    assert needles.found_in(control, everything) == list(everything)
+    crossed = needles.crossed(scene.operator.heard)
+    assert not needles.found_in(crossed, everything)
     figures(
         readings=len(all_rows),
         sealed_for_the_newcomer=sealed,
