@@ -105,22 +105,29 @@ class Executing:
     async def _look(self) -> list[Begun]:
         """Tell what is owed, and decide each order that is open, each in a commit of its own."""
         begun: list[Begun] = []
+        failed: GatewayError | None = None
+        named: list[bytes] = []
         try:
             owed, self._owed = self._owed, []
             for one, end in owed:
                 await self._tell(one, end)
-            for named in await self._commit(self.open):
-                found = await self._commit(partial(self.decide, named=named))
-                if found is not None:
-                    self._moving[found.start] = found
-                    begun.append(found)
+            named = await self._commit(self.open)
         except GatewayError as fault:  # Nothing was begun by it, and nothing moves.
             self._around.forget()
-            if self._told != fault.code:
-                _LOG.warning("orders: %s", fault)
-            self._told = fault.code
-        else:
-            self._told = None
+            failed = fault
+        for each in named:
+            try:
+                found = await self._commit(partial(self.decide, named=each))
+            except GatewayError as fault:  # What is wrong with one order holds up no other.
+                self._around.forget()
+                failed = fault
+                continue
+            if found is not None:
+                self._moving[found.start] = found
+                begun.append(found)
+        if failed is not None and self._told != failed.code:
+            _LOG.warning("orders: %s", failed)
+        self._told = None if failed is None else failed.code
         return begun
 
     def open(self, db: Connection) -> list[bytes]:
@@ -131,7 +138,8 @@ class Executing:
                 authoring.begin(db, self._around.author, venue)
                 self._opened.add(group)
         for named, start in orders.unended(db, node):
-            if start.by.record.id not in begun:
+            # In a group that is here no more nothing can be said, and it holds up no other.
+            if start.by.record.id not in begun and start.by.record.group in self._around.venues():
                 self._end_left(db, named, start)
         return orders.open_for(db, node)
 

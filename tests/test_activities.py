@@ -1,6 +1,6 @@
 """Activities in real stores: projected as records come, folded as they can be read."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 
@@ -19,19 +19,22 @@ from gateway.activities.activity import (
     Value,
 )
 from gateway.activities.approval import Approval, Verdict
+from gateway.activities.state import State, Word, at
 from gateway.activities.stated import Stated
-from gateway.activities.terms import Needs
+from gateway.activities.terms import Approving, Needs
+from gateway.activities.tree import Tree
 from gateway.errors import MalformedActivity, NotAttached, UnknownActivity
 from gateway.groups.group import ActivityKind, Role
 from gateway.records import record
 from gateway.records.record import Kind, Said
-from gateway.store import activities, groups, projections, reaching
-from gateway.store.folding import Folds
+from gateway.store import activities, folding, groups, projections, reaching
+from gateway.store.folding import Bound, Folds
 from tests.ordering import human
 from tests.people import admitted, group_of, party
 from tests.sealed import Gateway, count
 
 ACE, BOLT = party("ace"), party("bolt")
+ROOT = bytes(32)
 KINDS = {
     Open: Kind.ACTIVITY_OPEN,
     Update: Kind.ACTIVITY_UPDATE,
@@ -319,3 +322,33 @@ def test_what_counts_no_more_is_folded_no_more(both: tuple[Gateway, Gateway]) ->
     ace.db.execute("INSERT INTO frozen VALUES (?, ?)", (bolt.feed, seq))
     assert sorted(_notes(folds, ace, named)) == ["after it", "kept"]
     assert folds.state(ace.db, named).parked == frozenset()
+
+
+def test_what_one_bound_waits_for_its_activity(both: tuple[Gateway, Gateway]) -> None:
+    """A store that has its own earlier records back, and not yet the opening, binds nothing."""
+    ace, bolt = both
+    named = say(ace, opening())
+    bolt.hear(ace)
+    say(bolt, Update(bound=("press-1",)), named, [named])
+    again = Gateway(BOLT, bolt.group, 1)
+    again.hear(bolt)
+    assert folding.bound(again.db, Folds(), BOLT.node.id) == Bound()
+    again.hear(ace)
+    assert set(folding.bound(again.db, Folds(), BOLT.node.id).devices) == {"press-1"}
+
+
+def test_who_is_against_a_value_outweighs_who_is_for_it() -> None:
+    """Nobody's approval counts beside a refusal; one key is one person, whoever certifies it."""
+    ben, ken = (Word(ROOT, 0, name, name, name) for name in (b"ben", b"ken"))
+    again = Word(ROOT, 0, b"len", b"len", b"ken")
+    nay = Word(ROOT, 1, b"ann", b"ann", b"ann")
+    for words, counted in (
+        ((ben, ken), Approving(2, 2)),
+        ((ben, ken, again), Approving(2, 2)),
+        ((ken, again), Approving(1, 1)),
+        ((ben, ken, nay), Approving(0, 0)),
+    ):
+        said = Tree[Mapping[bytes, Word]]().put(at(ROOT), {each.person: each for each in words})
+        assert reaching.approved(State(opening(), words=said), ROOT, ()) == counted
+    said = Tree[Mapping[bytes, Word]]().put(at(ROOT), {b"ben": ben, b"ann": nay})
+    assert reaching.approved(State(opening(), words=said), ROOT, {(b"ann", b"ann")}).persons == 1

@@ -157,3 +157,12 @@ def test_relations_hold_between_values_of_one_type_alone() -> None:
         ("==", "1", "1"),
         *(("set", found, other) for found in (1, 2.0, True, "1") for other in (2, "1")),
     }
+
+
+def test_a_line_of_many_dots_is_refused_before_it_is_read() -> None:
+    """A dotted key costs the square of its parts: one of 8,000 would cost seconds."""
+    for dots, reason in ((template.DOTS_MAX + 1, "more than 200 dots"), (8_000, "more than")):
+        with pytest.raises(MalformedTemplate) as caught:
+            template.parse("version = 1\n" + ".".join("a" * (dots + 1)) + " = 1\n")
+        (fault,) = caught.value.faults
+        assert (fault.facts["line"], reason in str(fault.facts["reason"])) == (2, True)

@@ -22,6 +22,7 @@ class Word:
     verdict: int
     person: bytes
     organisation: bytes  # the person's own
+    key: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

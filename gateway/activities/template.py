@@ -33,6 +33,8 @@ from gateway.groups.group import ActivityKind, Role
 FIELDS_MAX: Final = 64
 GUARDS_MAX: Final = 64
 CHOICES_MAX: Final = 32
+# On one line: reading a dotted key of TOML costs the square of its parts.
+DOTS_MAX: Final = 200
 UNIT_BYTES_MAX: Final = 32
 APPROVALS_MAX: Final = 16
 VERSION_MAX: Final = 1_000_000
@@ -94,6 +96,10 @@ def parse(text: str) -> Template:
 
 def _table(text: str) -> dict[str, object]:
     reason, line = f"more than {TEMPLATE_BYTES_MAX} bytes", 1
+    for number, each in enumerate(text.split("\n"), 1):
+        if each.count(".") > DOTS_MAX:
+            wide = TemplateFault(line=number, key="TOML", reason=f"more than {DOTS_MAX} dots")
+            raise MalformedTemplate((wide,))
     try:
         if len(text.encode()) <= TEMPLATE_BYTES_MAX:
             return tomllib.loads(text)

@@ -116,6 +116,13 @@ def find(db: apsw.Connection, named: str) -> Opened:
     return _opened(db, rows[0][0])
 
 
+def group_of(db: apsw.Connection, named: bytes) -> bytes | None:
+    """Give the id of the group in which an activity was opened; None where it is not here."""
+    wanted = "SELECT g.id FROM activities a JOIN groups g ON g.number = a.in_group WHERE a.id = ?"
+    row = db.execute(wanted, (named,)).fetchone()
+    return None if row is None else bytes(row[0])
+
+
 def listed(db: apsw.Connection) -> list[Opened]:
     """Give all activities, the newest to come first."""
     rows = list(db.execute("SELECT place FROM activities ORDER BY rowid DESC"))

@@ -123,7 +123,10 @@ def bound(db: apsw.Connection, folds: Folds, node: bytes) -> Bound:
     devices: dict[str, tuple[bytes, bytes]] = {}
     closed = set()
     for named in sorted(activities.said_bound(db, node)):
-        state = folds.state(db, named)
+        try:
+            state = folds.state(db, named)
+        except UnknownActivity:  # Its opening is still to come, as to a store that was restored.
+            continue
         closed |= {named} if state.closed is not None else set()
         group = activities.find(db, named.hex()).group_id
         mine = (each.device for each in state.bound.values() if each.node == node)
@@ -292,12 +295,12 @@ def _word(db: apsw.Connection, in_group: int, signed: Record, content: bytes) ->
     word.verify(person.key)
     verdict, about = int(word.approval.verdict), word.approval.about
     if about not in signed.deps:
-        return Word(NO_RECORD, verdict, person.subject, person.issuer)
+        return Word(NO_RECORD, verdict, person.subject, person.issuer, person.key)
     fields = _fields_of(db, in_group, about)
     shown = approval.update_text(signed.activity or b"", about, fields, word.approval.language)
     if not word.is_of(shown) or not _is_vouched(db, signed.group, person):
         raise MalformedActivity(reason="an approval of another text, or of a person not certified")
-    return Word(about, verdict, person.subject, person.issuer)
+    return Word(about, verdict, person.subject, person.issuer, person.key)
 
 
 def _fields_of(db: apsw.Connection, in_group: int, name: bytes) -> dict[str, Value]:

@@ -38,7 +38,8 @@ def keep(db: apsw.Connection, place: int, said: Record, content: bytes) -> None:
     given, person = mandate.decode(told.signed), told.certificate or b""
     given.verify(identity.decode(person, "person").key)
     row = (place, given.hash, told.signed, said.activity, person)
-    db.execute("INSERT INTO mandates VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", row)
+    if orders.is_room(db, place, ("mandates", "hash", given.hash), orders.COPIES_MAX):
+        db.execute("INSERT INTO mandates VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", row)
 
 
 def hash_of(db: apsw.Connection, named: str) -> bytes:

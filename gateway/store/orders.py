@@ -26,6 +26,9 @@ from gateway.store import feeds
 KINDS: Final = frozenset({Kind.ORDER, Kind.APPROVAL, Kind.EXECUTION_START, Kind.EXECUTION_END})
 _VALUE_BYTES_MAX: Final = 1024
 _PREFIX_MIN: Final = 4
+# Of what one node repeats of one order: far above what anybody needs, so that none costs much.
+COPIES_MAX: Final = 4
+WORDS_MAX: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +237,8 @@ def _keep_order(db: apsw.Connection, place: int, said: Record, content: bytes) -
         (asked.hash, told.signed, what.id, what.activity, what.target, what.mandate),
     )
     row = (asked.hash, place, told.certificate)
-    db.execute("INSERT INTO sightings VALUES (?, ?, ?) ON CONFLICT DO NOTHING", row)
+    if is_room(db, place, ("sightings", "hash", asked.hash), COPIES_MAX):
+        db.execute("INSERT INTO sightings VALUES (?, ?, ?) ON CONFLICT DO NOTHING", row)
 
 
 def _keep_word(db: apsw.Connection, place: int, content: bytes) -> None:
@@ -242,7 +246,19 @@ def _keep_word(db: apsw.Connection, place: int, content: bytes) -> None:
     word, person = approval.decode(told.signed), told.certificate or b""
     word.verify(identity.decode(person, "person").key)
     row = (place, word.approval.about, told.signed, person)
-    db.execute("INSERT INTO words VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", row)
+    if is_room(db, place, ("words", "about", word.approval.about), WORDS_MAX):
+        db.execute("INSERT INTO words VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", row)
+
+
+def is_room(db: apsw.Connection, place: int, among: tuple[str, str, bytes], most: int) -> bool:
+    """Say whether the node that wrote a record has fewer rows than these in a table of ours that
+    are about the same."""
+    table, column, about = among
+    wanted = (
+        f"SELECT count(*) FROM {table} t JOIN feeds f ON f.number = t.place >> 32"
+        f" WHERE t.{column} = ? AND f.node = (SELECT node FROM feeds WHERE number = ?)"
+    )
+    return int(db.execute(wanted, (about, feeds.parted(place)[0])).get) < most
 
 
 def _keep_start(db: apsw.Connection, place: int, said: Record, start: execution.Start) -> None:

@@ -71,7 +71,7 @@ def of_field(db: apsw.Connection, fold: Fold, name: str) -> list[Reach]:
             given,
             reached(db, given.record),
             needed,
-            _approved(state, given.record, barred),
+            approved(state, given.record, barred),
             field.approving,
         )
         for given in state.given(name)
@@ -90,11 +90,15 @@ def waits(db: apsw.Connection, fold: Fold, fields: Iterable[str], closes: bool) 
             yield from (each for each in every if each.found < needed)
 
 
-def _approved(state: State, name: bytes, barred: Collection[tuple[bytes, bytes]]) -> Approving:
-    """Count who approves a record, without those whose organisation revoked them."""
-    said = [each for each in state.spoken(name) if each.verdict == _APPROVE]
+def approved(state: State, name: bytes, barred: Collection[tuple[bytes, bytes]]) -> Approving:
+    """Count who approves a record, without those whose organisation revoked them: nobody where one
+    is against it. Persons are told apart by their keys too."""
+    said = state.spoken(name)
     given = [each for each in said if (each.organisation, each.person) not in barred]
-    return Approving(len(given), len({each.organisation for each in given}))
+    if any(each.verdict != _APPROVE for each in given):
+        return Approving()
+    persons = min(len({each.person for each in given}), len({each.key for each in given}))
+    return Approving(persons, min(persons, len({each.organisation for each in given})))
 
 
 def _looked_at(template: Template, step: str) -> Iterator[str]:

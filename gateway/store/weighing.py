@@ -6,6 +6,7 @@ Protocol: docs/protocol/order.md.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,10 +29,11 @@ from gateway.activities.standing import (
     Standing,
     Thing,
     Use,
+    Vouched,
 )
 from gateway.activities.terms import Needs
 from gateway.config.points import Point
-from gateway.errors import MalformedTemplate, UnknownActivity
+from gateway.errors import AuthorError, MalformedTemplate, UnknownActivity
 from gateway.groups.group import Role
 from gateway.records import record
 from gateway.records.feed import feed_id
@@ -39,6 +41,7 @@ from gateway.records.identity import Certificate
 from gateway.records.record import Kind, Moment
 from gateway.records.run import Run
 from gateway.store import (
+    activities,
     freezing,
     keyring,
     mandates,
@@ -50,6 +53,7 @@ from gateway.store import (
     vouching,
 )
 from gateway.store.folding import Folds
+from gateway.store.mandates import Given
 from gateway.store.orders import By, Held, Sighting, Word
 
 _NEEDS = {Needs.NOTHING: "local", Needs.AGREED: "agreed", Needs.FINAL: "final"}
@@ -71,7 +75,9 @@ def weigh(db: apsw.Connection, here: Here, now: Moment, about: tuple[Held, Sight
     held, sighting = about
     by, wanted, node = sighting.by, held.said.order, here.run.credentials.node
     group = by.record.group
-    rights = here.rights(db, wanted.activity)
+    # In another group others would have to agree, and the activity's would never hear of it.
+    within = activities.group_of(db, wanted.activity)
+    rights = here.rights(db, wanted.activity) if within == group else None
     needs = rights.needs if rights else "final"
     look = _Look(db, group, node.subject, needs, now)
     signer = Thing() if sighting.person is None else look.person(sighting.person)
@@ -88,9 +94,10 @@ def weigh(db: apsw.Connection, here: Here, now: Moment, about: tuple[Held, Sight
         tuple(
             look.spoken(word, order.text(wanted, word.said.approval.language))
             for word in held.words
+            if word.by.record.group == group
         ),
         here.found,
-        _granted(look, held, by),
+        _granted(look, held, by, node.issuer),
         _earlier(db, held, sighting),
     )
 
@@ -189,13 +196,14 @@ def _rules(db: apsw.Connection, group: bytes, point: Point | None) -> PointRules
     )
 
 
-def _granted(look: _Look, held: Held, by: By) -> Granted | None:
+def _granted(look: _Look, held: Held, by: By, whose: bytes) -> Granted | None:
     """Give the mandate of an order with all that was said of it and done under it."""
     named = held.said.order.mandate
     given = mandates.load(look.db, named) if named is not None else []
     if not given or named is None:
         return None
-    first = given[0]
+    # Who copies it beside another certificate of the same key spoils nothing: the best counts.
+    first = min(given, key=lambda each: _doubt(look.person(each.person), each, whose))
     return Granted(
         first.said,
         look.person(first.person),
@@ -209,6 +217,11 @@ def _granted(look: _Look, held: Held, by: By) -> Granted | None:
             for each in mandates.used(look.db, named, held.said.order.target)
         ),
     )
+
+
+def _doubt(giver: Person, given: Given, whose: bytes) -> tuple[bool, bool]:
+    is_own = (giver.organisation, giver.id) == (whose, given.said.mandate.issuer)
+    return not is_own, giver.vouched is not Vouched.GOOD
 
 
 def _causes(db: apsw.Connection, by: By) -> frozenset[str] | None:
@@ -225,10 +238,11 @@ def _causes(db: apsw.Connection, by: By) -> frozenset[str] | None:
         said = record.parse(row[0])
         if row[2] != by.node or said.kind is not Kind.OBSERVATION:
             continue
-        content = None if row[1] is None else keyring.content(db, said, row[1])
-        if content is None:
-            return None
-        devices |= {span.device for span in observations.spans_of(said.kind, content)}
+        with suppress(AuthorError):  # What cannot be understood causes nothing.
+            content = None if row[1] is None else keyring.content(db, said, row[1])
+            if content is None:
+                return None
+            devices |= {span.device for span in observations.spans_of(said.kind, content)}
     return frozenset(devices)
 
 
