@@ -96,9 +96,9 @@ def parse(text: str) -> Template:
 
 def _table(text: str) -> dict[str, object]:
     reason, line = f"more than {TEMPLATE_BYTES_MAX} bytes", 1
-    for number, each in enumerate(text.split("\n"), 1):
+    for at, each in enumerate(text.split("\n"), 1):
         if each.count(".") > DOTS_MAX:
-            wide = TemplateFault(line=number, key="TOML", reason=f"more than {DOTS_MAX} dots")
+            wide = TemplateFault(line=at, key="TOML", reason=f"more than {DOTS_MAX} dots")
             raise MalformedTemplate((wide,))
     try:
         if len(text.encode()) <= TEMPLATE_BYTES_MAX:
