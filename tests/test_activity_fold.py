@@ -91,7 +91,7 @@ def test_seven_concurrent_entries_fold_alike_in_every_order(
 
 def test_random_orders_fold_alike() -> None:
     """Histories by chance give one state in random orders, parked and late ones among them."""
-    assert "state" in activities.run(long=False)
+    assert "state" in activities.campaign(500)
 
 
 def test_each_order_matters_to_what_the_sets_say() -> None:

@@ -8,4 +8,4 @@ def test_no_mishap_moves_a_machine_twice_or_late() -> None:
 
     And when all have heard all, every member tells the same.
     """
-    assert "moved" in orders.run(long=False)
+    assert "moved" in orders.campaign(20)
