@@ -183,7 +183,7 @@ class Executing:
             end = End(order.hash, Outcome.DONE, moved.read_back, None)
         except NotMoved as fault:
             end = End(order.hash, Outcome.FAILED, None, fault.code)
-        except Unsure as fault:
+        except GatewayError as fault:  # Unsure, or what no source should raise: it may have moved.
             end = End(order.hash, Outcome.INDETERMINATE, None, fault.code)
         except asyncio.CancelledError:
             self._writer.submit(lambda db: self.end(db, begun, end))

@@ -13,7 +13,7 @@ from gateway.activities import order
 from gateway.activities.approval import Verdict
 from gateway.activities.execution import Outcome
 from gateway.activities.order import Expected
-from gateway.errors import MachineRefused, NotMoved, Unsure
+from gateway.errors import GatewayError, MachineRefused, NotMoved, StoreClosed, Unsure
 from gateway.groups.group import Role
 from gateway.readings.reading import Quality, Reading
 from gateway.records import identity
@@ -72,10 +72,11 @@ def test_two_eyes_are_not_four() -> None:
         (MachineRefused(point="pressure", value=180, reason="busy"), False, Outcome.FAILED),
         (NotMoved(), False, Outcome.FAILED),
         (Unsure(point="pressure", value=180, reason="no answer"), True, Outcome.INDETERMINATE),
+        (StoreClosed(), True, Outcome.INDETERMINATE),  # what no source should raise
     ],
 )
 def test_what_a_source_raises_is_told_and_never_tried_again(
-    fault: NotMoved | Unsure, takes: bool, told: Outcome
+    fault: GatewayError, takes: bool, told: Outcome
 ) -> None:
     """A machine that refuses, and one of which nobody knows, are told apart; neither is retried."""
     maker, buyer = sides()
