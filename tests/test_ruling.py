@@ -6,149 +6,41 @@ to the rules after that commit. Time is what the test says.
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from msgspec import structs
 
-from gateway.activities import mandate, stated
 from gateway.activities.approval import Verdict
 from gateway.activities.execution import Outcome
-from gateway.activities.mandate import Mandate
-from gateway.activities.stated import Stated
 from gateway.config import load
-from gateway.config.points import FramedPoint
-from gateway.config.rules import Rule
-from gateway.groups.group import Role
-from gateway.readings.reading import Batch, Provenance, Quality, Reading, Value
-from gateway.records.record import Kind, Said
+from gateway.readings.reading import Batch, Provenance, Quality, Reading
 from gateway.ruling import Asking, Ruling
 from gateway.sources.intake import Desk, Intake, Routes
-from gateway.store import activities, orders, state
+from gateway.store import activities, state
 from gateway.store.authoring import Venue
 from gateway.store.folding import Folds
+from tests.agents import AgentProcess
+from tests.broker import Broker, Publisher
 from tests.keeping import Keeper
-from tests.ordering import BUYER, MAKER, Human, Machine, Side, human, meet
+from tests.ordering import BUYER, MAKER, Side, meet
+from tests.paired import until
 from tests.people import group_of
+from tests.tanks import (
+    ANN,
+    LI,
+    ROLES,
+    STALE_MS,
+    Asks,
+    became,
+    empty,
+    given,
+    pump,
+    refill,
+    tank,
+)
 from tests.vectors.rules import OPENS
-
-LI, ANN = human("li", MAKER), human("ann", BUYER)
-ROLES = {BUYER: Role.INITIATOR, MAKER: Role.INITIATOR}
-STALE_MS = 60_000
-
-
-def pump() -> Machine:
-    """Give a pump that machines of both may ask, if they have a mandate."""
-    allowed = "buyer", "maker"
-    point = FramedPoint(name="refill", unit="l", min=0, max=100, orders_from=allowed, command=1)
-    return Machine({"refill": point})
-
-
-class Asks:
-    """A gateway with rules, and a device whose readings it commits."""
-
-    def __init__(self, side: Side, *rules: Rule) -> None:
-        self.side, self.rules = side, rules
-        routes = Routes((), {state.OWN: side.venue})
-        desk = Desk(side.author, side.writer, routes, lambda _, heard: self.ruling.show(heard))
-        self._intake = Intake(desk, "tanks", Provenance.GATEWAY_ATTESTED)
-        self.told: list[bytes] = []
-        asking = Asking(
-            side.author, self._venues, _nothing_is_opened, self._written, lambda _: STALE_MS
-        )
-        self.ruling = Ruling(rules, asking, side.writer)
-
-    def _venues(self) -> dict[bytes, Venue]:
-        return {self.side.group.id: self.side.venue}
-
-    def _written(self, written: Sequence[bytes]) -> None:
-        self.told += written
-
-    def says(self, value: Value, device: str = "tank-1", but: Reading | None = None) -> None:
-        """Commit a reading a second later, like another but for its value; follow what it does."""
-        self.side.later(1000)
-        said = structs.replace(but or Reading(device, "level", 0), value=value)
-        self._intake.submit(Batch((said,))).result()
-        self.side.on(lambda _db: None)  # What is told after a commit was told before the next.
-        asyncio.run(self.ruling.once())
-
-    def sent(self) -> list[bytes]:
-        """Give the orders that are in the store, the first first."""
-        return self.side.on(lambda db: orders.listed(db, 100))[::-1]
-
-
-def _nothing_is_opened(_: dict[str, object]) -> dict[str, object]:
-    raise AssertionError("no rule here opens an activity")
-
-
-def given(by: Human, asked: Side, asking: Side, activity: bytes, **changed: object) -> Mandate:
-    """Write at a gateway the mandate of one of its people; give it."""
-    wanted = Mandate(
-        asked.author.random(16),
-        by.key.id,
-        asking.run.node,
-        "tank-1",
-        asked.run.node,
-        asked.run.credentials.node.name,
-        "refill",
-        "l",
-        rate_count=10,
-        window_s=60,
-        orders_max=2,
-        bounds=(0, 50),
-    )
-    wanted = replace(wanted, **changed)  # type: ignore[arg-type]
-    content = stated.encode(Kind.MANDATE, Stated(mandate.sign(by.key, wanted), by.certificate))
-    asked.say(Said(Kind.MANDATE, content, stated.CONTENT_TYPE, activity, (activity,)))
-    return wanted
-
-
-def named(by: Human, wanted: Mandate) -> str:
-    """Name a mandate as the config does."""
-    return mandate.decode(mandate.sign(by.key, wanted)).hash.hex()[:12]
-
-
-def refill(by: Human, wanted: Mandate, **more: object) -> Rule:
-    """Give the rule of a tank: below 20 for 2 s asks for 30 l, until it is 40 again."""
-    usual: dict[str, object] = {
-        "name": "refill",
-        "device": "tank-1",
-        "metric": "level",
-        "below": 20,
-        "reset": 40,
-        "for_s": 2,
-        "mandate": named(by, wanted),
-        "value": 30,
-    }
-    return Rule(**(usual | more))  # type: ignore[arg-type]
-
-
-def tank(**changed: object) -> tuple[Side, Asks]:
-    """Give the maker's gateway with its pump, and the buyer's with a tank that may ask it."""
-    group = group_of(BUYER, MAKER)
-    maker, buyer = Side(MAKER, group), Side(BUYER, group)
-    maker.start(pump())
-    meet(maker, buyer)
-    activity = buyer.open(ROLES)
-    meet(maker, buyer)
-    wanted = given(LI, maker, buyer, activity, **changed)
-    meet(maker, buyer)
-    return maker, Asks(buyer, refill(LI, wanted))
-
-
-def empty(tank: Asks, *values: Value) -> None:
-    """Have the tank run empty, and be so for long enough."""
-    for value in values or (19, 18, 17):
-        tank.says(value)
-
-
-def became(at: Side, order_hash: bytes) -> tuple[Outcome, str | None]:
-    """Say what a gateway knows of what became of an order."""
-    end = at.about(order_hash).end
-    assert end is not None
-    return end.outcome, end.reason
 
 
 def test_an_empty_tank_asks_the_other_companys_pump_once() -> None:
@@ -373,3 +265,45 @@ def test_a_hot_press_opens_an_activity_once(keeper: Keeper) -> None:
     assert [each.value for each in came.given("machine")] == ["press-1"]
     assert opened.said.purpose == "hot"
     assert came.count == 2  # the second says which reading it was
+
+
+def test_an_agent_follows_the_rules_of_its_config(tmp_path: Path) -> None:
+    """A real agent that hears a real broker: one crossing, one activity with its reading."""
+    plant = Broker(tmp_path)
+    hears = f"""
+[[source]]
+name = "meters"
+type = "mqtt"
+url = "{plant.url}"
+topics = ["ace/#"]
+device = "topic[1]"
+
+[[rule]]
+name = "hot"
+device = "press-1"
+metric = "temperature"
+above = 90
+reset = 70
+for_s = 0
+
+[rule.open]
+template = "maintenance"
+purpose = "press 1 runs hot"
+group = "own"
+fields = {{ machine = "press-1" }}
+"""
+    agent = AgentProcess(tmp_path, "ace", hears)
+    press = Publisher(plant.port, "ace/press-1/telemetry")
+    try:
+        agent.start()
+        agent.listen()
+        for value in (80, 91, 92, 85, 93):
+            press.publish(f'{{"temperature": {value}}}')
+        until(agent, lambda: agent.stands()["activities"]["records"] == 2)
+        press.publish('{"temperature": 94}')
+        until(agent, lambda: len(agent.readings()) == 6)
+        assert agent.stands()["activities"]["held"] == 1
+    finally:
+        press.finish()
+        agent.end()
+        plant.stop()
