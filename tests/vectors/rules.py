@@ -35,7 +35,7 @@ def bad() -> list[tuple[str, str, Faults]]:
     named = {
         "a rule without a bound": _less("below = 20\n", "missing", "below", 4),
         "a rule with two bounds": _more("above = 90", "no-effect", "above"),
-        "a bound that is no number": _less("= 20", "range", "below", 8, "= nan"),
+        "a rule whose bound is no number": _less("= 20", "range", "below", 8, "= nan"),
         "a reset on the wrong side": _more("reset = 19", "range", "reset"),
         "a reset on the wrong side, above": (
             OPENS.replace("90.5\n", "90.5\nreset = 91\n"),
