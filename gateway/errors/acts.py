@@ -15,7 +15,7 @@ class AskedWrongly(ActError):
     code = "act.request"
     what = "the agent cannot do that: {reason}"
     why = "it does nothing that was not asked for in full"
-    next = "see 'hulian group --help', then ask again"
+    next = "see the command with --help, then ask again"
 
 
 class GroupExists(ActError):
