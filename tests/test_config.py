@@ -65,6 +65,24 @@ KEYS = sorted(
     - {("source", key) for key in ("metric", "bind", "framing", "checksum", "point")}
     | {("source", "type")}
 )
+_UNIT = """
+[gateway]
+name = "press-shop"
+state_dir = "state"
+[[source]]
+name = "press-1"
+type = "modbus"
+url = "serial:///dev/ttyUSB0"
+[[source.metric]]
+name = "strokes"
+register = "holding:100"
+"""
+_POINT = """
+[[source.point]]
+name = "speed"
+register = "holding:200"
+min = 0
+"""
 
 
 def faults_of(text: str) -> ConfigFaults:
@@ -223,3 +241,17 @@ def test_no_text_escapes() -> None:
 def test_no_noise_escapes(text: str) -> None:
     """Noise is refused with a line."""
     assert faults_of(text).faults
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("scale = {}", "min = {}", "max = -{}"),
+        *(_POINT + each for each in ("max = {}", "max = 1\nscale = {}", "max = 1\nstep = {}")),
+    ],
+)
+def test_a_number_of_400_digits_is_a_fault_and_no_defect(line: str) -> None:
+    """No number of floating point is as large: what compares it must not convert it."""
+    with pytest.raises(ConfigFaults) as told:
+        load(_UNIT + line.format("1" * 400))
+    assert [each.code for each in told.value.faults] == ["config.range"]

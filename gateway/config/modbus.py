@@ -3,7 +3,6 @@
 In: values that `load` has checked. Out: the same, by name. Reference: docs/devices/modbus.md.
 """
 
-import math
 import re
 from collections.abc import Mapping as Table
 from typing import Annotated, Final, Literal
@@ -196,7 +195,7 @@ def check_metric(faults: Faults, at: Path, said: Table[str, object], count_max: 
         faults.add(OutOfRange, (*at, "length"), expected="at most count_max registers")
     for key in ("scale", "min", "max"):
         number = getattr(metric, key)
-        if number is not None and (not math.isfinite(number) or abs(number) > 1e30):
+        if number is not None and not abs(number) <= 1e30:
             faults.add(OutOfRange, (*at, key), expected="a number other than nan and inf")
     if metric.scale == 0:
         faults.add(OutOfRange, (*at, "scale"), expected="a number other than 0, nan and inf")

@@ -4,7 +4,6 @@ In: the values of one table that have the right types. Out: faults, added to the
 docs/config.md.
 """
 
-import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
@@ -81,7 +80,7 @@ def _check_register(faults: Faults, at: Path, point: ModbusPoint) -> None:
         return
     for key in ("min", "max"):
         limit, within = getattr(point, key), RANGES.get(point.kind)
-        if within is None or limit is None or not math.isfinite(limit):
+        if within is None or limit is None or not _usable(limit):
             continue
         if not within[0] <= limit / (point.scale or 1) <= within[1]:
             expected = f"what {point.kind} can hold, scaled"
