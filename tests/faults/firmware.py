@@ -26,6 +26,7 @@ from tests.wire import Wire
 TIMES, TIMES_LONG, SEED = 200, 5000, 11
 # So often the power is cut while the board starts: perhaps while it counts its start.
 _STARTING = 0.1
+_PATIENCE_S = 60.0  # an emulated board on a busy machine
 
 
 def run(long: bool) -> str:
@@ -74,7 +75,7 @@ async def _story(folder: Path, station: Station, times: int, key: bytes | None) 
                 await _live(board, wire, dice, it)
             board.power_on()
             stored = it.counts["stored"]
-            await until(lambda: it.counts["stored"] >= stored + 50)
+            await until(lambda: it.counts["stored"] >= stored + 50, _PATIENCE_S)
         finally:
             board.cut_power()
         await asyncio.sleep(0.5)
@@ -102,7 +103,7 @@ async def _live(board: Board, wire: Wire, dice: random.Random, it: FramedListene
     """Switch the board on, let it say some samples, and cut its power in the middle of a frame."""
     wanted = it.counts["stored"] + dice.randrange(60)
     board.power_on()
-    await until(lambda: it.counts["stored"] >= wanted)
+    await until(lambda: it.counts["stored"] >= wanted, _PATIENCE_S)
     while not (places := wire.within_frame()):
         await asyncio.sleep(0.0005)
     at = dice.choice(places)
